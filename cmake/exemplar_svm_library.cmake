@@ -1,0 +1,88 @@
+# The library target exemplar_svm::exemplar_svm.
+
+set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
+
+add_library(exemplar_svm
+  ${source_dir}/box_quadratic.cpp
+  ${source_dir}/certificate.cpp
+  ${source_dir}/executor.cpp
+  ${source_dir}/index.cpp
+  ${source_dir}/isa.cpp
+  ${source_dir}/linear_svc.cpp
+  ${source_dir}/positive_block.cpp
+  ${source_dir}/scan.cpp
+  ${source_dir}/settings.cpp
+  ${source_dir}/solver.cpp
+  ${source_dir}/workspace.cpp
+  ${source_dir}/kernels/baseline.cpp)
+add_library(exemplar_svm::exemplar_svm ALIAS exemplar_svm)
+target_compile_features(exemplar_svm PUBLIC cxx_std_20)
+set_target_properties(exemplar_svm PROPERTIES
+  CXX_EXTENSIONS OFF
+  POSITION_INDEPENDENT_CODE ON)
+target_include_directories(exemplar_svm
+  PUBLIC ${PROJECT_SOURCE_DIR}/cpp/include
+  PRIVATE ${source_dir})
+
+# Kernels: one body, compiled once per instruction set, chosen at run time. Only these files get
+# flags for more than the platform's baseline, and they export nothing but their function table.
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
+  target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_X86)
+  target_sources(exemplar_svm PRIVATE
+    ${source_dir}/kernels/avx2.cpp
+    ${source_dir}/kernels/avx512.cpp)
+  if(MSVC)
+    set(avx2_flags /arch:AVX2)
+    set(avx512_flags /arch:AVX512)
+  else()
+    set(avx2_flags -mavx2 -mfma)
+    set(avx512_flags -mavx2 -mfma -mavx512f -mavx512dq -mavx512vl)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      # GCC's own _mm512_reduce_add_pd trips this warning.
+      list(APPEND avx512_flags -Wno-uninitialized)
+    endif()
+  endif()
+  set_source_files_properties(${source_dir}/kernels/avx2.cpp PROPERTIES
+    COMPILE_OPTIONS "${avx2_flags}")
+  set_source_files_properties(${source_dir}/kernels/avx512.cpp PROPERTIES
+    COMPILE_OPTIONS "${avx512_flags}")
+elseif(processor MATCHES "aarch64|arm64" OR CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
+  target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_NEON)
+  target_sources(exemplar_svm PRIVATE ${source_dir}/kernels/neon.cpp)
+endif()
+
+if(MSVC)
+  target_compile_options(exemplar_svm PRIVATE /W4 /fp:precise)
+  target_compile_definitions(exemplar_svm PRIVATE _USE_MATH_DEFINES NOMINMAX)
+  if(EXEMPLAR_SVM_WERROR)
+    target_compile_options(exemplar_svm PRIVATE /WX)
+  endif()
+else()
+  # Fused multiply-adds are asked for by name in the kernels and nowhere else, so that a result
+  # does not depend on what a compiler finds to fuse.
+  target_compile_options(exemplar_svm PRIVATE
+    -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_options(exemplar_svm PRIVATE -O3)
+  endif()
+  if(EXEMPLAR_SVM_WERROR)
+    target_compile_options(exemplar_svm PRIVATE -Werror)
+  endif()
+endif()
+
+if(EXEMPLAR_SVM_OPENMP)
+  find_package(OpenMP COMPONENTS CXX)
+  if(OpenMP_CXX_FOUND)
+    # The executor alone speaks OpenMP.
+    target_link_libraries(exemplar_svm PRIVATE OpenMP::OpenMP_CXX)
+  else()
+    message(WARNING "OpenMP was not found: exemplar_svm will run on the calling thread only")
+  endif()
+endif()
+
+if(EXEMPLAR_SVM_SANITIZE)
+  target_compile_options(exemplar_svm PUBLIC
+    -fsanitize=${EXEMPLAR_SVM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
+  target_link_options(exemplar_svm PUBLIC -fsanitize=${EXEMPLAR_SVM_SANITIZE})
+endif()

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/weights.hpp"
+
+namespace exemplar_svm {
+
+/// What training a two-class linear SVM gives.
+template <Real T>
+struct LinearSvc {
+    Weights<T> weights;
+    std::vector<double> dual;  ///< per row
+    SolveReport report;
+};
+
+/// Trains the two-class linear SVM of Problem on any labels.
+///
+/// @param labels  +1 or -1 per row
+/// @param costs   C_i per row; a row with cost 0 takes no part
+/// @param intercept_scaling  0 for no intercept
+/// @throws std::invalid_argument for settings out of range; std::bad_alloc
+template <Real T>
+LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* labels,
+                              const double* costs, Loss loss, double intercept_scaling,
+                              const SolverSettings& settings, ExecutorRef executor);
+
+}  // namespace exemplar_svm

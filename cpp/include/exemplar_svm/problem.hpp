@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/settings.hpp"
+
+namespace exemplar_svm {
+
+/// One L2-regularised linear SVM with a regularised intercept, as LIBLINEAR and scikit-learn's
+/// LinearSVC state it. Everything is borrowed.
+///
+/// With x~ = [x, s] (s = intercept_scaling) and w~ = [w, b/s], over the rows and the positives,
+///
+///     minimise   1/2 ||w~ - w~_0||^2 + sum_i C_i loss(y_i w~.x~_i)
+///
+/// whose dual is, for D_i = 1/(2 C_i) and U_i = infinity (squared hinge) or D_i = 0 and U_i = C_i
+/// (hinge),
+///
+///     minimise   1/2 a'(Q + D)a - sum_i (1 - y_i w~_0.x~_i) a_i   with   0 <= a_i <= U_i,
+///
+/// Q_ij = y_i y_j x~_i.x~_j, and w~ = w~_0 + sum_i a_i y_i x~_i.
+///
+/// The positives are kept apart from the rows because there are few of them and each is coupled to
+/// every row: the solver eliminates them (see solver.hpp).
+template <Real T>
+struct Problem {
+    DenseView<T> rows;
+    const T* squared_norms = nullptr;     ///< of the rows (less the mean, if one is given)
+    const std::int8_t* labels = nullptr;  ///< +1 or -1 per row; null: every row is a negative
+    double cost = 1.0;                    ///< C_i of every row, unless `costs` is given
+    const double* costs = nullptr;        ///< C_i per row; a row with cost 0 takes no part
+
+    DenseView<T> positives;
+    double positive_cost = 1.0;              ///< C_i of every positive, unless given one by one
+    const double* positive_costs = nullptr;  ///< C_i per positive
+
+    Loss loss = Loss::squared_hinge;
+    double intercept_scaling = 1.0;  ///< s; 0 for a decision function without intercept
+
+    /// Work on x - mean in place of x, for rows and positives; null: the rows as they are.
+    const double* mean = nullptr;
+    const T* mean_products = nullptr;  ///< mean . x_i per row; given together with `mean`
+
+    /// w_0 = prior * (mean of the positives, not centred), without intercept.
+    double prior = 0.0;
+
+    /// Dual coefficients to start from, per row and per positive; null: zero. Those outside of
+    /// [0, U_i] are moved to the nearest bound.
+    const double* initial_dual = nullptr;
+    const double* initial_positive_dual = nullptr;
+};
+
+}  // namespace exemplar_svm

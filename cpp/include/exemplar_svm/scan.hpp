@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/top_k.hpp"
+#include "exemplar_svm/weights.hpp"
+
+namespace exemplar_svm {
+
+/// The blocks in which every scan of these rows goes.
+template <Real T>
+RowBlocks row_blocks(const DenseView<T>& rows) noexcept {
+    return {rows.rows, rows.cols * sizeof(T)};
+}
+
+/// scores[i - begin] = coef . x_i + intercept for begin <= i < end. A row's score has the same bits
+/// whichever rows are scored with it.
+template <Real T>
+void score_block(const DenseView<T>& rows, std::size_t begin, std::size_t end,
+                 WeightsView<T> weights, T* scores) noexcept;
+
+/// scores[i] = coef . x_i + intercept for every row.
+template <Real T>
+void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef executor,
+                T* scores) noexcept;
+
+/// squares[i] = ||x_i||^2.
+template <Real T>
+void square_rows(const DenseView<T>& rows, ExecutorRef executor, T* squares) noexcept;
+
+/// Bound on |computed - exact| / (||coef|| ||x||) for a score of n_features products: n roundings
+/// of unit roundoff u contribute at most n u / (1 - n u) (Higham, Accuracy and Stability of
+/// Numerical Algorithms, 2002, section 3.1), and each partial sum of a kernel sees only its share.
+template <Real T>
+double score_rounding_bound(std::size_t n_features) noexcept;
+
+/// Offers the scored rows of one block, skipping those that cannot enter the ranking.
+template <Real T>
+void offer_block(const T* scores, std::size_t begin, std::size_t end, TopK<T>& ranking) noexcept {
+    T threshold = ranking.threshold();
+    for (std::size_t i = begin; i < end; ++i) {
+        if (scores[i] >= threshold) {
+            ranking.offer(scores[i], static_cast<RowNumber>(i));
+            threshold = ranking.threshold();
+        }
+    }
+}
+
+}  // namespace exemplar_svm

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/workspace.hpp"
+
+namespace exemplar_svm {
+
+enum class SolveStatus : std::uint8_t {
+    converged,        ///< no optimality condition is violated by more than tol
+    epoch_limit,      ///< max_epochs passes were not enough
+    precision_limit,  ///< tol is below what the arithmetic of T resolves here; nothing improves any more
+};
+
+/// What a solve reached. Objectives are float64 and belong to weights that were recomputed from the
+/// dual coefficients in float64.
+struct SolveReport {
+    SolveStatus status = SolveStatus::converged;
+    std::uint32_t epochs = 0;
+    std::size_t n_support = 0;  ///< rows whose dual coefficient is not zero
+    double violation = 0.0;     ///< largest violation of an optimality condition: projected gradient
+    double primal = 0.0;
+    double gap = 0.0;  ///< primal - dual, not computed as this difference: it is accurate when tiny
+
+    /// Bound on ||w~ - w~*||, the distance of the weights from the optimal ones (certificate.hpp).
+    double weights_error_bound = 0.0;
+
+    double dual() const noexcept { return primal - gap; }
+};
+
+/// Solves the problem by dual coordinate descent (Hsieh, Chang, Lin, Keerthi, Sundararajan, ICML
+/// 2008), in rounds of
+///
+///   1. descend: epochs over the active rows, shrinking them, until their violations are within tol;
+///   2. refresh: recompute the weights from the dual coefficients in double precision;
+///   3. verify:  score every row under these weights (in parallel: this is where the threads go),
+///               which gives the violations and the duality gap over all rows, and the scores.
+///
+/// The rounds end when the verification finds no violation above tol.
+///
+/// Three things make the descent short where LIBLINEAR's is long:
+///
+/// * Up to 32 positives are *eliminated*: after every step on a row they are exactly optimal given
+///   the rows. They are coupled to every row, so that visiting them once per epoch, as plain
+///   coordinate descent does, is what makes it slow on exemplar SVMs (positive_block.hpp). More
+///   positives than that are visited as ordinary coordinates, one after every few rows.
+/// * Where C ||x||^2 is large, coordinates are strongly coupled to each other and epochs progress
+///   slowly, but few rows support: now and then these are solved for together, by a Newton step
+///   within the bounds (box_quadratic.hpp).
+/// * float32 weights serve while violations are large; then the weights, but not the rows, are
+///   float64, so that the last digits are not spent on rounding.
+///
+/// @param scores  n_rows values: the scores of the rows under the returned weights
+/// @param workspace  made for at least these rows, features and positives; holds the dual
+///                   coefficients and the weights afterwards
+template <Real T>
+SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, ExecutorRef executor,
+                  Workspace<T>& workspace, T* scores) noexcept;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "exemplar_svm/real.hpp"
+#include "exemplar_svm/top_k.hpp"
+#include "exemplar_svm/weights.hpp"
+
+namespace exemplar_svm {
+
+class PositiveBlock;
+
+/// The most coordinates that a Newton step of the solver takes together (see solver.hpp).
+inline constexpr std::size_t max_polished = 256;
+
+/// What the verification of one block of rows adds up; summed over the blocks in order.
+struct BlockSummary {
+    double violation = 0.0;  ///< largest
+    double loss = 0.0;
+    double gap = 0.0;
+    std::size_t n_support = 0;
+};
+
+/// Every buffer that a search needs, allocated once. One search uses a workspace at a time; about
+/// 12 + (1 + p) sizeof(T) bytes per row for p positives, of which at most 32 are counted, and at
+/// most half a megabyte besides.
+template <Real T>
+class Workspace {
+  public:
+    /// @param max_ranks     the longest ranking a search may ask for
+    /// @param max_positives the most positives a search may have
+    Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
+              std::size_t max_positives = 1);
+
+    /// For searches on `index` (any class with n_rows() and n_features()).
+    template <class AnyIndex>
+    explicit Workspace(const AnyIndex& index, std::size_t max_ranks, std::size_t max_positives = 1)
+        : Workspace(index.n_rows(), index.n_features(), max_ranks, max_positives) {}
+
+    ~Workspace();
+    Workspace(Workspace&&) noexcept;
+    Workspace& operator=(Workspace&&) noexcept;
+
+    std::size_t n_rows() const noexcept { return dual.size(); }
+    std::size_t n_features() const noexcept { return weights.coef.size(); }
+    std::size_t max_ranks() const noexcept { return ranking.size() - 1; }
+    std::size_t max_positives() const noexcept { return positive_dual.size(); }
+
+    // What a solve leaves behind.
+    std::vector<double> dual;           ///< per row
+    std::vector<double> positive_dual;  ///< per positive
+    Weights<T> weights;
+
+    // What a solve works with.
+    std::vector<RowIndex> active;         ///< rows the next epoch visits come first
+    std::vector<T> products;              ///< x~_i . x~_j, row by row, for each positive j
+    std::vector<T> coef;                  ///< weights while they change
+    std::vector<double> wide_coef;        ///< weights recomputed in double precision
+    std::vector<double> prior_coef;       ///< w_0
+    std::vector<T> positives;             ///< the positives, less the mean
+    std::unique_ptr<PositiveBlock> block; ///< the eliminated positives
+    std::vector<double> wide_row;         ///< one row in double precision
+    std::vector<double> polish;           ///< the small quadratic of a Newton step
+    std::vector<std::size_t> polish_rows; ///< its coordinates
+    std::vector<BlockSummary> summaries;  ///< one per block of rows
+
+    // What a search works with.
+    std::vector<T> scores;          ///< per row
+    std::vector<Ranked<T>> ranking; ///< one place more than is returned, for the certificate
+};
+
+template <template <class> class AnyIndex, Real T>
+Workspace(const AnyIndex<T>&, std::size_t, std::size_t = 1) -> Workspace<T>;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,95 @@
+// AVX2 with FMA. Compiled for these whatever the target of the rest is; see CMakeLists.txt.
+
+#include <immintrin.h>
+
+#include "kernels/table.hpp"
+
+namespace exemplar_svm::kernels {
+namespace {
+
+// A mask of n leading lanes is the window that starts `width - n` entries before the zeros.
+alignas(32) constexpr int lanes32[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+alignas(32) constexpr long long lanes64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
+
+__m256i head32(std::size_t n) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes32 + 8 - n));
+}
+__m128i half_head32(std::size_t n) noexcept {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes32 + 8 - n));
+}
+__m256i head64(std::size_t n) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes64 + 4 - n));
+}
+
+template <class Element>
+struct Vector;
+
+template <>
+struct Vector<float> {
+    using T = float;
+    static constexpr std::size_t width = 8;
+
+    __m256 lanes;
+
+    static Vector zero() noexcept { return {_mm256_setzero_ps()}; }
+    static Vector broadcast(float v) noexcept { return {_mm256_set1_ps(v)}; }
+    static Vector load(const float* p) noexcept { return {_mm256_loadu_ps(p)}; }
+    static Vector load_head(const float* p, std::size_t n) noexcept {
+        return {_mm256_maskload_ps(p, head32(n))};
+    }
+    void store(float* p) const noexcept { _mm256_storeu_ps(p, lanes); }
+    void store_head(float* p, std::size_t n) const noexcept {
+        _mm256_maskstore_ps(p, head32(n), lanes);
+    }
+};
+
+template <>
+struct Vector<double> {
+    using T = double;
+    static constexpr std::size_t width = 4;
+
+    __m256d lanes;
+
+    static Vector zero() noexcept { return {_mm256_setzero_pd()}; }
+    static Vector broadcast(double v) noexcept { return {_mm256_set1_pd(v)}; }
+    static Vector load(const double* p) noexcept { return {_mm256_loadu_pd(p)}; }
+    static Vector load(const float* p) noexcept { return {_mm256_cvtps_pd(_mm_loadu_ps(p))}; }
+    static Vector load_head(const double* p, std::size_t n) noexcept {
+        return {_mm256_maskload_pd(p, head64(n))};
+    }
+    static Vector load_head(const float* p, std::size_t n) noexcept {
+        return {_mm256_cvtps_pd(_mm_maskload_ps(p, half_head32(n)))};
+    }
+    void store(double* p) const noexcept { _mm256_storeu_pd(p, lanes); }
+    void store_head(double* p, std::size_t n) const noexcept {
+        _mm256_maskstore_pd(p, head64(n), lanes);
+    }
+};
+
+using F32 = Vector<float>;
+using F64 = Vector<double>;
+
+F32 fma(F32 a, F32 b, F32 c) noexcept { return {_mm256_fmadd_ps(a.lanes, b.lanes, c.lanes)}; }
+F64 fma(F64 a, F64 b, F64 c) noexcept { return {_mm256_fmadd_pd(a.lanes, b.lanes, c.lanes)}; }
+F32 add(F32 a, F32 b) noexcept { return {_mm256_add_ps(a.lanes, b.lanes)}; }
+F64 add(F64 a, F64 b) noexcept { return {_mm256_add_pd(a.lanes, b.lanes)}; }
+
+float sum(F32 a) noexcept {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.lanes), _mm256_extractf128_ps(a.lanes, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+double sum(F64 a) noexcept {
+    const __m128d s =
+        _mm_add_pd(_mm256_castpd256_pd128(a.lanes), _mm256_extractf128_pd(a.lanes, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
+}  // namespace
+}  // namespace exemplar_svm::kernels
+
+#include "kernels/body.inl"
+
+namespace exemplar_svm::kernels {
+const Kernels avx2{table<float>(), table<double>()};
+}

@@ -1,0 +1,75 @@
+// AVX-512 F, VL and DQ. Compiled for these whatever the target of the rest is; see CMakeLists.txt.
+
+#include <immintrin.h>
+
+#include "kernels/table.hpp"
+
+namespace exemplar_svm::kernels {
+namespace {
+
+__mmask16 head16(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
+__mmask8 head8(std::size_t n) noexcept { return static_cast<__mmask8>((1u << n) - 1u); }
+
+template <class Element>
+struct Vector;
+
+template <>
+struct Vector<float> {
+    using T = float;
+    static constexpr std::size_t width = 16;
+
+    __m512 lanes;
+
+    static Vector zero() noexcept { return {_mm512_setzero_ps()}; }
+    static Vector broadcast(float v) noexcept { return {_mm512_set1_ps(v)}; }
+    static Vector load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
+    static Vector load_head(const float* p, std::size_t n) noexcept {
+        return {_mm512_maskz_loadu_ps(head16(n), p)};
+    }
+    void store(float* p) const noexcept { _mm512_storeu_ps(p, lanes); }
+    void store_head(float* p, std::size_t n) const noexcept {
+        _mm512_mask_storeu_ps(p, head16(n), lanes);
+    }
+};
+
+template <>
+struct Vector<double> {
+    using T = double;
+    static constexpr std::size_t width = 8;
+
+    __m512d lanes;
+
+    static Vector zero() noexcept { return {_mm512_setzero_pd()}; }
+    static Vector broadcast(double v) noexcept { return {_mm512_set1_pd(v)}; }
+    static Vector load(const double* p) noexcept { return {_mm512_loadu_pd(p)}; }
+    static Vector load(const float* p) noexcept { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
+    static Vector load_head(const double* p, std::size_t n) noexcept {
+        return {_mm512_maskz_loadu_pd(head8(n), p)};
+    }
+    static Vector load_head(const float* p, std::size_t n) noexcept {
+        return {_mm512_cvtps_pd(_mm256_maskz_loadu_ps(head8(n), p))};
+    }
+    void store(double* p) const noexcept { _mm512_storeu_pd(p, lanes); }
+    void store_head(double* p, std::size_t n) const noexcept {
+        _mm512_mask_storeu_pd(p, head8(n), lanes);
+    }
+};
+
+using F32 = Vector<float>;
+using F64 = Vector<double>;
+
+F32 fma(F32 a, F32 b, F32 c) noexcept { return {_mm512_fmadd_ps(a.lanes, b.lanes, c.lanes)}; }
+F64 fma(F64 a, F64 b, F64 c) noexcept { return {_mm512_fmadd_pd(a.lanes, b.lanes, c.lanes)}; }
+F32 add(F32 a, F32 b) noexcept { return {_mm512_add_ps(a.lanes, b.lanes)}; }
+F64 add(F64 a, F64 b) noexcept { return {_mm512_add_pd(a.lanes, b.lanes)}; }
+float sum(F32 a) noexcept { return _mm512_reduce_add_ps(a.lanes); }
+double sum(F64 a) noexcept { return _mm512_reduce_add_pd(a.lanes); }
+
+}  // namespace
+}  // namespace exemplar_svm::kernels
+
+#include "kernels/body.inl"
+
+namespace exemplar_svm::kernels {
+const Kernels avx512{table<float>(), table<double>()};
+}

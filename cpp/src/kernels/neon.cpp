@@ -1,0 +1,72 @@
+// NEON of 64-bit ARM, which every such processor has.
+
+#include <arm_neon.h>
+
+#include "kernels/table.hpp"
+
+namespace exemplar_svm::kernels {
+namespace {
+
+template <class Element>
+struct Vector;
+
+template <>
+struct Vector<float> {
+    using T = float;
+    static constexpr std::size_t width = 4;
+
+    float32x4_t lanes;
+
+    static Vector zero() noexcept { return {vdupq_n_f32(0.0f)}; }
+    static Vector broadcast(float v) noexcept { return {vdupq_n_f32(v)}; }
+    static Vector load(const float* p) noexcept { return {vld1q_f32(p)}; }
+    static Vector load_head(const float* p, std::size_t n) noexcept {
+        const float padded[width] = {p[0], n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f};
+        return load(padded);
+    }
+    void store(float* p) const noexcept { vst1q_f32(p, lanes); }
+    void store_head(float* p, std::size_t n) const noexcept {
+        float padded[width];
+        store(padded);
+        for (std::size_t l = 0; l < n; ++l) p[l] = padded[l];
+    }
+};
+
+template <>
+struct Vector<double> {
+    using T = double;
+    static constexpr std::size_t width = 2;
+
+    float64x2_t lanes;
+
+    static Vector zero() noexcept { return {vdupq_n_f64(0.0)}; }
+    static Vector broadcast(double v) noexcept { return {vdupq_n_f64(v)}; }
+    static Vector load(const double* p) noexcept { return {vld1q_f64(p)}; }
+    static Vector load(const float* p) noexcept { return {vcvt_f64_f32(vld1_f32(p))}; }
+    template <class U>
+    static Vector load_head(const U* p, std::size_t) noexcept {
+        const double padded[width] = {double(p[0]), 0.0};
+        return load(padded);
+    }
+    void store(double* p) const noexcept { vst1q_f64(p, lanes); }
+    void store_head(double* p, std::size_t) const noexcept { p[0] = vgetq_lane_f64(lanes, 0); }
+};
+
+using F32 = Vector<float>;
+using F64 = Vector<double>;
+
+F32 fma(F32 a, F32 b, F32 c) noexcept { return {vfmaq_f32(c.lanes, a.lanes, b.lanes)}; }
+F64 fma(F64 a, F64 b, F64 c) noexcept { return {vfmaq_f64(c.lanes, a.lanes, b.lanes)}; }
+F32 add(F32 a, F32 b) noexcept { return {vaddq_f32(a.lanes, b.lanes)}; }
+F64 add(F64 a, F64 b) noexcept { return {vaddq_f64(a.lanes, b.lanes)}; }
+float sum(F32 a) noexcept { return vaddvq_f32(a.lanes); }
+double sum(F64 a) noexcept { return vaddvq_f64(a.lanes); }
+
+}  // namespace
+}  // namespace exemplar_svm::kernels
+
+#include "kernels/body.inl"
+
+namespace exemplar_svm::kernels {
+const Kernels neon{table<float>(), table<double>()};
+}

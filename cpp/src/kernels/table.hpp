@@ -1,0 +1,45 @@
+#pragma once
+
+// Included by the translation units that are compiled for one instruction set. It must bring in no
+// inline code: a copy compiled for AVX-512 could be the one that the linker keeps for everybody.
+#include <cstddef>
+
+namespace exemplar_svm::kernels {
+
+/// The arithmetic of one instruction set for one element type. No pointer needs any alignment but
+/// that of its type; nothing is read or written outside of the n elements.
+template <class T>
+struct KernelTable {
+    /// sum of a[j] * b[j]
+    T (*dot)(const T* a, const T* b, std::size_t n) noexcept;
+
+    /// sum of a[j] * b[j], computed in double precision
+    double (*dot_wide)(const double* a, const T* b, std::size_t n) noexcept;
+
+    /// y[j] += alpha * x[j]
+    void (*axpy)(T alpha, const T* x, T* y, std::size_t n) noexcept;
+
+    /// y[j] += alpha * x[j], computed and kept in double precision
+    void (*axpy_wide)(double alpha, const T* x, double* y, std::size_t n) noexcept;
+
+    /// out[i] = dot of row i with w. Several rows at a time share the loads of w; a row's result
+    /// has the same bits wherever it stands.
+    void (*dot_rows)(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w,
+                     std::size_t n, T* out) noexcept;
+
+    /// Partial sums over which dot_rows spreads a row, for bounds on its rounding.
+    std::size_t partial_sums;
+};
+
+struct Kernels {
+    KernelTable<float> f32;
+    KernelTable<double> f64;
+};
+
+// Each is defined where the build compiles for that instruction set.
+extern const Kernels baseline;
+extern const Kernels avx2;
+extern const Kernels avx512;
+extern const Kernels neon;
+
+}  // namespace exemplar_svm::kernels

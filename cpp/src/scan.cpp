@@ -1,0 +1,64 @@
+#include "exemplar_svm/scan.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/dispatch.hpp"
+
+namespace exemplar_svm {
+
+template <Real T>
+void score_block(const DenseView<T>& rows, std::size_t begin, std::size_t end,
+                 WeightsView<T> weights, T* scores) noexcept {
+    kernels::active_table<T>().dot_rows(rows.row(begin), rows.stride, end - begin, weights.coef,
+                                        rows.cols, scores);
+    for (std::size_t i = 0; i < end - begin; ++i) {
+        scores[i] = static_cast<T>(scores[i] + weights.intercept);
+    }
+}
+
+template <Real T>
+void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef executor,
+                T* scores) noexcept {
+    for_each_block(executor, row_blocks(rows),
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       score_block(rows, begin, end, weights, scores + begin);
+                   });
+}
+
+template <Real T>
+void square_rows(const DenseView<T>& rows, ExecutorRef executor, T* squares) noexcept {
+    const auto& kernels = kernels::active_table<T>();
+    for_each_block(executor, row_blocks(rows),
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       for (std::size_t i = begin; i < end; ++i) {
+                           squares[i] = kernels.dot(rows.row(i), rows.row(i), rows.cols);
+                       }
+                   });
+}
+
+template <Real T>
+double score_rounding_bound(std::size_t n_features) noexcept {
+    const auto partial_sums = static_cast<double>(kernels::active_table<T>().partial_sums);
+    // The products of one partial sum, the additions of the partial sums, and the intercept with
+    // the last rounding.
+    const double roundings = std::ceil(static_cast<double>(n_features) / partial_sums) +
+                             std::log2(partial_sums) + 2.0;
+    const double nu = roundings * 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon());
+    return nu / (1.0 - nu);
+}
+
+template void score_block(const DenseView<float>&, std::size_t, std::size_t, WeightsView<float>,
+                          float*) noexcept;
+template void score_block(const DenseView<double>&, std::size_t, std::size_t, WeightsView<double>,
+                          double*) noexcept;
+template void score_rows(const DenseView<float>&, WeightsView<float>, ExecutorRef,
+                         float*) noexcept;
+template void score_rows(const DenseView<double>&, WeightsView<double>, ExecutorRef,
+                         double*) noexcept;
+template void square_rows(const DenseView<float>&, ExecutorRef, float*) noexcept;
+template void square_rows(const DenseView<double>&, ExecutorRef, double*) noexcept;
+template double score_rounding_bound<float>(std::size_t) noexcept;
+template double score_rounding_bound<double>(std::size_t) noexcept;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,44 @@
+#include "exemplar_svm/settings.hpp"
+
+#include <cmath>
+#include <sstream>
+
+#include "exemplar_svm/error.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+void require_positive(double value, const char* name) {
+    if (std::isfinite(value) && value > 0.0) return;
+    std::ostringstream sentence;
+    sentence << name << " is " << value << ", but must be positive and finite";
+    require(false, sentence.str());
+}
+
+}  // namespace
+
+void require_valid(const SolverSettings& settings) {
+    require_positive(settings.tol, "tol");
+    require(settings.max_epochs > 0, "max_epochs is 0, but must be positive");
+}
+
+void require_valid(const SearchSettings& settings) {
+    require_positive(settings.C, "C");
+    if (!(std::isfinite(settings.prior) && settings.prior >= 0.0)) {
+        std::ostringstream sentence;
+        sentence << "prior is " << settings.prior << ", but must be zero or positive, and finite";
+        require(false, sentence.str());
+    }
+    require_valid(settings.solver);
+}
+
+void require_valid(const IndexSettings& settings) {
+    require_positive(settings.intercept_scaling, "intercept_scaling");
+    if (!settings.class_weight.balanced) {
+        require_positive(settings.class_weight.positive, "class_weight of the positives");
+        require_positive(settings.class_weight.negative, "class_weight of the negatives");
+    }
+    require_valid(settings.search);
+}
+
+}  // namespace exemplar_svm

@@ -1,0 +1,758 @@
+#include "exemplar_svm/solver.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <type_traits>
+
+#include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "box_quadratic.hpp"
+#include "kernels/dispatch.hpp"
+#include "permutation.hpp"
+#include "positive_block.hpp"
+
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+#include <intrin.h>
+#endif
+
+namespace exemplar_svm {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Asks for a row that will be read soon. A hint: it may do nothing.
+template <class T>
+void prefetch(const T* values, std::size_t n) noexcept {
+    constexpr std::size_t line = 64 / sizeof(T);
+    for (std::size_t j = 0; j < n; j += line) {
+#if defined(__GNUC__)
+        __builtin_prefetch(values + j);
+#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+        _mm_prefetch(reinterpret_cast<const char*>(values + j), _MM_HINT_T0);
+#endif
+    }
+}
+
+/// D and U of a dual coefficient: the loss as the dual sees it.
+struct Penalty {
+    double diagonal;
+    double upper;
+};
+
+Penalty penalty(Loss loss, double cost) noexcept {
+    if (loss == Loss::hinge) return {0.0, cost};
+    return cost > 0.0 ? Penalty{0.5 / cost, infinity} : Penalty{0.0, 0.0};
+}
+
+/// The part of a gradient along which the coefficient may still move.
+double projected(double gradient, double dual, double upper) noexcept {
+    if (dual <= 0.0) return std::min(gradient, 0.0);
+    if (dual >= upper) return std::max(gradient, 0.0);
+    return gradient;
+}
+
+/// What a sample adds to the duality gap. The gap is written as a sum of terms that are never
+/// negative (use ||w~ - w~_0||^2 = sum a_i y_i (f_i - f0_i)), so that nothing cancels and a gap of
+/// 1e-14 is as accurate as one of 1. With the slack u = 1 - y f(x), the squared hinge adds
+/// C (max(0, u) - a / 2C)^2 + a max(0, -u), the hinge (C - a) max(0, u) + a max(0, -u).
+double gap_term(Loss loss, double cost, double dual, double slack) noexcept {
+    const double hinge = std::max(slack, 0.0);
+    const double beyond = dual * std::max(-slack, 0.0);
+    if (loss == Loss::hinge) return (cost - dual) * hinge + beyond;
+    const double residual = hinge - dual / (2.0 * cost);
+    return cost * residual * residual + beyond;
+}
+
+double loss_term(Loss loss, double cost, double slack) noexcept {
+    const double hinge = std::max(slack, 0.0);
+    return loss == Loss::hinge ? cost * hinge : cost * hinge * hinge;
+}
+
+/// What an epoch sees on its way, before each step.
+struct EpochSummary {
+    // The extreme projected gradients, as in Hsieh et al. 2008, Algorithm 3.
+    double highest = -infinity;
+    double lowest = infinity;
+    double gap = 0.0;          // what the duality gap would be if all had been seen at once
+    std::size_t n_inside = 0;  // samples between their bounds
+
+    double violation() const noexcept { return std::max({highest, -lowest, 0.0}); }
+
+    void add(double projected_gradient, double gap_term) noexcept {
+        highest = std::max(highest, projected_gradient);
+        lowest = std::min(lowest, projected_gradient);
+        gap += gap_term;
+        n_inside += projected_gradient != 0.0 ? 1 : 0;
+    }
+};
+
+template <Real T>
+class DualCoordinateDescent {
+  public:
+    DualCoordinateDescent(const Problem<T>& problem, const SolverSettings& settings,
+                          ExecutorRef executor, Workspace<T>& workspace, T* scores) noexcept
+        : problem_(problem),
+          settings_(settings),
+          executor_(executor),
+          workspace_(workspace),
+          block_(*workspace.block),
+          scores_(scores),
+          kernels_(kernels::active_table<T>()),
+          blocks_(row_blocks(problem.rows)),
+          random_(settings.seed),
+          bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
+
+    SolveReport run() noexcept;
+
+  private:
+    enum class Descent { converged, stalled, epoch_limit };
+
+    void start() noexcept;
+    void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
+    void start_positives() noexcept;
+    void multiply_rows_by_positives() noexcept;
+
+    Descent descend(double tol, double score_tol) noexcept;
+    double product_with_weights(const T* x) const noexcept;
+    void add_to_weights(double factor, const T* x) noexcept;
+    EpochSummary epoch(const EpochSummary& previous) noexcept;
+    bool visit_row(RowIndex i, const EpochSummary& previous, EpochSummary& seen) noexcept;
+    void visit_positive(std::size_t j, EpochSummary& seen) noexcept;
+    void fold() noexcept;
+    double resolution() const noexcept;
+    bool polish() noexcept;
+    double widen_sample(std::size_t sample) noexcept;
+
+    void refresh() noexcept;
+    BlockSummary verify() noexcept;
+    void activate_violators(double slack) noexcept;
+
+    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
+    std::size_t n_features() const noexcept { return problem_.rows.cols; }
+    std::size_t n_positives() const noexcept { return problem_.positives.rows; }
+    bool eliminates() const noexcept { return block_.count() > 0; }
+
+    double label(std::size_t i) const noexcept {
+        return problem_.labels == nullptr ? -1.0 : static_cast<double>(problem_.labels[i]);
+    }
+    double cost(std::size_t i) const noexcept {
+        return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
+    }
+    double positive_cost(std::size_t j) const noexcept {
+        return problem_.positive_costs == nullptr ? problem_.positive_cost
+                                                  : problem_.positive_costs[j];
+    }
+    double positive_dual(std::size_t j) const noexcept {
+        return eliminates() ? block_.dual(j) : workspace_.positive_dual[j];
+    }
+    bool is_outside(std::size_t j) const noexcept { return !eliminates() || !block_.is_member(j); }
+
+    const Problem<T>& problem_;
+    const SolverSettings& settings_;
+    ExecutorRef executor_;
+    Workspace<T>& workspace_;
+    PositiveBlock& block_;
+    T* scores_;
+    const kernels::KernelTable<T>& kernels_;
+    RowBlocks blocks_;
+    SplitMix64 random_;
+    double bias_square_;  // s^2
+
+    DenseView<T> positives_{};  // less the mean, if there is one
+    std::size_t n_active_ = 0;
+    std::size_t next_outside_ = 0;
+    std::uint32_t epochs_ = 0;
+    double largest_norm_ = 0.0;  // of the x~_i
+
+    // The decision function while it changes: the score of a row x_i is
+    //     coef . x_i + intercept_ + offset_ - shift_ (mean . x_i) + block_.pending_score(k_i),
+    // where coef holds the rows as they are and shift_ counts the means they have brought along;
+    // coef stands for workspace_.wide_coef while wide_, else for workspace_.coef.
+    bool wide_ = false;
+    double intercept_ = 0.0;
+    double offset_ = 0.0;
+    double shift_ = 0.0;
+    double mean_square_ = 0.0;
+
+    double coef_rounding_ = 0.0;  // ||coef - its value before rounding to T||
+};
+
+template <Real T>
+SolveReport DualCoordinateDescent<T>::run() noexcept {
+    start();
+    SolveReport report;
+    double tol = settings_.tol, score_tol = settings_.score_tol;
+    double stalled_at = infinity, previous_gap = infinity;
+    for (;;) {
+        const Descent descent = descend(tol, score_tol);
+        refresh();
+        const BlockSummary verified = verify();
+        fill(report, verified);
+
+        const bool within_tol = verified.violation <= settings_.tol;
+        const bool proven =
+            weights_error_from_gap(verified.gap) * largest_norm_ <= settings_.score_tol;
+        const bool exhausted = descent != Descent::converged || verified.gap > 0.5 * previous_gap;
+        if (within_tol && (proven || exhausted)) {
+            report.status = SolveStatus::converged;
+            break;
+        }
+        previous_gap = verified.gap;
+        if (descent == Descent::epoch_limit) {
+            report.status = SolveStatus::epoch_limit;
+            break;
+        }
+        if (descent == Descent::stalled) {
+            if (verified.violation > 0.5 * stalled_at) {
+                report.status = SolveStatus::precision_limit;
+                break;
+            }
+            stalled_at = verified.violation;
+        }
+        // A row was shrunk too early, or the descent's weights had drifted by rounding.
+        tol *= 0.5;
+        score_tol *= 0.5;
+        activate_violators(verified.violation);
+    }
+    for (std::size_t j = 0; eliminates() && j < n_positives(); ++j) {
+        workspace_.positive_dual[j] = block_.dual(j);
+    }
+    return report;
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::fill(SolveReport& report,
+                                    const BlockSummary& verified) const noexcept {
+    double square = bias_square_ > 0.0 ? intercept_ * intercept_ / bias_square_ : 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        const double difference = workspace_.wide_coef[c] - workspace_.prior_coef[c];
+        square += difference * difference;
+    }
+    report.epochs = epochs_;
+    report.n_support = verified.n_support;
+    report.violation = verified.violation;
+    report.primal = 0.5 * square + verified.loss;
+    report.gap = verified.gap;
+    report.weights_error_bound = weights_error_from_gap(verified.gap) + coef_rounding_;
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::start() noexcept {
+    double largest = 0.0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        const Penalty bounds = penalty(problem_.loss, cost(i));
+        const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
+        workspace_.dual[i] = std::clamp(initial, 0.0, bounds.upper);
+        if (bounds.upper > 0.0) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+        largest = std::max(largest, static_cast<double>(problem_.squared_norms[i]));
+    }
+    largest_norm_ = std::sqrt(largest + bias_square_);
+    if (problem_.mean != nullptr) {
+        mean_square_ = std::inner_product(problem_.mean, problem_.mean + n_features(),
+                                          problem_.mean, 0.0);
+    }
+    start_positives();
+    if (eliminates()) multiply_rows_by_positives();
+    refresh();
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::start_positives() noexcept {
+    const std::size_t p = n_positives(), d = n_features();
+    std::fill(workspace_.prior_coef.begin(), workspace_.prior_coef.end(), 0.0);
+    positives_ = {workspace_.positives.data(), p, d, static_cast<std::ptrdiff_t>(d)};
+    for (std::size_t j = 0; j < p; ++j) {
+        const T* given = problem_.positives.row(j);
+        T* centred = workspace_.positives.data() + j * d;
+        for (std::size_t c = 0; c < d; ++c) {
+            const double value = static_cast<double>(given[c]);
+            const double mean = problem_.mean == nullptr ? 0.0 : problem_.mean[c];
+            centred[c] = static_cast<T>(value - mean);
+            workspace_.prior_coef[c] += problem_.prior / static_cast<double>(p) * value;
+        }
+        const double initial =
+            problem_.initial_positive_dual == nullptr ? 0.0 : problem_.initial_positive_dual[j];
+        workspace_.positive_dual[j] =
+            std::clamp(initial, 0.0, penalty(problem_.loss, positive_cost(j)).upper);
+    }
+
+    double gram[PositiveBlock::capacity * PositiveBlock::capacity];
+    double diagonal[PositiveBlock::capacity], upper[PositiveBlock::capacity];
+    if (p > PositiveBlock::capacity) {
+        block_.reset(0, gram, diagonal, upper);
+        return;
+    }
+    for (std::size_t j = 0; j < p; ++j) {
+        const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+        diagonal[j] = bounds.diagonal;
+        upper[j] = bounds.upper;
+        for (std::size_t l = 0; l <= j; ++l) {
+            double product = bias_square_;
+            for (std::size_t c = 0; c < d; ++c) {
+                product += static_cast<double>(positives_.row(j)[c]) *
+                           static_cast<double>(positives_.row(l)[c]);
+            }
+            gram[j * p + l] = gram[l * p + j] = product;
+        }
+    }
+    block_.reset(p, gram, diagonal, upper);
+    for (std::size_t j = 0; j < p; ++j) block_.set_outside(j, workspace_.positive_dual[j]);
+    block_.fold();
+}
+
+/// k_ij = x~_i . x~_j for every row i and positive j: one scan of the rows.
+template <Real T>
+void DualCoordinateDescent<T>::multiply_rows_by_positives() noexcept {
+    const std::size_t p = n_positives();
+    double constant[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < p; ++j) {
+        constant[j] = bias_square_;
+        if (problem_.mean != nullptr) {
+            constant[j] -= kernels_.dot_wide(problem_.mean, positives_.row(j), n_features());
+        }
+    }
+    for_each_block(
+        executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+            for (std::size_t j = 0; j < p; ++j) {
+                const WeightsView<T> positive{positives_.row(j), constant[j]};
+                score_block(problem_.rows, begin, end, positive, scores_ + begin);
+                for (std::size_t i = begin; i < end; ++i) {
+                    workspace_.products[i * p + j] = scores_[i];
+                }
+            }
+        });
+}
+
+/// Epochs over the active rows until their violations are within tol and prove the scores to within
+/// score_tol, or until nothing improves any more.
+template <Real T>
+auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept -> Descent {
+    // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding of
+    // a score. So the last epochs, over few rows, keep the weights in double precision.
+    constexpr std::uint32_t narrow_epochs = 16;
+    // Where epochs make slow progress the problem is ill-conditioned: C ||x||^2 is large, and so few
+    // rows support that solving for them directly is cheap. It costs as much as about half as many
+    // epochs as there are such rows, so it is tried whenever that many have been spent.
+    constexpr std::size_t polish_interval = 10;
+    // Epochs without a new lowest violation: close to what the arithmetic can resolve; and where
+    // the violations are small enough and only the proof of the scores is not.
+    constexpr int patience = 3, patience_within_tol = 8;
+
+    const double gap_tol = (score_tol / largest_norm_) * (score_tol / largest_norm_);
+    std::uint32_t since_polish = 0, since_start = 0;
+    double lowest = infinity;
+    int without_progress = 0;
+    EpochSummary previous;
+    previous.highest = infinity;
+    previous.lowest = -infinity;
+    while (epochs_ < settings_.max_epochs) {
+        const EpochSummary seen = epoch(previous);
+        ++epochs_;
+        fold();
+        const double violation = seen.violation();
+        if (violation <= tol && seen.gap <= gap_tol) return Descent::converged;
+
+        without_progress = violation < 0.9 * lowest ? 0 : without_progress + 1;
+        lowest = std::min(lowest, violation);
+        const double resolvable = resolution();
+        if (without_progress >= (violation <= tol ? patience_within_tol : patience) &&
+            violation <= std::max(tol, 32.0 * resolvable)) {
+            return Descent::stalled;
+        }
+
+        ++since_start;
+        if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) &&
+            polish()) {
+            since_polish = 0;
+        } else if (std::is_same_v<T, float> && !wide_ &&
+                   (violation <= std::max(tol, 32.0 * resolvable) ||
+                    since_start >= narrow_epochs)) {
+            refresh();
+            wide_ = true;
+        }
+        previous.highest = seen.highest > 0.0 ? seen.highest : infinity;
+        previous.lowest = seen.lowest < 0.0 ? seen.lowest : -infinity;
+    }
+    return Descent::epoch_limit;
+}
+
+template <Real T>
+EpochSummary DualCoordinateDescent<T>::epoch(const EpochSummary& previous) noexcept {
+    constexpr std::size_t rows_per_positive = 4;  // between two visits to outside positives
+    EpochSummary seen;
+    RowIndex* active = workspace_.active.data();
+    permute(active, n_active_, random_);
+
+    std::size_t n_outside = 0;
+    for (std::size_t j = 0; j < n_positives(); ++j) n_outside += is_outside(j) ? 1 : 0;
+    std::size_t visits = 0;
+    const auto visit_next_outside = [&]() noexcept {
+        do {
+            next_outside_ = (next_outside_ + 1) % n_positives();
+        } while (!is_outside(next_outside_));
+        visit_positive(next_outside_, seen);
+        ++visits;
+    };
+
+    std::size_t since_positive = 0;
+    for (std::size_t s = 0; s < n_active_;) {
+        if (s + 1 < n_active_) prefetch(problem_.rows.row(active[s + 1]), n_features());
+        if (visit_row(active[s], previous, seen)) {
+            ++s;
+        } else {
+            std::swap(active[s], active[--n_active_]);
+        }
+        if (n_outside > 0 && ++since_positive == rows_per_positive) {
+            since_positive = 0;
+            visit_next_outside();
+        }
+    }
+    while (visits < n_outside) visit_next_outside();
+    return seen;
+}
+
+/// One step of coordinate descent. Returns whether the row stays active.
+template <Real T>
+bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previous,
+                                         EpochSummary& seen) noexcept {
+    const T* x = problem_.rows.row(i);
+    const double y = label(i);
+    const double c = cost(i);
+    const Penalty bounds = penalty(problem_.loss, c);
+    double& dual = workspace_.dual[i];
+
+    double k[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        k[j] = static_cast<double>(workspace_.products[i * block_.count() + j]);
+    }
+    const double mean_product =
+        problem_.mean_products == nullptr ? 0.0 : static_cast<double>(problem_.mean_products[i]);
+    const double score = product_with_weights(x) + intercept_ + offset_ - shift_ * mean_product +
+                         block_.pending_score(k);
+    const double slack = 1.0 - y * score;
+    const double gradient = bounds.diagonal * dual - slack;
+
+    if (settings_.shrinking) {
+        if (dual <= 0.0 && gradient > previous.highest) return false;
+        if (dual >= bounds.upper && gradient < previous.lowest) return false;
+    }
+    const double violation = projected(gradient, dual, bounds.upper);
+    seen.add(violation, gap_term(problem_.loss, c, dual, slack));
+    if (violation == 0.0) return true;
+
+    const double curvature =
+        static_cast<double>(problem_.squared_norms[i]) + bias_square_ + bounds.diagonal;
+    Coordinate coordinate{gradient, curvature, bounds.diagonal, y, -dual, bounds.upper - dual};
+    const double step = block_.minimise(coordinate, k);
+    dual = coordinate.lowest_step >= 0.0    ? 0.0
+           : coordinate.highest_step <= 0.0 ? bounds.upper
+                                            : dual + step;
+    const double change = y * step;
+    add_to_weights(change, x);
+    intercept_ += change * bias_square_;
+    shift_ += problem_.mean == nullptr ? 0.0 : change;
+    offset_ += change * (mean_square_ - mean_product);
+    return true;
+}
+
+template <Real T>
+double DualCoordinateDescent<T>::product_with_weights(const T* x) const noexcept {
+    return wide_ ? kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features())
+                 : static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features()));
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::add_to_weights(double factor, const T* x) noexcept {
+    if (wide_) {
+        kernels_.axpy_wide(factor, x, workspace_.wide_coef.data(), n_features());
+    } else {
+        kernels_.axpy(static_cast<T>(factor), x, workspace_.coef.data(), n_features());
+    }
+}
+
+/// The same step on a positive that is not eliminated.
+template <Real T>
+void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen) noexcept {
+    fold();  // positives are centred one by one, not by shift_
+    const T* x = positives_.row(j);
+    const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+    double& dual = workspace_.positive_dual[j];
+    if (eliminates()) dual = block_.dual(j);
+
+    const double square =
+        static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
+    const double score = product_with_weights(x) + intercept_;
+    const double slack = 1.0 - score;
+    const double gradient = bounds.diagonal * dual - slack;
+    seen.add(projected(gradient, dual, bounds.upper),
+             gap_term(problem_.loss, positive_cost(j), dual, slack));
+
+    Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal,
+                          1.0,      -dual,                    bounds.upper - dual};
+    const double step = block_.minimise(coordinate, eliminates() ? block_.gram_row(j) : nullptr);
+    dual = std::clamp(dual + step, 0.0, bounds.upper);
+    if (eliminates()) {
+        block_.set_outside(j, dual);  // the next fold() brings the step into the weights
+        return;
+    }
+    add_to_weights(step, x);
+    intercept_ += step * bias_square_;
+    if (problem_.mean != nullptr) offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
+}
+
+/// Brings the changes of the eliminated positives and of the mean into the weights. Between two
+/// folds a score is the sum of a product with the weights and of these changes; folding keeps the
+/// changes small, so that little cancels.
+template <Real T>
+void DualCoordinateDescent<T>::fold() noexcept {
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        const double change = block_.pending(j);
+        if (change == 0.0) continue;
+        add_to_weights(change, positives_.row(j));
+        intercept_ += change * bias_square_;
+    }
+    block_.fold();
+    if (problem_.mean == nullptr) return;
+    const auto subtract_mean_from = [this](auto& weights) noexcept {
+        double mean_score = 0.0;
+        for (std::size_t c = 0; c < n_features(); ++c) {
+            const double w = static_cast<double>(weights[c]) - shift_ * problem_.mean[c];
+            weights[c] = static_cast<std::remove_cvref_t<decltype(weights[c])>>(w);
+            mean_score += w * problem_.mean[c];
+        }
+        return mean_score;
+    };
+    offset_ = -(wide_ ? subtract_mean_from(workspace_.wide_coef)
+                      : subtract_mean_from(workspace_.coef));
+    shift_ = 0.0;
+}
+
+/// The smallest violation that the arithmetic of T can tell from zero: the rounding of a score.
+template <Real T>
+double DualCoordinateDescent<T>::resolution() const noexcept {
+    const T* w = workspace_.coef.data();
+    const auto norm = std::sqrt(static_cast<double>(kernels_.dot(w, w, n_features())));
+    return static_cast<double>(std::numeric_limits<T>::epsilon()) *
+           (norm * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0);
+}
+
+/// Recomputes the weights from the dual coefficients in double precision, and makes the eliminated
+/// positives optimal for them.
+template <Real T>
+void DualCoordinateDescent<T>::refresh() noexcept {
+    const std::size_t d = n_features();
+    double* wide = workspace_.wide_coef.data();
+    std::copy_n(workspace_.prior_coef.data(), d, wide);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (workspace_.dual[i] == 0.0) continue;
+        const double a = label(i) * workspace_.dual[i];
+        kernels_.axpy_wide(a, problem_.rows.row(i), wide, d);
+        sum += a;
+    }
+    if (problem_.mean != nullptr) {
+        for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
+    }
+    double before[PositiveBlock::capacity], gradients[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        const double a = positive_dual(j);
+        kernels_.axpy_wide(a, positives_.row(j), wide, d);
+        sum += a;
+    }
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        before[j] = block_.dual(j);
+        gradients[j] = kernels_.dot_wide(wide, positives_.row(j), d) + sum * bias_square_ - 1.0 +
+                       block_.diagonal(j) * before[j];
+    }
+    block_.optimise(gradients);
+    block_.fold();
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        const double change = block_.dual(j) - before[j];
+        kernels_.axpy_wide(change, positives_.row(j), wide, d);
+        sum += change;
+    }
+
+    intercept_ = sum * bias_square_;
+    shift_ = 0.0;
+    offset_ = problem_.mean == nullptr ? 0.0 : -std::inner_product(wide, wide + d, problem_.mean, 0.0);
+    double rounding_square = 0.0;
+    for (std::size_t c = 0; c < d; ++c) {
+        const T rounded = static_cast<T>(wide[c]);
+        const double rounding = wide[c] - static_cast<double>(rounded);
+        rounding_square += rounding * rounding;
+        workspace_.coef[c] = workspace_.weights.coef[c] = rounded;
+    }
+    coef_rounding_ = std::sqrt(rounding_square);
+    workspace_.weights.intercept = intercept_ + offset_;
+}
+
+/// A Newton step on the coordinates that are off their bounds, the positives among them: solves for
+/// all of them together, within their bounds, by Cholesky in double precision. Of order m^2 d + m^3
+/// for m coordinates; where there are more than max_polished it does nothing and returns false.
+template <Real T>
+bool DualCoordinateDescent<T>::polish() noexcept {
+    std::size_t* const samples = workspace_.polish_rows.data();
+    const std::size_t capacity = workspace_.polish_rows.size() / 2;
+    std::size_t m = 0;
+    const auto take = [&](std::size_t sample) noexcept {
+        if (m < capacity) samples[m] = sample;
+        ++m;
+    };
+    for (std::size_t s = 0; s < n_active_; ++s) {
+        const std::size_t i = workspace_.active[s];
+        const double dual = workspace_.dual[i];
+        if (dual > 0.0 && dual < penalty(problem_.loss, cost(i)).upper) take(i);
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) take(n_rows() + j);
+    if (m > capacity) return false;
+    refresh();
+
+    double* const matrix = workspace_.polish.data();
+    double* const diagonal = matrix + m * m;
+    double* const gradient = diagonal + m;
+    double* const lowest = gradient + m;
+    double* const highest = lowest + m;
+    double* const scratch = highest + m;
+    double* const step = scratch + 3 * m;
+
+    const double* const row = workspace_.wide_row.data();
+    for (std::size_t a = 0; a < m; ++a) {
+        const std::size_t sample = samples[a];
+        const double mean_product = widen_sample(sample);
+        const bool is_row = sample < n_rows();
+        const double y = is_row ? label(sample) : 1.0;
+        const Penalty bounds = penalty(
+            problem_.loss, is_row ? cost(sample) : positive_cost(sample - n_rows()));
+        const double dual = is_row ? workspace_.dual[sample] : positive_dual(sample - n_rows());
+        const double score =
+            intercept_ + std::inner_product(row, row + n_features(),
+                                            workspace_.wide_coef.data(), 0.0);
+        gradient[a] = bounds.diagonal * dual - (1.0 - y * score);
+        lowest[a] = -dual;
+        highest[a] = bounds.upper - dual;
+        for (std::size_t b = a; b < m; ++b) {
+            const std::size_t other = samples[b];
+            const bool other_is_row = other < n_rows();
+            const T* x = other_is_row ? problem_.rows.row(other)
+                                      : positives_.row(other - n_rows());
+            const double product = kernels_.dot_wide(row, x, n_features()) + bias_square_ -
+                                   (other_is_row ? mean_product : 0.0);
+            matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
+        }
+        diagonal[a] = matrix[a * m + a] + bounds.diagonal;
+    }
+    minimise(BoxQuadratic{m, matrix, diagonal, gradient, lowest, highest, scratch,
+                          samples + capacity},
+             step);
+    for (std::size_t a = 0; a < m; ++a) {
+        const std::size_t sample = samples[a];
+        const double upper = highest[a] - lowest[a];
+        const double dual = std::clamp(step[a] - lowest[a], 0.0, upper);
+        if (sample < n_rows()) {
+            workspace_.dual[sample] = dual;
+        } else if (eliminates()) {
+            block_.set_outside(sample - n_rows(), dual);
+        } else {
+            workspace_.positive_dual[sample - n_rows()] = dual;
+        }
+    }
+    refresh();
+    return true;
+}
+
+/// Brings a row, or a positive as sample n_rows + j, less the mean into workspace_.wide_row, and
+/// returns its product with the mean.
+template <Real T>
+double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
+    const bool is_row = sample < n_rows();
+    const T* x = is_row ? problem_.rows.row(sample) : positives_.row(sample - n_rows());
+    double* const wide = workspace_.wide_row.data();
+    std::copy_n(x, n_features(), wide);
+    if (problem_.mean == nullptr) return 0.0;
+    double mean_product = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        if (is_row) wide[c] -= problem_.mean[c];
+        mean_product += wide[c] * problem_.mean[c];
+    }
+    return mean_product;
+}
+
+/// Scores every row under the refreshed weights and measures all optimality conditions.
+template <Real T>
+BlockSummary DualCoordinateDescent<T>::verify() noexcept {
+    for_each_block(
+        executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+            score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
+            BlockSummary summary;
+            for (std::size_t i = begin; i < end; ++i) {
+                const double c = cost(i);
+                if (c <= 0.0) continue;
+                const Penalty bounds = penalty(problem_.loss, c);
+                const double dual = workspace_.dual[i];
+                const double slack = 1.0 - label(i) * static_cast<double>(scores_[i]);
+                const double gradient = bounds.diagonal * dual - slack;
+                summary.violation = std::max(
+                    summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
+                summary.n_support += dual > 0.0 ? 1 : 0;
+                summary.loss += loss_term(problem_.loss, c, slack);
+                summary.gap += gap_term(problem_.loss, c, dual, slack);
+            }
+            workspace_.summaries[block] = summary;
+        });
+
+    BlockSummary total;
+    for (std::size_t block = 0; block < blocks_.count(); ++block) {
+        const BlockSummary& part = workspace_.summaries[block];
+        total.violation = std::max(total.violation, part.violation);
+        total.loss += part.loss;
+        total.gap += part.gap;
+        total.n_support += part.n_support;
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        const double dual = positive_dual(j);
+        const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+        const double slack = 1.0 - intercept_ -
+                             kernels_.dot_wide(workspace_.wide_coef.data(), positives_.row(j),
+                                               n_features());
+        const double gradient = bounds.diagonal * dual - slack;
+        total.violation =
+            std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));
+        total.loss += loss_term(problem_.loss, positive_cost(j), slack);
+        total.gap += gap_term(problem_.loss, positive_cost(j), dual, slack);
+    }
+    return total;
+}
+
+/// Makes active what the verification found: rows that support, and rows at zero or at their upper
+/// bound whose gradient is within `slack` of pushing them off it.
+template <Real T>
+void DualCoordinateDescent<T>::activate_violators(double slack) noexcept {
+    n_active_ = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        const Penalty bounds = penalty(problem_.loss, cost(i));
+        if (bounds.upper <= 0.0) continue;
+        const double dual = workspace_.dual[i];
+        const double gradient =
+            label(i) * static_cast<double>(scores_[i]) - 1.0 + bounds.diagonal * dual;
+        const bool rests = (dual <= 0.0 && gradient > slack) ||
+                           (dual >= bounds.upper && gradient < -slack);
+        if (!rests) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+    }
+}
+
+}  // namespace
+
+template <Real T>
+SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, ExecutorRef executor,
+                  Workspace<T>& workspace, T* scores) noexcept {
+    return DualCoordinateDescent<T>(problem, settings, executor, workspace, scores).run();
+}
+
+template SolveReport solve(const Problem<float>&, const SolverSettings&, ExecutorRef,
+                           Workspace<float>&, float*) noexcept;
+template SolveReport solve(const Problem<double>&, const SolverSettings&, ExecutorRef,
+                           Workspace<double>&, double*) noexcept;
+
+}  // namespace exemplar_svm

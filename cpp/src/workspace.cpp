@@ -1,0 +1,49 @@
+#include "exemplar_svm/workspace.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "exemplar_svm/scan.hpp"
+#include "positive_block.hpp"
+
+namespace exemplar_svm {
+
+namespace {
+
+std::size_t polish_size(std::size_t n_rows, std::size_t max_positives) noexcept {
+    return std::min(n_rows + max_positives, max_polished);
+}
+
+}  // namespace
+
+template <Real T>
+Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
+                        std::size_t max_positives)
+    : dual(n_rows),
+      positive_dual(max_positives),
+      weights{std::vector<T>(n_features), 0.0},
+      active(n_rows),
+      products(n_rows * std::min(max_positives, PositiveBlock::capacity)),
+      coef(n_features),
+      wide_coef(n_features),
+      prior_coef(n_features),
+      positives(max_positives * n_features),
+      block(std::make_unique<PositiveBlock>()),
+      wide_row(n_features),
+      polish(polish_size(n_rows, max_positives) * (polish_size(n_rows, max_positives) + 8)),
+      polish_rows(2 * polish_size(n_rows, max_positives)),
+      summaries(row_blocks(DenseView<T>{nullptr, n_rows, n_features, 0}).count()),
+      scores(n_rows),
+      ranking(std::min(max_ranks, n_rows) + 1) {}
+
+template <Real T>
+Workspace<T>::~Workspace() = default;
+template <Real T>
+Workspace<T>::Workspace(Workspace&&) noexcept = default;
+template <Real T>
+Workspace<T>& Workspace<T>::operator=(Workspace&&) noexcept = default;
+
+template class Workspace<float>;
+template class Workspace<double>;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,272 @@
+#include <pybind11/native_enum.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "bindings.hpp"
+#include "exemplar_svm/index.hpp"
+#include "numpy_view.hpp"
+
+namespace exemplar_svm::python {
+namespace {
+
+/// Workspaces that are not in use, so that a search need not allocate (and the kernel need not
+/// clear) memory in proportion to the rows. Taking and giving back are single exchanges: threads
+/// that search at the same time never wait for each other.
+template <Real T>
+class WorkspacePool {
+  public:
+    using Owned = std::unique_ptr<Workspace<T>>;
+
+    ~WorkspacePool() {
+        for (auto& slot : slots_) delete slot.load();
+    }
+
+    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_positives) {
+        max_ranks = std::min(max_ranks, index.n_rows());
+        for (auto& slot : slots_) {
+            Owned found(slot.exchange(nullptr));
+            if (found && found->max_ranks() >= max_ranks &&
+                found->max_positives() >= max_positives) {
+                return found;
+            }
+        }
+        return std::make_unique<Workspace<T>>(index, max_ranks, max_positives);
+    }
+
+    void give_back(Owned workspace) noexcept {
+        for (auto& slot : slots_) {
+            Workspace<T>* empty = nullptr;
+            if (slot.compare_exchange_strong(empty, workspace.get())) {
+                (void)workspace.release();
+                return;
+            }
+        }
+    }
+
+  private:
+    std::array<std::atomic<Workspace<T>*>, 8> slots_{};
+};
+
+template <Real T>
+struct IndexOf {
+    Index<T> index;
+    WorkspacePool<T> workspaces;
+
+    IndexOf(DenseView<T> rows, const IndexSettings& settings, ExecutorRef executor)
+        : index(rows, settings, executor) {}
+};
+
+/// Reports of m searches, one array per field.
+struct Reports {
+    explicit Reports(py::ssize_t m)
+        : status(m), epochs(m), n_support(m), gap(m), bound(m), certified(m) {}
+
+    void set(py::ssize_t i, const SearchReport& report) noexcept {
+        status.mutable_data()[i] = static_cast<std::uint8_t>(report.status);
+        epochs.mutable_data()[i] = report.epochs;
+        n_support.mutable_data()[i] = static_cast<std::int64_t>(report.n_support);
+        gap.mutable_data()[i] = report.duality_gap;
+        bound.mutable_data()[i] = report.score_error_bound;
+        certified.mutable_data()[i] = static_cast<std::int64_t>(report.certified_k);
+    }
+
+    py::tuple arrays() const {
+        return py::make_tuple(status, epochs, n_support, gap, bound, certified);
+    }
+
+    py::array_t<std::uint8_t> status;
+    py::array_t<std::int64_t> epochs;
+    py::array_t<std::int64_t> n_support;
+    py::array_t<double> gap;
+    py::array_t<double> bound;
+    py::array_t<std::int64_t> certified;
+};
+
+constexpr double score_tol_per_tol = 0.02;
+
+SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter) {
+    SearchSettings settings;
+    settings.C = C;
+    settings.prior = prior;
+    settings.solver.tol = tol;
+    settings.solver.score_tol = tol * score_tol_per_tol;
+    settings.solver.max_epochs = max_iter;
+    require_valid(settings);
+    return settings;
+}
+
+/// exemplar_svm.Index<float> or <double> over the memory of a numpy array, which it keeps alive.
+class PyIndex {
+  public:
+    PyIndex(py::array rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
+            double intercept_scaling, bool center, bool check_finite, int n_threads)
+        : rows_(std::move(rows)) {
+        IndexSettings settings;
+        settings.loss = loss;
+        if (class_weight) settings.class_weight = {false, class_weight->first, class_weight->second};
+        settings.intercept_scaling = intercept_scaling;
+        settings.center = center;
+        settings.check_finite = check_finite;
+        with_dtype(rows_, "embeddings", [&]<class T>(T) {
+            const auto view = as_dense_view<T>(rows_, "embeddings");
+            without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                index_ = std::make_unique<IndexOf<T>>(view, settings, executor);
+            });
+        });
+    }
+
+    void refresh(int n_threads) {
+        std::visit(
+            [&](auto& held) {
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    held->index.refresh(executor);
+                });
+            },
+            index_);
+    }
+
+    /// One SVM per query row.
+    py::tuple search(const py::array& queries, std::size_t k, const SearchSettings& settings,
+                     int n_threads) const {
+        return each_query(queries, settings, n_threads, k);
+    }
+
+    /// One SVM for all positives.
+    py::tuple search_shared(const py::array& positives, std::size_t k,
+                            const SearchSettings& settings, int n_threads) const {
+        return std::visit(
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
+                const auto view = positives_view<T>(held->index, positives);
+                py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
+                py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
+                Reports reports(1);
+                auto workspace = held->workspaces.take(held->index, k, view.rows);
+                T* const scores_out = scores.mutable_data();
+                RowNumber* const rows_out = rows.mutable_data();
+                reports.set(0, without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                                return held->index.search_shared(view, k, settings, *workspace,
+                                                                 scores_out, rows_out, executor);
+                            }));
+                held->workspaces.give_back(std::move(workspace));
+                return py::make_tuple(scores, rows, reports.arrays());
+            },
+            index_);
+    }
+
+    /// The score of every row, for one SVM per query row.
+    py::tuple decision_function(const py::array& queries, const SearchSettings& settings,
+                                int n_threads) const {
+        return each_query(queries, settings, n_threads, std::nullopt);
+    }
+
+    /// One SVM for all positives: coef, intercept, dual coefficients of rows and positives, report.
+    py::tuple fit(const py::array& positives, const SearchSettings& settings,
+                  int n_threads) const {
+        return std::visit(
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
+                const auto view = positives_view<T>(held->index, positives);
+                auto workspace = held->workspaces.take(held->index, 0, view.rows);
+                Reports reports(1);
+                reports.set(0, without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                                return held->index.fit(view, settings, *workspace,
+                                                       workspace->scores.data(), executor);
+                            }));
+                const auto copy = [](const auto& values, std::size_t size) {
+                    using Element = std::remove_cvref_t<decltype(values[0])>;
+                    return py::array_t<Element>(static_cast<py::ssize_t>(size), values.data());
+                };
+                auto result = py::make_tuple(
+                    copy(workspace->weights.coef, workspace->weights.coef.size()),
+                    workspace->weights.intercept, copy(workspace->dual, workspace->dual.size()),
+                    copy(workspace->positive_dual, view.rows), reports.arrays());
+                held->workspaces.give_back(std::move(workspace));
+                return result;
+            },
+            index_);
+    }
+
+  private:
+    template <Real T>
+    static DenseView<T> positives_view(const Index<T>& index, const py::array& array) {
+        const auto view = as_dense_view<T>(array, "queries");
+        if (view.cols != index.n_features()) {
+            throw py::value_error("queries has another number of features than the index");
+        }
+        return view;
+    }
+
+    /// The best k rows per query, or every row's score where no k is given.
+    py::tuple each_query(const py::array& queries, const SearchSettings& settings, int n_threads,
+                         std::optional<std::size_t> k) const {
+        return std::visit(
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
+                const Index<T>& index = held->index;
+                const auto view = positives_view<T>(index, queries);
+                const auto m = static_cast<py::ssize_t>(view.rows);
+                const std::size_t width = k ? *k : index.n_rows();
+                py::array_t<T> scores({m, static_cast<py::ssize_t>(width)});
+                py::array_t<RowNumber> rows({m, static_cast<py::ssize_t>(k ? width : 0)});
+                Reports reports(m);
+                auto workspace = held->workspaces.take(index, k ? width : 0, 1);
+                T* const scores_out = scores.mutable_data();
+                RowNumber* const rows_out = rows.mutable_data();
+                std::vector<SearchReport> done(view.rows);
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    for (std::size_t i = 0; i < view.rows; ++i) {
+                        const DenseView<T> query{view.row(i), 1, view.cols, view.stride};
+                        T* const own_scores = scores_out + i * width;
+                        done[i] = k ? index.search_shared(query, *k, settings, *workspace,
+                                                          own_scores, rows_out + i * width,
+                                                          executor)
+                                    : index.fit(query, settings, *workspace, own_scores, executor);
+                    }
+                });
+                for (py::ssize_t i = 0; i < m; ++i) reports.set(i, done[static_cast<std::size_t>(i)]);
+                held->workspaces.give_back(std::move(workspace));
+                return py::make_tuple(scores, rows, reports.arrays());
+            },
+            index_);
+    }
+
+    py::array rows_;
+    std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
+};
+
+}  // namespace
+
+void bind_index(py::module_& module) {
+    py::native_enum<Loss>(module, "Loss", "enum.Enum")
+        .value("squared_hinge", Loss::squared_hinge)
+        .value("hinge", Loss::hinge)
+        .finalize();
+
+    py::class_<SearchSettings>(module, "SearchSettings")
+        .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
+             py::arg("tol"), py::arg("max_iter"));
+
+    py::class_<PyIndex>(module, "Index")
+        .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
+                      int>(),
+             py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
+             py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
+             py::arg("n_threads"))
+        .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
+        .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
+             py::arg("n_threads"))
+        .def("search_shared", &PyIndex::search_shared, py::arg("positives"), py::arg("k"),
+             py::arg("settings"), py::arg("n_threads"))
+        .def("decision_function", &PyIndex::decision_function, py::arg("queries"),
+             py::arg("settings"), py::arg("n_threads"))
+        .def("fit", &PyIndex::fit, py::arg("positives"), py::arg("settings"),
+             py::arg("n_threads"));
+}
+
+}  // namespace exemplar_svm::python

@@ -1,0 +1,60 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include "bindings.hpp"
+#include "exemplar_svm/linear_svc.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "numpy_view.hpp"
+
+namespace exemplar_svm::python {
+namespace {
+
+py::tuple train(const py::array& rows, const py::array& labels, const py::array& costs, Loss loss,
+                double intercept_scaling, double tol, std::uint32_t max_iter, std::uint64_t seed,
+                int n_threads) {
+    return with_dtype(rows, "X", [&]<class T>(T) -> py::tuple {
+        const auto view = as_dense_view<T>(rows, "X");
+        const auto* const label_values = as_vector<std::int8_t>(labels, view.rows, "labels");
+        const auto* const cost_values = as_vector<double>(costs, view.rows, "costs");
+        SolverSettings settings;
+        settings.tol = tol;
+        settings.max_epochs = max_iter;
+        settings.seed = seed;
+        const LinearSvc<T> trained =
+            without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                return train_linear_svc(view, label_values, cost_values, loss, intercept_scaling,
+                                        settings, executor);
+            });
+        const SolveReport& report = trained.report;
+        return py::make_tuple(
+            py::array_t<T>(static_cast<py::ssize_t>(view.cols), trained.weights.coef.data()),
+            trained.weights.intercept,
+            py::array_t<double>(static_cast<py::ssize_t>(view.rows), trained.dual.data()),
+            static_cast<int>(report.status), report.epochs, report.primal, report.gap);
+    });
+}
+
+py::array scores(const py::array& rows, const py::array& coef, double intercept, int n_threads) {
+    return with_dtype(rows, "X", [&]<class T>(T) -> py::array {
+        const auto view = as_dense_view<T>(rows, "X");
+        const WeightsView<T> weights{as_vector<T>(coef, view.cols, "coef"), intercept};
+        py::array_t<T> out(static_cast<py::ssize_t>(view.rows));
+        T* const values = out.mutable_data();
+        without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+            score_rows(view, weights, executor, values);
+        });
+        return out;
+    });
+}
+
+}  // namespace
+
+void bind_solver(py::module_& module) {
+    module.def("train_linear_svc", &train, py::arg("rows"), py::kw_only(), py::arg("labels"),
+               py::arg("costs"), py::arg("loss"), py::arg("intercept_scaling"), py::arg("tol"),
+               py::arg("max_iter"), py::arg("seed"), py::arg("n_threads"));
+    module.def("score_rows", &scores, py::arg("rows"), py::kw_only(), py::arg("coef"),
+               py::arg("intercept"), py::arg("n_threads"));
+}
+
+}  // namespace exemplar_svm::python

@@ -1,0 +1,34 @@
+// The table of contents of exemplar_svm._core. It is private: its callers in python/exemplar_svm
+// have checked values and shapes; what is checked here again is what memory safety rests on.
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <vector>
+
+#include "bindings.hpp"
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/isa.hpp"
+#include "exemplar_svm/version.hpp"
+#include <pybind11/stl.h>
+
+namespace py = pybind11;
+namespace esvm = exemplar_svm;
+
+// Free-threaded Python: every function either reads what its caller lends it or writes what it has
+// just allocated, and Index is immutable apart from refresh(), which its docstring fences.
+PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+    module.attr("__version__") = EXEMPLAR_SVM_VERSION;
+    module.def("active_isa", [] { return std::string(esvm::isa_name(esvm::active_isa())); });
+    module.def("supported_isas", [] {
+        std::vector<std::string> names;
+        for (const esvm::Isa isa : esvm::all_isas) {
+            if (esvm::isa_supported(isa)) names.emplace_back(esvm::isa_name(isa));
+        }
+        return names;
+    });
+    module.def("has_openmp", &esvm::OpenMpExecutor::available);
+
+    esvm::python::bind_index(module);
+    esvm::python::bind_solver(module);
+}

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/matrix_view.hpp"
+
+namespace exemplar_svm::python {
+
+namespace py = pybind11;
+
+/// Calls `function(T{})` for the element type of `array`: the one place where dtypes are switched.
+/// @throws TypeError for any other dtype; nothing is converted.
+template <class Function>
+decltype(auto) with_dtype(const py::array& array, const char* name, Function&& function) {
+    if (py::isinstance<py::array_t<float>>(array)) return function(float{});
+    if (py::isinstance<py::array_t<double>>(array)) return function(double{});
+    throw py::type_error(std::string(name) + " has dtype " +
+                         py::cast<std::string>(py::str(array.dtype())) +
+                         ", but must be float32 or float64 in native byte order");
+}
+
+/// A view of a two-dimensional array of T whose rows are contiguous; never a copy.
+///
+/// numpy leaves the strides of axes with fewer than two entries arbitrary, so they are looked at
+/// only where they are used.
+/// @throws TypeError for another dtype, ValueError for a layout that cannot be viewed.
+template <Real T>
+DenseView<T> as_dense_view(const py::array& array, const char* name) {
+    const auto refuse = [name](const char* problem) {
+        throw py::value_error(std::string(name) + " " + problem);
+    };
+    if (!py::isinstance<py::array_t<T>>(array)) {
+        throw py::type_error(std::string(name) + " has dtype " +
+                             py::cast<std::string>(py::str(array.dtype())) + ", but " +
+                             py::cast<std::string>(py::str(py::dtype::of<T>())) + " is expected");
+    }
+    if (array.ndim() != 2) refuse("must have two dimensions");
+    if (reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) != 0) {
+        refuse("is not aligned to its element size");
+    }
+    constexpr auto item = static_cast<py::ssize_t>(sizeof(T));
+    const bool empty = array.size() == 0;
+    if (!empty && array.shape(1) > 1 && array.strides(1) != item) {
+        refuse("must have contiguous rows");
+    }
+    py::ssize_t stride = array.shape(1);
+    if (!empty && array.shape(0) > 1) {
+        if (array.strides(0) % item != 0) refuse("has rows that are not aligned to its element size");
+        stride = array.strides(0) / item;
+    }
+    return {static_cast<const T*>(array.data()), static_cast<std::size_t>(array.shape(0)),
+            static_cast<std::size_t>(array.shape(1)), stride};
+}
+
+/// The elements of a contiguous one-dimensional array of T with `size` entries.
+template <class T>
+const T* as_vector(const py::array& array, std::size_t size, const char* name) {
+    if (!py::isinstance<py::array_t<T>>(array) || array.ndim() != 1 ||
+        static_cast<std::size_t>(array.shape(0)) != size ||
+        (size > 1 && array.strides(0) != static_cast<py::ssize_t>(sizeof(T)))) {
+        throw py::value_error(std::string(name) + " must be a contiguous vector of " +
+                              std::to_string(size) + " entries of dtype " +
+                              py::cast<std::string>(py::str(py::dtype::of<T>())));
+    }
+    return static_cast<const T*>(array.data());
+}
+
+/// Runs `function(executor)` without the interpreter lock, on `n_threads` threads (0: OpenMP's
+/// default). No Python object may be touched inside.
+template <class Function>
+decltype(auto) without_gil(int n_threads, Function&& function) {
+    const py::gil_scoped_release released;
+    return function(OpenMpExecutor(n_threads));
+}
+
+}  // namespace exemplar_svm::python
