@@ -1,0 +1,69 @@
+import enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+_Reports = tuple[
+    NDArray[np.uint8],  # status
+    NDArray[np.int64],  # epochs
+    NDArray[np.int64],  # n_support
+    NDArray[np.float64],  # duality_gap
+    NDArray[np.float64],  # score_error_bound
+    NDArray[np.int64],  # certified_k
+]
+
+def active_isa() -> str: ...
+def supported_isas() -> list[str]: ...
+def has_openmp() -> bool: ...
+
+class Loss(enum.Enum):
+    squared_hinge = 0
+    hinge = 1
+
+class SearchSettings:
+    def __init__(self, *, C: float, prior: float, tol: float, max_iter: int) -> None: ...
+
+class Index:
+    def __init__(
+        self,
+        rows: NDArray[Any],
+        *,
+        loss: Loss,
+        class_weight: tuple[float, float] | None,
+        intercept_scaling: float,
+        center: bool,
+        check_finite: bool,
+        n_threads: int,
+    ) -> None: ...
+    def refresh(self, n_threads: int) -> None: ...
+    def search(
+        self, queries: NDArray[Any], k: int, settings: SearchSettings, n_threads: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64], _Reports]: ...
+    def search_shared(
+        self, positives: NDArray[Any], k: int, settings: SearchSettings, n_threads: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64], _Reports]: ...
+    def decision_function(
+        self, queries: NDArray[Any], settings: SearchSettings, n_threads: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64], _Reports]: ...
+    def fit(
+        self, positives: NDArray[Any], settings: SearchSettings, n_threads: int
+    ) -> tuple[NDArray[Any], float, NDArray[np.float64], NDArray[np.float64], _Reports]: ...
+
+def train_linear_svc(
+    rows: NDArray[Any],
+    *,
+    labels: NDArray[np.int8],
+    costs: NDArray[np.float64],
+    loss: Loss,
+    intercept_scaling: float,
+    tol: float,
+    max_iter: int,
+    seed: int,
+    n_threads: int,
+) -> tuple[NDArray[Any], float, NDArray[np.float64], int, int, float, float]: ...
+def score_rows(
+    rows: NDArray[Any], *, coef: NDArray[Any], intercept: float, n_threads: int
+) -> NDArray[Any]: ...

@@ -1,0 +1,379 @@
+"""The index: rows, and exemplar-SVM searches over them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._result import BatchReport, ExemplarModel, SearchResult
+from ._typing import ClassWeightLike, FloatArray, LossName, Rows
+from ._validation import (
+    as_rows,
+    as_vectors,
+    class_weights,
+    nonnegative_number,
+    positive_integer,
+    positive_number,
+    refuse_row_numbers,
+    refuse_unsupported,
+    thread_count,
+)
+
+_LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
+
+
+class ExemplarIndex:
+    """Rows to search with exemplar SVMs: one linear SVM trained per query, exactly.
+
+    Each search trains ``LinearSVC(C=0.1, class_weight="balanced")`` with the query as the one
+    positive and every row as a negative (Malisiewicz, Gupta, Efros, ICCV 2011), and ranks the
+    rows by its decision function.
+
+    Parameters
+    ----------
+    embeddings : array-like, shape (n, d), float32 or float64
+        Read in place and kept alive, never written: any row stride will do if each row is
+        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU or with
+        ``__array__`` are taken the same way; other layouts and other real dtypes are copied.
+        Call `refresh` after changing them.
+    C : float, default 0.1
+        Cost of a violated margin, before class weights.
+    loss : {"squared_hinge", "hinge"}, default "squared_hinge"
+    class_weight : "balanced", None or mapping, default "balanced"
+        "balanced" gives the positives and the rows the same total weight; None weighs every
+        sample 1; a mapping gives the weight of the positives as 1 and of the rows as -1.
+    intercept_scaling : float, default 1.0
+        Value of the constant feature whose weight is the (regularised) intercept.
+    center : bool, default False
+        Work as if the mean of the rows had been subtracted from rows and queries. Nothing is
+        copied.
+    prior : float, default 0.0
+        Regularise toward ``prior`` times the query (the mean of the positives) instead of toward
+        zero: pulls the ranking toward that of kNN by inner product.
+    tol : float, default 1e-4
+        Largest violation of an optimality condition, in units of the score. A search then goes on
+        until its scores are proven to within ``tol / 50``, or as well as the arithmetic allows.
+    max_iter : int, default 1000
+        Most epochs of the solver per search.
+    check_finite : bool, default True
+        Refuse rows with NaN or infinity. Without the check they give undefined rankings.
+    copy : bool or None, default None
+        As in NumPy 2: None copies the embeddings only if it must, False raises instead, True
+        always copies.
+    n_threads : int, optional
+        Threads per search; default: all that OpenMP may use (``OMP_NUM_THREADS``). The result has
+        the same bits for any number.
+
+    Raises
+    ------
+    TypeError
+        If a dtype is not supported.
+    ValueError
+        If a shape does not fit, a value is out of range, or a row is not finite.
+
+    Notes
+    -----
+    Searches release the interpreter lock, and one index serves many threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np, exemplar_svm as esvm
+    >>> rows = np.random.default_rng(0).standard_normal((1000, 64)).astype(np.float32)
+    >>> index = esvm.ExemplarIndex(rows)
+    >>> scores, indices = index.search(rows[17], k=3)
+    >>> int(indices[0])
+    17
+    """
+
+    def __init__(
+        self,
+        embeddings: Rows,
+        *,
+        C: float = 0.1,
+        loss: LossName = "squared_hinge",
+        class_weight: ClassWeightLike = "balanced",
+        intercept_scaling: float = 1.0,
+        center: bool = False,
+        prior: float = 0.0,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        check_finite: bool = True,
+        copy: bool | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        if loss not in _LOSSES:
+            raise ValueError(f"loss is {loss!r}, but must be 'squared_hinge' or 'hinge'")
+        self._C = positive_number(C, "C")
+        self._prior = nonnegative_number(prior, "prior")
+        self._tol = positive_number(tol, "tol")
+        self._max_iter = positive_integer(max_iter, "max_iter")
+        self._n_threads = thread_count(n_threads)
+        weights = class_weights(class_weight)
+        scaling = positive_number(intercept_scaling, "intercept_scaling")
+        self._embeddings = as_rows(embeddings, "embeddings", copy)
+        self._core = _core.Index(
+            self._embeddings,
+            loss=_LOSSES[loss],
+            class_weight=weights,
+            intercept_scaling=scaling,
+            center=bool(center),
+            check_finite=bool(check_finite),
+            n_threads=self._n_threads,
+        )
+
+    def __len__(self) -> int:
+        return int(self._embeddings.shape[0])
+
+    def __repr__(self) -> str:
+        n, d = self._embeddings.shape
+        return f"ExemplarIndex({n} rows of {d} features, {self._embeddings.dtype}, C={self._C:g})"
+
+    @property
+    def n_features(self) -> int:
+        """Features per row."""
+        return int(self._embeddings.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the rows and of the scores."""
+        return self._embeddings.dtype
+
+    def search(
+        self,
+        queries: Rows,
+        k: int = 10,
+        *,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_threads: int | None = None,
+        candidates: None = None,
+        background: None = None,
+        timeout: None = None,
+    ) -> SearchResult:
+        """Train one exemplar SVM per query and return its k best rows.
+
+        Parameters
+        ----------
+        queries : array-like, shape (d,) or (m, d)
+            Cast to the rows' dtype.
+        k : int, default 10
+            May exceed the number of rows.
+        C, prior, tol, max_iter, n_threads : optional
+            Override the index's for this call.
+        candidates, background, timeout : None
+            Reserved: not supported in this version.
+
+        Returns
+        -------
+        SearchResult
+            Unpacks as ``scores, indices``, each of shape (k,) for one query and (m, k) for
+            several; carries ``.report``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input, in a sentence that names the argument.
+        """
+        refuse_unsupported(candidates=candidates, background=background, timeout=timeout)
+        settings = self._settings(C, prior, tol, max_iter)
+        k = positive_integer(k, "k")
+        threads = self._threads(n_threads)
+        vectors, single = self._vectors(queries, "queries")
+        scores, indices, reports = self._core.search(vectors, k, settings, threads)
+        report = BatchReport.from_core(reports)
+        if single:
+            return SearchResult(scores[0], indices[0], report[0])
+        return SearchResult(scores, indices, report)
+
+    def search_shared(
+        self,
+        positives: Rows,
+        k: int = 10,
+        negatives: None = None,
+        *,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_threads: int | None = None,
+        candidates: None = None,
+        background: None = None,
+        timeout: None = None,
+    ) -> SearchResult:
+        """Train ONE SVM with all positives together and return its k best rows.
+
+        Finds what the positives have in common, which averaging their vectors dilutes.
+
+        Parameters
+        ----------
+        positives : array-like, shape (p, d) or (d,)
+            Example vectors. Up to 32 of them are eliminated by the solver, and then cost little.
+        k : int, default 10
+        negatives, candidates, background, timeout : None
+            Reserved: not supported in this version, and neither are row numbers as positives.
+        C, prior, tol, max_iter, n_threads : optional
+            Override the index's for this call.
+
+        Returns
+        -------
+        SearchResult
+            Unpacks as ``scores, indices``, each of shape (k,); carries ``.report``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input, in a sentence that names the argument.
+        """
+        refuse_unsupported(
+            negatives=negatives, candidates=candidates, background=background, timeout=timeout
+        )
+        settings = self._settings(C, prior, tol, max_iter)
+        k = positive_integer(k, "k")
+        threads = self._threads(n_threads)
+        vectors = self._positives(positives)
+        scores, indices, reports = self._core.search_shared(vectors, k, settings, threads)
+        return SearchResult(scores[0], indices[0], BatchReport.from_core(reports)[0])
+
+    def decision_function(
+        self,
+        queries: Rows,
+        *,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_threads: int | None = None,
+    ) -> FloatArray:
+        """Train one exemplar SVM per query and score every row with it.
+
+        Parameters
+        ----------
+        queries : array-like, shape (d,) or (m, d)
+        C, prior, tol, max_iter, n_threads : optional
+            Override the index's for this call.
+
+        Returns
+        -------
+        ndarray, shape (n,) for one query, (m, n) for several, dtype of the rows
+
+        Warns
+        -----
+        RuntimeWarning
+            If ``max_iter`` epochs were not enough for a query.
+        """
+        settings = self._settings(C, prior, tol, max_iter)
+        threads = self._threads(n_threads)
+        vectors, single = self._vectors(queries, "queries")
+        scores, _, reports = self._core.decision_function(vectors, settings, threads)
+        unfinished = int(np.sum(BatchReport.from_core(reports).status == "epoch_limit"))
+        if unfinished:
+            warnings.warn(
+                f"max_iter epochs were not enough for {unfinished} of {len(vectors)} queries; "
+                "search() reports how far they came",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return scores[0] if single else scores
+
+    def fit(
+        self,
+        positives: Rows,
+        negatives: None = None,
+        *,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        n_threads: int | None = None,
+    ) -> ExemplarModel:
+        """Train one SVM with all positives together and return it.
+
+        Parameters
+        ----------
+        positives : array-like, shape (p, d) or (d,)
+        negatives : None
+            Reserved: not supported in this version.
+        C, prior, tol, max_iter, n_threads : optional
+            Override the index's for this call.
+
+        Returns
+        -------
+        ExemplarModel
+            Weights, support rows and certificate. Owns its arrays.
+        """
+        refuse_unsupported(negatives=negatives)
+        settings = self._settings(C, prior, tol, max_iter)
+        threads = self._threads(n_threads)
+        vectors = self._positives(positives)
+        coef, intercept, dual, positive_dual, reports = self._core.fit(vectors, settings, threads)
+        report = BatchReport.from_core(reports)[0]
+        support = np.flatnonzero(dual).astype(np.int64)
+        return ExemplarModel(
+            coef_=coef,
+            intercept_=intercept,
+            support_=support,
+            dual_coef_=-dual[support],
+            positive_dual_coef_=positive_dual,
+            duality_gap_=report.duality_gap,
+            n_iter_=report.epochs,
+            report_=report,
+        )
+
+    def refresh(self) -> None:
+        """Take notice of changed rows: computes anew what the index knows about them.
+
+        Not while a search is running. If the rows are refused, the index is as it was.
+
+        Raises
+        ------
+        ValueError
+            If a row is not finite (unless ``check_finite=False``).
+        """
+        self._core.refresh(self._n_threads)
+
+    def _settings(
+        self, C: float | None, prior: float | None, tol: float | None, max_iter: int | None
+    ) -> _core.SearchSettings:
+        return _core.SearchSettings(
+            C=self._C if C is None else positive_number(C, "C"),
+            prior=self._prior if prior is None else nonnegative_number(prior, "prior"),
+            tol=self._tol if tol is None else positive_number(tol, "tol"),
+            max_iter=self._max_iter if max_iter is None else positive_integer(max_iter, "max_iter"),
+        )
+
+    def _threads(self, n_threads: int | None) -> int:
+        return self._n_threads if n_threads is None else thread_count(n_threads)
+
+    def _vectors(self, value: Rows, name: str) -> tuple[FloatArray, bool]:
+        return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows")
+
+    def _positives(self, positives: Rows) -> FloatArray:
+        refuse_row_numbers(positives, "positives")
+        vectors, _ = self._vectors(positives, "positives")
+        if len(vectors) == 0:
+            raise ValueError("positives holds no vectors, but at least one is needed")
+        return vectors
+
+
+def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> SearchResult:
+    """Search once, without keeping an index.
+
+    Parameters
+    ----------
+    query : array-like, shape (d,) or (m, d)
+    embeddings : array-like, shape (n, d)
+    k : int, default 10
+    **settings
+        As for `ExemplarIndex`.
+
+    Returns
+    -------
+    SearchResult
+        Unpacks as ``scores, indices``; carries ``.report``.
+    """
+    return ExemplarIndex(embeddings, **settings).search(query, k)

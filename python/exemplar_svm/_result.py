@@ -1,0 +1,202 @@
+"""What searches return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._typing import FloatArray, IndexArray, Rows
+from ._validation import as_rows, thread_count
+
+#: By the core's number for them.
+STATUS_NAMES = ("converged", "epoch_limit", "precision_limit", "invalid_input")
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """What one search did, and what it can prove.
+
+    Attributes
+    ----------
+    status : str
+        ``"converged"``: no optimality condition is violated by more than ``tol``.
+        ``"epoch_limit"``: ``max_iter`` epochs were not enough.
+        ``"precision_limit"``: ``tol`` is below what the arithmetic of the rows' dtype resolves,
+        and nothing improves any more.
+    epochs : int
+        Passes of the solver over the rows that were still active.
+    n_support : int
+        Rows with a dual coefficient other than zero: those that hold the boundary.
+    duality_gap : float
+        Primal minus dual objective, in float64.
+    score_error_bound : float
+        No score of any row is further than this from its exact value.
+    certified_k : int
+        How many of the leading ranks are proven to be those of the exact optimum.
+    """
+
+    status: str
+    epochs: int
+    n_support: int
+    duality_gap: float
+    score_error_bound: float
+    certified_k: int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchReport:
+    """The reports of several searches: one array per field, or one `SearchReport` per query.
+
+    Attributes
+    ----------
+    status : ndarray of str, shape (m,)
+    epochs, n_support, certified_k : ndarray of int64, shape (m,)
+    duality_gap, score_error_bound : ndarray of float64, shape (m,)
+        As in `SearchReport`.
+    """
+
+    status: NDArray[np.str_]
+    epochs: IndexArray
+    n_support: IndexArray
+    duality_gap: NDArray[np.float64]
+    score_error_bound: NDArray[np.float64]
+    certified_k: IndexArray
+
+    @classmethod
+    def from_core(cls, reports: tuple[Any, ...]) -> BatchReport:
+        """Name the status numbers of the extension."""
+        status, *others = reports
+        return cls(np.array(STATUS_NAMES)[status], *others)
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def __getitem__(self, i: int) -> SearchReport:
+        return SearchReport(
+            status=str(self.status[i]),
+            epochs=int(self.epochs[i]),
+            n_support=int(self.n_support[i]),
+            duality_gap=float(self.duality_gap[i]),
+            score_error_bound=float(self.score_error_bound[i]),
+            certified_k=int(self.certified_k[i]),
+        )
+
+    def __iter__(self) -> Iterator[SearchReport]:
+        return (self[i] for i in range(len(self)))
+
+
+class SearchResult(tuple[FloatArray, IndexArray]):
+    """The best rows, best first; unpacks as ``scores, indices``.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (k,) or (m, k), dtype of the rows
+        Values of the decision function; ``-inf`` where there are fewer than k rows.
+    indices : ndarray of int64, same shape
+        Row numbers; ``-1`` where there are fewer than k rows. Equal scores are in the order of
+        their row numbers.
+    report : SearchReport or BatchReport
+        What the search did and can prove; one `SearchReport` for one query.
+    """
+
+    report: SearchReport | BatchReport
+
+    def __new__(
+        cls, scores: FloatArray, indices: IndexArray, report: SearchReport | BatchReport
+    ) -> SearchResult:
+        """Pair the arrays, and carry the report beside them."""
+        result = super().__new__(cls, (scores, indices))
+        result.report = report
+        return result
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.scores, self.indices, self.report
+
+    @property
+    def scores(self) -> FloatArray:
+        """Scores, best first."""
+        return self[0]
+
+    @property
+    def indices(self) -> IndexArray:
+        """Row numbers, best first."""
+        return self[1]
+
+    def __repr__(self) -> str:
+        return (
+            f"SearchResult(scores={self.scores!r}, indices={self.indices!r}, report={self.report})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ExemplarModel:
+    """A trained exemplar SVM: ``f(x) = coef_ . x + intercept_``.
+
+    Attributes
+    ----------
+    coef_ : ndarray, shape (n_features,), dtype of the rows
+    intercept_ : float
+    support_ : ndarray of int64, shape (n_support,)
+        Row numbers of the negatives that hold the boundary.
+    dual_coef_ : ndarray of float64, shape (n_support,)
+        Their dual coefficients times their label, so never positive (scikit-learn's convention).
+    positive_dual_coef_ : ndarray of float64, shape (n_positives,)
+        The positives' dual coefficients. Without centring and prior,
+        ``coef_ = positive_dual_coef_ @ positives + dual_coef_ @ embeddings[support_]``.
+    duality_gap_ : float
+    n_iter_ : int
+        Epochs.
+    report_ : SearchReport
+    """
+
+    coef_: FloatArray
+    intercept_: float
+    support_: IndexArray
+    dual_coef_: NDArray[np.float64]
+    positive_dual_coef_: NDArray[np.float64]
+    duality_gap_: float
+    n_iter_: int
+    report_: SearchReport
+
+    def decision_function(self, X: Rows, *, n_threads: int | None = None) -> FloatArray:
+        """Score any rows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features), float32 or float64
+            Read in place where its layout allows.
+        n_threads : int, optional
+            Default: all that OpenMP may use.
+
+        Returns
+        -------
+        ndarray, shape (n,), dtype of X
+        """
+        rows = as_rows(X, "X", None)
+        if rows.shape[1] != len(self.coef_):
+            raise ValueError(
+                f"X has {rows.shape[1]} features, but the model was trained on {len(self.coef_)}"
+            )
+        return _core.score_rows(
+            rows,
+            coef=self.coef_.astype(rows.dtype, copy=False),
+            intercept=self.intercept_,
+            n_threads=thread_count(n_threads),
+        )
+
+    def inner_product_query(self) -> FloatArray:
+        """Return the vector that ranks rows as this model does by their inner product alone.
+
+        The intercept is the same for every row, so any inner-product index (FAISS, pgvector,
+        Qdrant ...) that is asked with this vector returns this model's ranking.
+
+        Returns
+        -------
+        ndarray, shape (n_features,), a copy of ``coef_``
+        """
+        return self.coef_.copy()
