@@ -13,8 +13,7 @@ add_library(exemplar_svm
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp
   ${source_dir}/solver.cpp
-  ${source_dir}/workspace.cpp
-  ${source_dir}/kernels/baseline.cpp)
+  ${source_dir}/workspace.cpp)
 add_library(exemplar_svm::exemplar_svm ALIAS exemplar_svm)
 target_compile_features(exemplar_svm PUBLIC cxx_std_20)
 set_target_properties(exemplar_svm PROPERTIES
@@ -26,30 +25,35 @@ target_include_directories(exemplar_svm
 
 # Kernels: one body, compiled once per instruction set, chosen at run time. Only these files get
 # flags for more than the platform's baseline, and they export nothing but their function table.
-string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
-if(processor MATCHES "x86_64|amd64" AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
-  target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_X86)
-  target_sources(exemplar_svm PRIVATE
-    ${source_dir}/kernels/avx2.cpp
-    ${source_dir}/kernels/avx512.cpp)
-  if(MSVC)
-    set(avx2_flags /arch:AVX2)
-    set(avx512_flags /arch:AVX512)
-  else()
-    set(avx2_flags -mavx2 -mfma)
-    set(avx512_flags -mavx2 -mfma -mavx512f -mavx512dq -mavx512vl)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      # GCC's own _mm512_reduce_add_pd trips this warning.
-      list(APPEND avx512_flags -Wno-uninitialized)
-    endif()
+if(MSVC)
+  set(kernel_flags)
+  set(avx2_flags /arch:AVX2)
+  set(avx512_flags /arch:AVX512)
+else()
+  set(kernel_flags -fno-exceptions)
+  set(avx2_flags -mavx2 -mfma)
+  set(avx512_flags -mavx2 -mfma -mavx512f -mavx512dq -mavx512vl)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC's own _mm512_reduce_add_pd trips this warning.
+    list(APPEND avx512_flags -Wno-uninitialized)
   endif()
-  set_source_files_properties(${source_dir}/kernels/avx2.cpp PROPERTIES
-    COMPILE_OPTIONS "${avx2_flags}")
-  set_source_files_properties(${source_dir}/kernels/avx512.cpp PROPERTIES
-    COMPILE_OPTIONS "${avx512_flags}")
-elseif(processor MATCHES "aarch64|arm64" OR CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
+endif()
+
+function(add_kernels name)
+  set(file ${source_dir}/kernels/${name}.cpp)
+  target_sources(exemplar_svm PRIVATE ${file})
+  set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${kernel_flags};${ARGN}")
+endfunction()
+
+add_kernels(baseline)
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+if(processor MATCHES "aarch64|arm64" OR CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
   target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_NEON)
-  target_sources(exemplar_svm PRIVATE ${source_dir}/kernels/neon.cpp)
+  add_kernels(neon)
+elseif(processor MATCHES "x86_64|amd64")
+  target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_X86)
+  add_kernels(avx2 ${avx2_flags})
+  add_kernels(avx512 ${avx512_flags})
 endif()
 
 if(MSVC)

@@ -209,19 +209,14 @@ def _as_array(value: Any, name: str, copy: bool | None) -> np.ndarray[Any, Any]:
                     f"{name} offers __dlpack__, but its memory cannot be read: {error}"
                 ) from error
     if copy is False:
-        if not (hasattr(value, "__array__") or hasattr(value, "__array_interface__")):
-            raise ValueError(
-                f"{name} is a {type(value).__name__}, so it must be copied, "
-                "which copy=False forbids"
-            )
-        if int(np.__version__.split(".")[0]) >= 2:
+        forbidden = f"{name} must be copied to be read, which copy=False forbids"
+        if isinstance(value, (list, tuple)):
+            raise ValueError(forbidden)
+        if int(np.__version__.split(".")[0]) >= 2:  # before, numpy copied without being asked
             try:
                 return np.asarray(value, copy=False)
             except ValueError as error:
-                raise ValueError(
-                    f"{name} cannot be read in place, so it must be copied, "
-                    "which copy=False forbids"
-                ) from error
+                raise ValueError(forbidden) from error
     try:
         return np.asarray(value)
     except ValueError as error:  # a ragged list

@@ -1,0 +1,190 @@
+"""Bad input gets a sentence that names the argument, and leaves the index as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import clustered
+from scipy import sparse
+
+import exemplar_svm as esvm
+
+ROWS = clustered(40, 6, dtype=np.float32)
+
+
+@pytest.fixture
+def index():
+    return esvm.ExemplarIndex(ROWS)
+
+
+def calls(index):
+    """Every way to hand in vectors."""
+    return {
+        "queries": [index.search, index.decision_function],
+        "positives": [index.search_shared, index.fit],
+    }
+
+
+@pytest.mark.parametrize("dtype", [object, complex, str, "datetime64[s]"])
+def test_a_wrong_dtype_is_a_type_error_that_names_it(index, dtype):
+    bad = np.zeros((3, 6), dtype)
+    with pytest.raises(TypeError, match=rf"embeddings has dtype {bad.dtype}".replace("[", r"\[")):
+        esvm.ExemplarIndex(bad)
+    for name, functions in calls(index).items():
+        for function in functions:
+            with pytest.raises(TypeError, match=f"{name} has dtype"):
+                function(bad)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int8, np.uint8])
+def test_narrow_rows_are_refused_for_now(dtype):
+    with pytest.raises(TypeError, match=r"not support.*astype"):
+        esvm.ExemplarIndex(np.ones((3, 2), dtype))
+
+
+def test_sparse_rows_are_refused_for_now(index):
+    with pytest.raises(TypeError, match="embeddings is a sparse matrix"):
+        esvm.ExemplarIndex(sparse.csr_matrix(ROWS))
+    with pytest.raises(TypeError, match="queries is a sparse matrix"):
+        index.search(sparse.csr_matrix(ROWS[:1]))
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (2, 3, 4)])
+def test_rows_of_a_wrong_rank_are_refused(shape):
+    with pytest.raises(ValueError, match=f"embeddings has {len(shape)} dimension"):
+        esvm.ExemplarIndex(np.zeros(shape))
+
+
+def test_rows_without_features_are_refused():
+    with pytest.raises(ValueError, match="embeddings has no features"):
+        esvm.ExemplarIndex(np.zeros((3, 0)))
+
+
+def test_a_ragged_list_is_refused():
+    with pytest.raises(ValueError, match="embeddings cannot be read as an array"):
+        esvm.ExemplarIndex([[1.0, 2.0], [3.0]])
+
+
+def test_vectors_of_a_wrong_shape_are_refused(index):
+    for name, functions in calls(index).items():
+        for function in functions:
+            with pytest.raises(ValueError, match=f"{name} has 3 features, but .* rows of 6"):
+                function(np.zeros(3))
+            with pytest.raises(ValueError, match=f"{name} has 3 dimensions"):
+                function(np.zeros((2, 2, 6)))
+            with pytest.raises(ValueError, match=f"{name} has 0 dimensions"):
+                function(1.5)
+
+
+def test_no_positives_are_refused(index):
+    for function in (index.search_shared, index.fit):
+        with pytest.raises(ValueError, match="positives holds no vectors"):
+            function(np.empty((0, 6)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_named_by_row_and_column(index, bad):
+    rows = ROWS.astype(np.float64)
+    rows[7, 2] = bad
+    rows[9, 1] = bad
+    with pytest.raises(ValueError, match=f"embeddings holds {bad} at row 7, column 2"):
+        esvm.ExemplarIndex(rows)
+    for name, functions in calls(index).items():
+        for function in functions:
+            with pytest.raises(ValueError, match=f"{name} holds {bad} at row 2, column 2"):
+                function(rows[5:9])
+    esvm.ExemplarIndex(rows, check_finite=False)
+
+
+def test_values_whose_square_overflows_are_refused(index):
+    huge = np.full((2, 6), 1e30)
+    with pytest.raises(ValueError, match="too large"):
+        esvm.ExemplarIndex(huge.astype(np.float32))
+    with pytest.raises(ValueError, match="queries holds a vector at row 0 that is too large"):
+        index.search(huge)
+    with pytest.raises(ValueError, match="too large"):
+        index.search(huge * 1e30)
+    assert np.isfinite(esvm.ExemplarIndex(huge).search(huge[0], k=2).scores).all()
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["C", "tol", "intercept_scaling"])
+def test_a_number_must_be_positive_and_finite(index, name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        esvm.ExemplarIndex(ROWS, **{name: value})
+    if name != "intercept_scaling":
+        for functions in calls(index).values():
+            for function in functions:
+                with pytest.raises(ValueError, match=f"{name} is {value}"):
+                    function(ROWS[0], **{name: value})
+
+
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
+def test_the_prior_must_not_be_negative(index, value):
+    with pytest.raises(ValueError, match=f"prior is {value}"):
+        esvm.ExemplarIndex(ROWS, prior=value)
+    with pytest.raises(ValueError, match=f"prior is {value}"):
+        index.search(ROWS[0], prior=value)
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.5, np.nan, 2**70])
+@pytest.mark.parametrize("name", ["k", "max_iter", "n_threads"])
+def test_a_count_must_be_a_positive_integer(index, name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        index.search(ROWS[0], **{name: value})
+    if name != "k":
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            esvm.ExemplarIndex(ROWS, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["C", "tol", "max_iter", "k"])
+def test_what_is_no_number_is_a_type_error(index, name):
+    for value in ("many", [1], True if name in ("C", "tol") else 1j):
+        with pytest.raises(TypeError, match=f"{name} has type"):
+            index.search(ROWS[0], **{name: value})
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="loss is 'log'"):
+        esvm.ExemplarIndex(ROWS, loss="log")
+    with pytest.raises(ValueError, match="class_weight is 'even'"):
+        esvm.ExemplarIndex(ROWS, class_weight="even")
+    with pytest.raises(ValueError, match="class_weight has the key 7"):
+        esvm.ExemplarIndex(ROWS, class_weight={7: 1.0})
+    with pytest.raises(ValueError, match="class_weight of the positives is 0"):
+        esvm.ExemplarIndex(ROWS, class_weight={1: 0})
+
+
+@pytest.mark.parametrize("positives", [[3, 4], 3, np.array([1, 2]), [ROWS[0], 5]])
+def test_row_numbers_as_positives_are_refused_for_now(index, positives):
+    for function in (index.search_shared, index.fit):
+        with pytest.raises(TypeError, match="positives holds row numbers"):
+            function(positives)
+
+
+@pytest.mark.parametrize("name", ["negatives", "candidates", "background", "timeout"])
+def test_arguments_of_later_versions_are_refused_not_ignored(index, name):
+    with pytest.raises(ValueError, match=f"{name} is not supported"):
+        index.search_shared(ROWS[:1], **{name: 1.0})
+    if name != "negatives":
+        with pytest.raises(ValueError, match=f"{name} is not supported"):
+            index.search(ROWS[0], **{name: 1.0})
+    else:
+        with pytest.raises(ValueError, match=f"{name} is not supported"):
+            index.fit(ROWS[:1], **{name: 1.0})
+
+
+def test_after_errors_the_index_is_as_it_was(index):
+    before = index.search(ROWS[3], k=10)
+    for bad in (np.zeros(3), np.full(6, np.nan), "text", np.zeros((1, 6), complex)):
+        with pytest.raises((TypeError, ValueError)):
+            index.search(bad)
+    after = index.search(ROWS[3], k=10)
+    np.testing.assert_array_equal(before.scores, after.scores)
+    np.testing.assert_array_equal(before.indices, after.indices)
+    assert before.report == after.report
+
+
+def test_the_model_refuses_rows_of_another_size(index):
+    with pytest.raises(ValueError, match="X has 3 features, but the model was trained on 6"):
+        index.fit(ROWS[0]).decision_function(np.zeros((2, 3)))

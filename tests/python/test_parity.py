@@ -1,0 +1,71 @@
+"""scikit-learn's LinearSVC as the outside judge of the exemplar searches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import clustered
+from sklearn.svm import LinearSVC
+
+import exemplar_svm as esvm
+
+REAL = {
+    "ada002_1000x1536.npz": "emb",
+    "hklaw_768.npz": "emb",
+    "llama_4096_unnormalised.npz": "emb",
+    "cranfield.npz": "doc_emb",
+    "cacm.npz": "doc_emb",
+    "debian_descriptions.npz": "emb",
+}
+
+
+def judged_scores(rows, positives, C):
+    """Scores by the recipe, or None where LinearSVC itself does not converge."""
+    x = np.vstack([positives, rows]).astype(np.float64)
+    y = np.r_[np.ones(len(positives)), np.zeros(len(rows))]
+    judge = LinearSVC(class_weight="balanced", C=C, dual=True, tol=1e-9, max_iter=100000)
+    judge.fit(x, y)
+    return None if judge.n_iter_ >= 100000 else judge.decision_function(rows.astype(np.float64))
+
+
+def assert_same_ranking(result, judged, tie, largest):
+    order = np.argsort(-judged, kind="stable")[: len(result.indices)]
+    gaps = np.abs(judged[order] - judged[result.indices])
+    assert gaps[order != result.indices].max(initial=0.0) < tie
+    assert np.abs(result.scores - judged[result.indices]).max() < largest
+    assert result.report.status == "converged"
+
+
+def check(rows, queries, C, n_compared=100):
+    for positives in queries:
+        judged = judged_scores(rows, positives, C)
+        if judged is None:
+            continue
+        k = min(n_compared, len(rows))
+        single = esvm.ExemplarIndex(rows.astype(np.float32))
+        assert_same_ranking(single.search_shared(positives, k, C=C), judged, 2e-5, 1e-4)
+        double = esvm.ExemplarIndex(rows.astype(np.float64))
+        for tol in (1e-4, 1e-8):
+            result = double.search_shared(positives, k, C=C, tol=tol)
+            assert_same_ranking(result, judged, 1e-6, 1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("C", [0.01, 0.1, 1, 10])
+def test_rankings_of_synthetic_rows_are_those_of_linear_svc(C):
+    rows = clustered(1500, 48, seed=3).astype(np.float32)
+    near = clustered(3, 48, seed=4).astype(np.float32)
+    check(rows, [rows[:1], near[:1], near[1:3]], C)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("C", [0.01, 0.1, 1, 10])
+@pytest.mark.parametrize("name", REAL)
+def test_rankings_of_real_rows_are_those_of_linear_svc(data_folder, name, C):
+    path = data_folder / name
+    if not path.exists():
+        pytest.skip(f"{path} does not exist")
+    with np.load(path) as data:
+        rows = data[REAL[name]][:2000].astype(np.float32)
+    mixed = (0.8 * rows[[3, 50]] + 0.2 * rows[[90, 7]]).astype(np.float32)
+    check(rows, [rows[11:12], mixed[:1], mixed], C)
