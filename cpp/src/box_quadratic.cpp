@@ -97,8 +97,8 @@ bool minimise(const BoxQuadratic& q, double* step) noexcept {
             // The projected step is too long; the straight one to the first bound never is.
             for (std::size_t a = 0; a < n_free; ++a) {
                 const std::size_t i = q.free_order[a];
-                trial[i] = std::clamp(step[i] + first_bound * direction[a], q.lowest[i],
-                                      q.highest[i]);
+                trial[i] =
+                    std::clamp(step[i] + first_bound * direction[a], q.lowest[i], q.highest[i]);
             }
             reaches = value(q, trial);
         }

@@ -39,9 +39,9 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
         return static_cast<double>(squared_norms[ranking[rank].row]);
     };
     const auto proven_ahead = [&](std::size_t rank, std::size_t later) {
-        const double apart = distance(rows.row(static_cast<std::size_t>(ranking[rank].row)),
-                                      rows.row(static_cast<std::size_t>(ranking[later].row)),
-                                      rows.cols);
+        const double apart =
+            distance(rows.row(static_cast<std::size_t>(ranking[rank].row)),
+                     rows.row(static_cast<std::size_t>(ranking[later].row)), rows.cols);
         return apart == 0.0 ||
                lead(rank, later) > error.weights_error * apart + 2.0 * error.rounding;
     };

@@ -38,9 +38,10 @@ bool OpenMpExecutor::available() noexcept { return true; }
 
 void OpenMpExecutor::run(std::size_t n_tasks, Task task, void* context) const noexcept {
     const int wanted = n_threads_ > 0 ? n_threads_ : omp_get_max_threads();
-    const int n_threads = static_cast<int>(std::min<std::size_t>(
-        n_tasks, static_cast<std::size_t>(std::max(wanted, 1))));
-    if (n_threads <= 1 || omp_in_parallel() || threads_lost_in_fork.load(std::memory_order_relaxed)) {
+    const int n_threads = static_cast<int>(
+        std::min<std::size_t>(n_tasks, static_cast<std::size_t>(std::max(wanted, 1))));
+    if (n_threads <= 1 || omp_in_parallel() ||
+        threads_lost_in_fork.load(std::memory_order_relaxed)) {
         SerialExecutor{}.run(n_tasks, task, context);
         return;
     }

@@ -19,6 +19,11 @@ bool all_finite(const T* values, std::size_t n) noexcept {
     return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
 }
 
+/// A violation of tol leaves scores that differ by up to about tol from the exact ones, enough to
+/// swap close ranks; proving them to this part of it costs two to five epochs over few rows and
+/// makes nearly all ranks certain (docs/numerics.md).
+constexpr double score_tol_per_tol = 0.02;
+
 /// @throws std::invalid_argument naming the first element of the rows that is not finite
 template <Real T>
 void require_finite(const DenseView<T>& rows, const std::vector<T>& squared_norms) {
@@ -87,8 +92,9 @@ auto Index<T>::measure(const DenseView<T>& rows, const IndexSettings& settings,
     square_rows(rows, executor, statistics.squared_norms.data());
     if (settings.check_finite) require_finite(rows, statistics.squared_norms);
     const auto largest = [](const std::vector<T>& values) {
-        return values.empty() ? 0.0
-                              : static_cast<double>(*std::max_element(values.begin(), values.end()));
+        return values.empty()
+                   ? 0.0
+                   : static_cast<double>(*std::max_element(values.begin(), values.end()));
     };
     // Norms serve in bounds: rounded up by more than they can have been rounded down.
     const double inflation = 2.0 * score_rounding_bound<T>(d);
@@ -130,8 +136,8 @@ SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& setti
                              ScoreError& error) const noexcept {
     SearchReport report;
     bool valid = positives.rows > 0 && positives.cols == rows_.cols &&
-                 positives.rows <= workspace.max_positives() &&
-                 workspace.n_rows() == rows_.rows && workspace.n_features() == rows_.cols;
+                 positives.rows <= workspace.max_positives() && workspace.n_rows() == rows_.rows &&
+                 workspace.n_features() == rows_.cols;
     for (std::size_t j = 0; valid && j < positives.rows; ++j) {
         valid = all_finite(positives.row(j), positives.cols);
     }
@@ -152,7 +158,9 @@ SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& setti
         problem.mean_products = statistics_.mean_products.data();
     }
     set_costs(settings_, settings.C, problem);
-    const SolveReport solved = solve(problem, settings.solver, executor, workspace, scores);
+    SolverSettings solver = settings.solver;
+    solver.score_tol = std::min(solver.score_tol, score_tol_per_tol * solver.tol);
+    const SolveReport solved = solve(problem, solver, executor, workspace, scores);
 
     double coef_square = 0.0;
     for (const T w : workspace.weights.coef) {
@@ -198,9 +206,9 @@ SearchReport Index<T>::search_shared(DenseView<T> positives, std::size_t k,
         scores_out[rank] = workspace.ranking[rank].score;
         rows_out[rank] = workspace.ranking[rank].row;
     }
-    report.certified_k = certified_ranks(workspace.ranking.data(), n_ranked, n_returned, rows_,
-                                         statistics_.squared_norms.data(),
-                                         statistics_.max_squared_norm, error);
+    report.certified_k =
+        certified_ranks(workspace.ranking.data(), n_ranked, n_returned, rows_,
+                        statistics_.squared_norms.data(), statistics_.max_squared_norm, error);
     return report;
 }
 

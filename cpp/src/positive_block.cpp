@@ -125,7 +125,7 @@ void PositiveBlock::optimise(const double* gradients) noexcept {
         for (std::size_t l = 0; l < count_; ++l) {
             gradient += gram_row(j)[l] * (dual_[l] - before[l]);
         }
-        Coordinate own{gradient, gram_row(j)[j] + diagonal_[j], diagonal_[j], 1.0,
+        Coordinate own{gradient,  gram_row(j)[j] + diagonal_[j], diagonal_[j], 1.0,
                        -dual_[j], upper_[j] - dual_[j]};
         dual_[j] += minimise(own, gram_row(j));
         if (dual_[j] <= 0.0) {

@@ -42,8 +42,8 @@ double score_rounding_bound(std::size_t n_features) noexcept {
     const auto partial_sums = static_cast<double>(kernels::active_table<T>().partial_sums);
     // The products of one partial sum, the additions of the partial sums, and the intercept with
     // the last rounding.
-    const double roundings = std::ceil(static_cast<double>(n_features) / partial_sums) +
-                             std::log2(partial_sums) + 2.0;
+    const double roundings =
+        std::ceil(static_cast<double>(n_features) / partial_sums) + std::log2(partial_sums) + 2.0;
     const double nu = roundings * 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon());
     return nu / (1.0 - nu);
 }
@@ -52,8 +52,7 @@ template void score_block(const DenseView<float>&, std::size_t, std::size_t, Wei
                           float*) noexcept;
 template void score_block(const DenseView<double>&, std::size_t, std::size_t, WeightsView<double>,
                           double*) noexcept;
-template void score_rows(const DenseView<float>&, WeightsView<float>, ExecutorRef,
-                         float*) noexcept;
+template void score_rows(const DenseView<float>&, WeightsView<float>, ExecutorRef, float*) noexcept;
 template void score_rows(const DenseView<double>&, WeightsView<double>, ExecutorRef,
                          double*) noexcept;
 template void square_rows(const DenseView<float>&, ExecutorRef, float*) noexcept;

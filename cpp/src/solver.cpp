@@ -6,9 +6,9 @@
 #include <numeric>
 #include <type_traits>
 
+#include "box_quadratic.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "box_quadratic.hpp"
 #include "kernels/dispatch.hpp"
 #include "permutation.hpp"
 #include "positive_block.hpp"
@@ -250,8 +250,8 @@ void DualCoordinateDescent<T>::start() noexcept {
     }
     largest_norm_ = std::sqrt(largest + bias_square_);
     if (problem_.mean != nullptr) {
-        mean_square_ = std::inner_product(problem_.mean, problem_.mean + n_features(),
-                                          problem_.mean, 0.0);
+        mean_square_ =
+            std::inner_product(problem_.mean, problem_.mean + n_features(), problem_.mean, 0.0);
     }
     start_positives();
     if (eliminates()) multiply_rows_by_positives();
@@ -313,28 +313,28 @@ void DualCoordinateDescent<T>::multiply_rows_by_positives() noexcept {
             constant[j] -= kernels_.dot_wide(problem_.mean, positives_.row(j), n_features());
         }
     }
-    for_each_block(
-        executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-            for (std::size_t j = 0; j < p; ++j) {
-                const WeightsView<T> positive{positives_.row(j), constant[j]};
-                score_block(problem_.rows, begin, end, positive, scores_ + begin);
-                for (std::size_t i = begin; i < end; ++i) {
-                    workspace_.products[i * p + j] = scores_[i];
-                }
-            }
-        });
+    for_each_block(executor_, blocks_,
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       for (std::size_t j = 0; j < p; ++j) {
+                           const WeightsView<T> positive{positives_.row(j), constant[j]};
+                           score_block(problem_.rows, begin, end, positive, scores_ + begin);
+                           for (std::size_t i = begin; i < end; ++i) {
+                               workspace_.products[i * p + j] = scores_[i];
+                           }
+                       }
+                   });
 }
 
 /// Epochs over the active rows until their violations are within tol and prove the scores to within
 /// score_tol, or until nothing improves any more.
 template <Real T>
 auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept -> Descent {
-    // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding of
-    // a score. So the last epochs, over few rows, keep the weights in double precision.
+    // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding
+    // of a score. So the last epochs, over few rows, keep the weights in double precision.
     constexpr std::uint32_t narrow_epochs = 16;
-    // Where epochs make slow progress the problem is ill-conditioned: C ||x||^2 is large, and so few
-    // rows support that solving for them directly is cheap. It costs as much as about half as many
-    // epochs as there are such rows, so it is tried whenever that many have been spent.
+    // Where epochs make slow progress the problem is ill-conditioned: C ||x||^2 is large, and so
+    // few rows support that solving for them directly is cheap. It costs as much as about half as
+    // many epochs as there are such rows, so it is tried whenever that many have been spent.
     constexpr std::size_t polish_interval = 10;
     // Epochs without a new lowest violation: close to what the arithmetic can resolve; and where
     // the violations are small enough and only the proof of the scores is not.
@@ -363,8 +363,7 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         }
 
         ++since_start;
-        if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) &&
-            polish()) {
+        if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) && polish()) {
             since_polish = 0;
         } else if (std::is_same_v<T, float> && !wide_ &&
                    (violation <= std::max(tol, 32.0 * resolvable) ||
@@ -481,16 +480,15 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
     double& dual = workspace_.positive_dual[j];
     if (eliminates()) dual = block_.dual(j);
 
-    const double square =
-        static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
+    const double square = static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
     const double score = product_with_weights(x) + intercept_;
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
     seen.add(projected(gradient, dual, bounds.upper),
              gap_term(problem_.loss, positive_cost(j), dual, slack));
 
-    Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal,
-                          1.0,      -dual,                    bounds.upper - dual};
+    Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal, 1.0,
+                          -dual,    bounds.upper - dual};
     const double step = block_.minimise(coordinate, eliminates() ? block_.gram_row(j) : nullptr);
     dual = std::clamp(dual + step, 0.0, bounds.upper);
     if (eliminates()) {
@@ -499,7 +497,8 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
     }
     add_to_weights(step, x);
     intercept_ += step * bias_square_;
-    if (problem_.mean != nullptr) offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
+    if (problem_.mean != nullptr)
+        offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
 }
 
 /// Brings the changes of the eliminated positives and of the mean into the weights. Between two
@@ -524,8 +523,8 @@ void DualCoordinateDescent<T>::fold() noexcept {
         }
         return mean_score;
     };
-    offset_ = -(wide_ ? subtract_mean_from(workspace_.wide_coef)
-                      : subtract_mean_from(workspace_.coef));
+    offset_ =
+        -(wide_ ? subtract_mean_from(workspace_.wide_coef) : subtract_mean_from(workspace_.coef));
     shift_ = 0.0;
 }
 
@@ -576,7 +575,8 @@ void DualCoordinateDescent<T>::refresh() noexcept {
 
     intercept_ = sum * bias_square_;
     shift_ = 0.0;
-    offset_ = problem_.mean == nullptr ? 0.0 : -std::inner_product(wide, wide + d, problem_.mean, 0.0);
+    offset_ =
+        problem_.mean == nullptr ? 0.0 : -std::inner_product(wide, wide + d, problem_.mean, 0.0);
     double rounding_square = 0.0;
     for (std::size_t c = 0; c < d; ++c) {
         const T rounded = static_cast<T>(wide[c]);
@@ -623,29 +623,27 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         const double mean_product = widen_sample(sample);
         const bool is_row = sample < n_rows();
         const double y = is_row ? label(sample) : 1.0;
-        const Penalty bounds = penalty(
-            problem_.loss, is_row ? cost(sample) : positive_cost(sample - n_rows()));
+        const Penalty bounds =
+            penalty(problem_.loss, is_row ? cost(sample) : positive_cost(sample - n_rows()));
         const double dual = is_row ? workspace_.dual[sample] : positive_dual(sample - n_rows());
-        const double score =
-            intercept_ + std::inner_product(row, row + n_features(),
-                                            workspace_.wide_coef.data(), 0.0);
+        const double score = intercept_ + std::inner_product(row, row + n_features(),
+                                                             workspace_.wide_coef.data(), 0.0);
         gradient[a] = bounds.diagonal * dual - (1.0 - y * score);
         lowest[a] = -dual;
         highest[a] = bounds.upper - dual;
         for (std::size_t b = a; b < m; ++b) {
             const std::size_t other = samples[b];
             const bool other_is_row = other < n_rows();
-            const T* x = other_is_row ? problem_.rows.row(other)
-                                      : positives_.row(other - n_rows());
+            const T* x = other_is_row ? problem_.rows.row(other) : positives_.row(other - n_rows());
             const double product = kernels_.dot_wide(row, x, n_features()) + bias_square_ -
                                    (other_is_row ? mean_product : 0.0);
             matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
         }
         diagonal[a] = matrix[a * m + a] + bounds.diagonal;
     }
-    minimise(BoxQuadratic{m, matrix, diagonal, gradient, lowest, highest, scratch,
-                          samples + capacity},
-             step);
+    minimise(
+        BoxQuadratic{m, matrix, diagonal, gradient, lowest, highest, scratch, samples + capacity},
+        step);
     for (std::size_t a = 0; a < m; ++a) {
         const std::size_t sample = samples[a];
         const double upper = highest[a] - lowest[a];
@@ -693,8 +691,8 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
                 const double dual = workspace_.dual[i];
                 const double slack = 1.0 - label(i) * static_cast<double>(scores_[i]);
                 const double gradient = bounds.diagonal * dual - slack;
-                summary.violation = std::max(
-                    summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
+                summary.violation =
+                    std::max(summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
                 summary.n_support += dual > 0.0 ? 1 : 0;
                 summary.loss += loss_term(problem_.loss, c, slack);
                 summary.gap += gap_term(problem_.loss, c, dual, slack);
@@ -713,9 +711,9 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
     for (std::size_t j = 0; j < n_positives(); ++j) {
         const double dual = positive_dual(j);
         const Penalty bounds = penalty(problem_.loss, positive_cost(j));
-        const double slack = 1.0 - intercept_ -
-                             kernels_.dot_wide(workspace_.wide_coef.data(), positives_.row(j),
-                                               n_features());
+        const double slack =
+            1.0 - intercept_ -
+            kernels_.dot_wide(workspace_.wide_coef.data(), positives_.row(j), n_features());
         const double gradient = bounds.diagonal * dual - slack;
         total.violation =
             std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));
@@ -736,8 +734,8 @@ void DualCoordinateDescent<T>::activate_violators(double slack) noexcept {
         const double dual = workspace_.dual[i];
         const double gradient =
             label(i) * static_cast<double>(scores_[i]) - 1.0 + bounds.diagonal * dual;
-        const bool rests = (dual <= 0.0 && gradient > slack) ||
-                           (dual >= bounds.upper && gradient < -slack);
+        const bool rests =
+            (dual <= 0.0 && gradient > slack) || (dual >= bounds.upper && gradient < -slack);
         if (!rests) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
     }
 }

@@ -90,14 +90,11 @@ struct Reports {
     py::array_t<std::int64_t> certified;
 };
 
-constexpr double score_tol_per_tol = 0.02;
-
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter) {
     SearchSettings settings;
     settings.C = C;
     settings.prior = prior;
     settings.solver.tol = tol;
-    settings.solver.score_tol = tol * score_tol_per_tol;
     settings.solver.max_epochs = max_iter;
     require_valid(settings);
     return settings;
@@ -111,7 +108,8 @@ class PyIndex {
         : rows_(std::move(rows)) {
         IndexSettings settings;
         settings.loss = loss;
-        if (class_weight) settings.class_weight = {false, class_weight->first, class_weight->second};
+        if (class_weight)
+            settings.class_weight = {false, class_weight->first, class_weight->second};
         settings.intercept_scaling = intercept_scaling;
         settings.center = center;
         settings.check_finite = check_finite;
@@ -126,9 +124,8 @@ class PyIndex {
     void refresh(int n_threads) {
         std::visit(
             [&](auto& held) {
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    held->index.refresh(executor);
-                });
+                without_gil(n_threads,
+                            [&](const OpenMpExecutor& executor) { held->index.refresh(executor); });
             },
             index_);
     }
@@ -168,8 +165,7 @@ class PyIndex {
     }
 
     /// One SVM for all positives: coef, intercept, dual coefficients of rows and positives, report.
-    py::tuple fit(const py::array& positives, const SearchSettings& settings,
-                  int n_threads) const {
+    py::tuple fit(const py::array& positives, const SearchSettings& settings, int n_threads) const {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const auto view = positives_view<T>(held->index, positives);
@@ -223,13 +219,14 @@ class PyIndex {
                     for (std::size_t i = 0; i < view.rows; ++i) {
                         const DenseView<T> query{view.row(i), 1, view.cols, view.stride};
                         T* const own_scores = scores_out + i * width;
-                        done[i] = k ? index.search_shared(query, *k, settings, *workspace,
-                                                          own_scores, rows_out + i * width,
-                                                          executor)
-                                    : index.fit(query, settings, *workspace, own_scores, executor);
+                        done[i] =
+                            k ? index.search_shared(query, *k, settings, *workspace, own_scores,
+                                                    rows_out + i * width, executor)
+                              : index.fit(query, settings, *workspace, own_scores, executor);
                     }
                 });
-                for (py::ssize_t i = 0; i < m; ++i) reports.set(i, done[static_cast<std::size_t>(i)]);
+                for (py::ssize_t i = 0; i < m; ++i)
+                    reports.set(i, done[static_cast<std::size_t>(i)]);
                 held->workspaces.give_back(std::move(workspace));
                 return py::make_tuple(scores, rows, reports.arrays());
             },
@@ -265,8 +262,7 @@ void bind_index(py::module_& module) {
              py::arg("settings"), py::arg("n_threads"))
         .def("decision_function", &PyIndex::decision_function, py::arg("queries"),
              py::arg("settings"), py::arg("n_threads"))
-        .def("fit", &PyIndex::fit, py::arg("positives"), py::arg("settings"),
-             py::arg("n_threads"));
+        .def("fit", &PyIndex::fit, py::arg("positives"), py::arg("settings"), py::arg("n_threads"));
 }
 
 }  // namespace exemplar_svm::python

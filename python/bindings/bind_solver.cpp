@@ -20,11 +20,10 @@ py::tuple train(const py::array& rows, const py::array& labels, const py::array&
         settings.tol = tol;
         settings.max_epochs = max_iter;
         settings.seed = seed;
-        const LinearSvc<T> trained =
-            without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                return train_linear_svc(view, label_values, cost_values, loss, intercept_scaling,
-                                        settings, executor);
-            });
+        const LinearSvc<T> trained = without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+            return train_linear_svc(view, label_values, cost_values, loss, intercept_scaling,
+                                    settings, executor);
+        });
         const SolveReport& report = trained.report;
         return py::make_tuple(
             py::array_t<T>(static_cast<py::ssize_t>(view.cols), trained.weights.coef.data()),

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
+#include <pybind11/stl.h>
 #include "bindings.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/version.hpp"
-#include <pybind11/stl.h>
 
 namespace py = pybind11;
 namespace esvm = exemplar_svm;

@@ -52,7 +52,8 @@ DenseView<T> as_dense_view(const py::array& array, const char* name) {
     }
     py::ssize_t stride = array.shape(1);
     if (!empty && array.shape(0) > 1) {
-        if (array.strides(0) % item != 0) refuse("has rows that are not aligned to its element size");
+        if (array.strides(0) % item != 0)
+            refuse("has rows that are not aligned to its element size");
         stride = array.strides(0) / item;
     }
     return {static_cast<const T*>(array.data()), static_cast<std::size_t>(array.shape(0)),

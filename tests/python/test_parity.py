@@ -23,9 +23,8 @@ def judged_scores(rows, positives, C):
     """Scores by the recipe, or None where LinearSVC itself does not converge."""
     x = np.vstack([positives, rows]).astype(np.float64)
     y = np.r_[np.ones(len(positives)), np.zeros(len(rows))]
-    judge = LinearSVC(class_weight="balanced", C=C, dual=True, tol=1e-9, max_iter=100000)
-    judge.fit(x, y)
-    return None if judge.n_iter_ >= 100000 else judge.decision_function(rows.astype(np.float64))
+    judge = LinearSVC(class_weight="balanced", C=C, dual=True, tol=1e-9, max_iter=20000).fit(x, y)
+    return None if judge.n_iter_ >= 20000 else judge.decision_function(rows.astype(np.float64))
 
 
 def assert_same_ranking(result, judged, tie, largest):
@@ -40,7 +39,7 @@ def check(rows, queries, C, n_compared=100):
     for positives in queries:
         judged = judged_scores(rows, positives, C)
         if judged is None:
-            continue
+            pytest.skip("LinearSVC itself does not converge here")
         k = min(n_compared, len(rows))
         single = esvm.ExemplarIndex(rows.astype(np.float32))
         assert_same_ranking(single.search_shared(positives, k, C=C), judged, 2e-5, 1e-4)

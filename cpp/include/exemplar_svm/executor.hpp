@@ -65,19 +65,18 @@ class ExecutorRef {
     void (*run_)(const void*, std::size_t, Task, void*) noexcept;
 };
 
-/// Rows cut into fixed blocks. The cut depends on the shape of the rows alone, never on the threads:
-/// whatever is reduced per block and then over blocks in order has the same bits on any executor.
+/// Rows cut into fixed blocks. The cut depends on the shape of the rows alone, never on the
+/// threads: whatever is reduced per block and then over blocks in order has the same bits on any
+/// executor.
 class RowBlocks {
   public:
     /// @param row_bytes bytes a scan reads of one row
     RowBlocks(std::size_t n_rows, std::size_t row_bytes) noexcept
         : n_rows_(n_rows),
-          rows_per_block_(std::clamp<std::size_t>(
-              block_bytes / std::max<std::size_t>(row_bytes, 1), min_rows, max_rows)) {}
+          rows_per_block_(std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(row_bytes, 1),
+                                                  min_rows, max_rows)) {}
 
-    std::size_t count() const noexcept {
-        return (n_rows_ + rows_per_block_ - 1) / rows_per_block_;
-    }
+    std::size_t count() const noexcept { return (n_rows_ + rows_per_block_ - 1) / rows_per_block_; }
     std::size_t begin(std::size_t block) const noexcept { return block * rows_per_block_; }
     std::size_t end(std::size_t block) const noexcept {
         return std::min(n_rows_, (block + 1) * rows_per_block_);
@@ -94,12 +93,12 @@ class RowBlocks {
     std::size_t rows_per_block_;
 };
 
-/// body(begin, end, block) for every block of rows. The body must not throw: nothing could catch it.
+/// body(begin, end, block) for every block of rows. The body must not throw: nothing could catch
+/// it.
 template <class Body>
 void for_each_block(ExecutorRef executor, const RowBlocks& blocks, Body&& body) noexcept {
-    static_assert(
-        std::is_nothrow_invocable_v<Body&, std::size_t, std::size_t, std::size_t>,
-        "the body of a parallel loop must be noexcept");
+    static_assert(std::is_nothrow_invocable_v<Body&, std::size_t, std::size_t, std::size_t>,
+                  "the body of a parallel loop must be noexcept");
     struct Context {
         const RowBlocks& blocks;
         std::remove_reference_t<Body>& body;

@@ -42,6 +42,7 @@ struct SearchSettings {
     double C = 0.1;
     /// Regularise toward prior * (mean of the positives) instead of toward zero.
     double prior = 0.0;
+    /// Scores are proven at least to tol / 50, whatever score_tol is.
     SolverSettings solver{};
 };
 

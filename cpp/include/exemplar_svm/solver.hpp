@@ -13,7 +13,8 @@ namespace exemplar_svm {
 enum class SolveStatus : std::uint8_t {
     converged,        ///< no optimality condition is violated by more than tol
     epoch_limit,      ///< max_epochs passes were not enough
-    precision_limit,  ///< tol is below what the arithmetic of T resolves here; nothing improves any more
+    precision_limit,  ///< tol is below what the arithmetic of T resolves here; nothing improves any
+                      ///< more
 };
 
 /// What a solve reached. Objectives are float64 and belong to weights that were recomputed from the
@@ -22,7 +23,7 @@ struct SolveReport {
     SolveStatus status = SolveStatus::converged;
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;  ///< rows whose dual coefficient is not zero
-    double violation = 0.0;     ///< largest violation of an optimality condition: projected gradient
+    double violation = 0.0;  ///< largest violation of an optimality condition: projected gradient
     double primal = 0.0;
     double gap = 0.0;  ///< primal - dual, not computed as this difference: it is accurate when tiny
 
@@ -35,7 +36,8 @@ struct SolveReport {
 /// Solves the problem by dual coordinate descent (Hsieh, Chang, Lin, Keerthi, Sundararajan, ICML
 /// 2008), in rounds of
 ///
-///   1. descend: epochs over the active rows, shrinking them, until their violations are within tol;
+///   1. descend: epochs over the active rows, shrinking them, until their violations are within
+///   tol;
 ///   2. refresh: recompute the weights from the dual coefficients in double precision;
 ///   3. verify:  score every row under these weights (in parallel: this is where the threads go),
 ///               which gives the violations and the duality gap over all rows, and the scores.

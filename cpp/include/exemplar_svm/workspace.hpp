@@ -54,21 +54,21 @@ class Workspace {
     Weights<T> weights;
 
     // What a solve works with.
-    std::vector<RowIndex> active;         ///< rows the next epoch visits come first
-    std::vector<T> products;              ///< x~_i . x~_j, row by row, for each positive j
-    std::vector<T> coef;                  ///< weights while they change
-    std::vector<double> wide_coef;        ///< weights recomputed in double precision
-    std::vector<double> prior_coef;       ///< w_0
-    std::vector<T> positives;             ///< the positives, less the mean
-    std::unique_ptr<PositiveBlock> block; ///< the eliminated positives
-    std::vector<double> wide_row;         ///< one row in double precision
-    std::vector<double> polish;           ///< the small quadratic of a Newton step
-    std::vector<std::size_t> polish_rows; ///< its coordinates
-    std::vector<BlockSummary> summaries;  ///< one per block of rows
+    std::vector<RowIndex> active;          ///< rows the next epoch visits come first
+    std::vector<T> products;               ///< x~_i . x~_j, row by row, for each positive j
+    std::vector<T> coef;                   ///< weights while they change
+    std::vector<double> wide_coef;         ///< weights recomputed in double precision
+    std::vector<double> prior_coef;        ///< w_0
+    std::vector<T> positives;              ///< the positives, less the mean
+    std::unique_ptr<PositiveBlock> block;  ///< the eliminated positives
+    std::vector<double> wide_row;          ///< one row in double precision
+    std::vector<double> polish;            ///< the small quadratic of a Newton step
+    std::vector<std::size_t> polish_rows;  ///< its coordinates
+    std::vector<BlockSummary> summaries;   ///< one per block of rows
 
     // What a search works with.
-    std::vector<T> scores;          ///< per row
-    std::vector<Ranked<T>> ranking; ///< one place more than is returned, for the certificate
+    std::vector<T> scores;           ///< per row
+    std::vector<Ranked<T>> ranking;  ///< one place more than is returned, for the certificate
 };
 
 template <template <class> class AnyIndex, Real T>

@@ -42,7 +42,8 @@ void axpy(T alpha, const U* x, T* y, std::size_t n) noexcept {
         fma(alphas, V::load(x + j), V::load(y + j)).store(y + j);
     }
     if (j < n) {
-        fma(alphas, V::load_head(x + j, n - j), V::load_head(y + j, n - j)).store_head(y + j, n - j);
+        fma(alphas, V::load_head(x + j, n - j), V::load_head(y + j, n - j))
+            .store_head(y + j, n - j);
     }
 }
 
@@ -94,8 +95,8 @@ void dot_rows(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T*
 
 template <class T>
 constexpr KernelTable<T> table() noexcept {
-    return {dot<Vector<T>, T>,  dot<Vector<double>, T>, axpy<Vector<T>, T>, axpy<Vector<double>, T>,
-            dot_rows<Vector<T>>, 2 * Vector<T>::width};
+    return {dot<Vector<T>, T>,       dot<Vector<double>, T>, axpy<Vector<T>, T>,
+            axpy<Vector<double>, T>, dot_rows<Vector<T>>,    2 * Vector<T>::width};
 }
 
 }  // namespace
