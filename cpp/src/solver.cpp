@@ -115,8 +115,6 @@ class DualCoordinateDescent {
     void multiply_rows_by_positives() noexcept;
 
     Descent descend(double tol, double score_tol) noexcept;
-    double product_with_weights(const T* x) const noexcept;
-    void add_to_weights(double factor, const T* x) noexcept;
     EpochSummary epoch(const EpochSummary& previous) noexcept;
     bool visit_row(RowIndex i, const EpochSummary& previous, EpochSummary& seen) noexcept;
     void visit_positive(std::size_t j, EpochSummary& seen) noexcept;
@@ -126,6 +124,7 @@ class DualCoordinateDescent {
     double widen_sample(std::size_t sample) noexcept;
 
     void refresh() noexcept;
+    void rebase() noexcept;
     BlockSummary verify() noexcept;
     void activate_violators(double slack) noexcept;
 
@@ -168,14 +167,16 @@ class DualCoordinateDescent {
 
     // The decision function while it changes: the score of a row x_i is
     //     coef . x_i + intercept_ + offset_ - shift_ (mean . x_i) + block_.pending_score(k_i),
-    // where coef holds the rows as they are and shift_ counts the means they have brought along;
-    // coef stands for workspace_.wide_coef while wide_, else for workspace_.coef.
-    bool wide_ = false;
+    // where coef holds the rows as they are and shift_ counts the means they have brought along.
+    // While refining_, workspace_.coef holds only what changes from the weights of the last
+    // refresh, and scores_[i] the product of row i with those.
+    bool refining_ = false;
     double intercept_ = 0.0;
     double offset_ = 0.0;
     double shift_ = 0.0;
     double mean_square_ = 0.0;
 
+    double refreshed_offset_ = 0.0;
     double coef_rounding_ = 0.0;  // ||coef - its value before rounding to T||
 };
 
@@ -187,6 +188,7 @@ SolveReport DualCoordinateDescent<T>::run() noexcept {
     double stalled_at = infinity, previous_gap = infinity;
     for (;;) {
         const Descent descent = descend(tol, score_tol);
+        refining_ = false;
         refresh();
         const BlockSummary verified = verify();
         fill(report, verified);
@@ -330,8 +332,9 @@ void DualCoordinateDescent<T>::multiply_rows_by_positives() noexcept {
 template <Real T>
 auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept -> Descent {
     // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding
-    // of a score. So the last epochs, over few rows, keep the weights in double precision.
-    constexpr std::uint32_t narrow_epochs = 16;
+    // of a score. So the last epochs work on the change from weights in double precision: what is
+    // small is rounded by little.
+    constexpr std::uint32_t unrefined_epochs = 16;
     // Where epochs make slow progress the problem is ill-conditioned: C ||x||^2 is large, and so
     // few rows support that solving for them directly is cheap. It costs as much as about half as
     // many epochs as there are such rows, so it is tried whenever that many have been spent.
@@ -365,11 +368,11 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         ++since_start;
         if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) && polish()) {
             since_polish = 0;
-        } else if (std::is_same_v<T, float> && !wide_ &&
+        } else if (std::is_same_v<T, float> && !refining_ &&
                    (violation <= std::max(tol, 32.0 * resolvable) ||
-                    since_start >= narrow_epochs)) {
+                    since_start >= unrefined_epochs)) {
+            refining_ = true;
             refresh();
-            wide_ = true;
         }
         previous.highest = seen.highest > 0.0 ? seen.highest : infinity;
         previous.lowest = seen.lowest < 0.0 ? seen.lowest : -infinity;
@@ -428,8 +431,9 @@ bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previou
     }
     const double mean_product =
         problem_.mean_products == nullptr ? 0.0 : static_cast<double>(problem_.mean_products[i]);
-    const double score = product_with_weights(x) + intercept_ + offset_ - shift_ * mean_product +
-                         block_.pending_score(k);
+    double score = static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) +
+                   intercept_ + offset_ - shift_ * mean_product + block_.pending_score(k);
+    if (refining_) score += static_cast<double>(scores_[i]);
     const double slack = 1.0 - y * score;
     const double gradient = bounds.diagonal * dual - slack;
 
@@ -449,26 +453,11 @@ bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previou
            : coordinate.highest_step <= 0.0 ? bounds.upper
                                             : dual + step;
     const double change = y * step;
-    add_to_weights(change, x);
+    kernels_.axpy(static_cast<T>(change), x, workspace_.coef.data(), n_features());
     intercept_ += change * bias_square_;
     shift_ += problem_.mean == nullptr ? 0.0 : change;
     offset_ += change * (mean_square_ - mean_product);
     return true;
-}
-
-template <Real T>
-double DualCoordinateDescent<T>::product_with_weights(const T* x) const noexcept {
-    return wide_ ? kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features())
-                 : static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features()));
-}
-
-template <Real T>
-void DualCoordinateDescent<T>::add_to_weights(double factor, const T* x) noexcept {
-    if (wide_) {
-        kernels_.axpy_wide(factor, x, workspace_.wide_coef.data(), n_features());
-    } else {
-        kernels_.axpy(static_cast<T>(factor), x, workspace_.coef.data(), n_features());
-    }
 }
 
 /// The same step on a positive that is not eliminated.
@@ -481,7 +470,9 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
     if (eliminates()) dual = block_.dual(j);
 
     const double square = static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
-    const double score = product_with_weights(x) + intercept_;
+    double score =
+        static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) + intercept_;
+    if (refining_) score += kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features());
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
     seen.add(projected(gradient, dual, bounds.upper),
@@ -495,7 +486,7 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
         block_.set_outside(j, dual);  // the next fold() brings the step into the weights
         return;
     }
-    add_to_weights(step, x);
+    kernels_.axpy(static_cast<T>(step), x, workspace_.coef.data(), n_features());
     intercept_ += step * bias_square_;
     if (problem_.mean != nullptr)
         offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
@@ -509,30 +500,32 @@ void DualCoordinateDescent<T>::fold() noexcept {
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.pending(j);
         if (change == 0.0) continue;
-        add_to_weights(change, positives_.row(j));
+        kernels_.axpy(static_cast<T>(change), positives_.row(j), workspace_.coef.data(),
+                      n_features());
         intercept_ += change * bias_square_;
     }
     block_.fold();
     if (problem_.mean == nullptr) return;
-    const auto subtract_mean_from = [this](auto& weights) noexcept {
-        double mean_score = 0.0;
-        for (std::size_t c = 0; c < n_features(); ++c) {
-            const double w = static_cast<double>(weights[c]) - shift_ * problem_.mean[c];
-            weights[c] = static_cast<std::remove_cvref_t<decltype(weights[c])>>(w);
-            mean_score += w * problem_.mean[c];
-        }
-        return mean_score;
-    };
-    offset_ =
-        -(wide_ ? subtract_mean_from(workspace_.wide_coef) : subtract_mean_from(workspace_.coef));
+    double mean_score = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        T& w = workspace_.coef[c];
+        w = static_cast<T>(static_cast<double>(w) - shift_ * problem_.mean[c]);
+        mean_score += static_cast<double>(w) * problem_.mean[c];
+    }
+    offset_ = (refining_ ? refreshed_offset_ : 0.0) - mean_score;
     shift_ = 0.0;
 }
 
 /// The smallest violation that the arithmetic of T can tell from zero: the rounding of a score.
 template <Real T>
 double DualCoordinateDescent<T>::resolution() const noexcept {
-    const T* w = workspace_.coef.data();
-    const auto norm = std::sqrt(static_cast<double>(kernels_.dot(w, w, n_features())));
+    double square = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        const double w =
+            refining_ ? workspace_.wide_coef[c] : static_cast<double>(workspace_.coef[c]);
+        square += w * w;
+    }
+    const double norm = std::sqrt(square);
     return static_cast<double>(std::numeric_limits<T>::epsilon()) *
            (norm * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0);
 }
@@ -586,6 +579,19 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     }
     coef_rounding_ = std::sqrt(rounding_square);
     workspace_.weights.intercept = intercept_ + offset_;
+    if (refining_) rebase();
+}
+
+/// Begins to work on the change from the refreshed weights.
+template <Real T>
+void DualCoordinateDescent<T>::rebase() noexcept {
+    for (std::size_t s = 0; s < n_active_; ++s) {
+        const std::size_t i = workspace_.active[s];
+        scores_[i] = static_cast<T>(
+            kernels_.dot_wide(workspace_.wide_coef.data(), problem_.rows.row(i), n_features()));
+    }
+    std::fill_n(workspace_.coef.data(), n_features(), T(0));
+    refreshed_offset_ = offset_;
 }
 
 /// A Newton step on the coordinates that are off their bounds, the positives among them: solves for
