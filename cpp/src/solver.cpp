@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <type_traits>
@@ -21,6 +22,11 @@ namespace exemplar_svm {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// The first round, over chosen rows, ends at violations of rough_tol, and rows go on to the second
+// if they are within rough_slack of violating.
+constexpr double rough_tol = 0.05;
+constexpr double rough_slack = 0.1;
 
 /// Asks for a row that will be read soon. A hint: it may do nothing.
 template <class T>
@@ -113,6 +119,7 @@ class DualCoordinateDescent {
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
     void start_positives() noexcept;
     void multiply_rows_by_positives() noexcept;
+    bool choose_working_set() noexcept;
 
     Descent descend(double tol, double score_tol) noexcept;
     EpochSummary epoch(const EpochSummary& previous) noexcept;
@@ -186,8 +193,11 @@ SolveReport DualCoordinateDescent<T>::run() noexcept {
     SolveReport report;
     double tol = settings_.tol, score_tol = settings_.score_tol;
     double stalled_at = infinity, previous_gap = infinity;
+    bool rough = choose_working_set();
     for (;;) {
-        const Descent descent = descend(tol, score_tol);
+        // Before all rows have been looked at, more than a rough solution would be wasted.
+        const Descent descent =
+            rough ? descend(std::max(tol, rough_tol), infinity) : descend(tol, score_tol);
         refining_ = false;
         refresh();
         const BlockSummary verified = verify();
@@ -196,16 +206,22 @@ SolveReport DualCoordinateDescent<T>::run() noexcept {
         const bool within_tol = verified.violation <= settings_.tol;
         const bool proven =
             weights_error_from_gap(verified.gap) * largest_norm_ <= settings_.score_tol;
-        const bool exhausted = descent != Descent::converged || verified.gap > 0.5 * previous_gap;
+        const bool exhausted =
+            !rough && (descent != Descent::converged || verified.gap > 0.5 * previous_gap);
         if (within_tol && (proven || exhausted)) {
             report.status = SolveStatus::converged;
             break;
         }
-        previous_gap = verified.gap;
         if (descent == Descent::epoch_limit) {
             report.status = SolveStatus::epoch_limit;
             break;
         }
+        if (rough) {
+            rough = false;
+            activate_violators(std::min(verified.violation, rough_slack));
+            continue;
+        }
+        previous_gap = verified.gap;
         if (descent == Descent::stalled) {
             if (verified.violation > 0.5 * stalled_at) {
                 report.status = SolveStatus::precision_limit;
@@ -325,6 +341,41 @@ void DualCoordinateDescent<T>::multiply_rows_by_positives() noexcept {
                            }
                        }
                    });
+}
+
+/// Leaves only the rows active that score highest under the positives alone: most of those that
+/// will support are among them, and the verification finds the others. Returns whether rows were
+/// left out. Few rows are not worth a second verification.
+template <Real T>
+bool DualCoordinateDescent<T>::choose_working_set() noexcept {
+    constexpr std::size_t fewest_rows = 2048, fewest_chosen = 1024, one_of = 8;
+    constexpr std::size_t n_sampled = 1024;
+    if (!eliminates() || problem_.labels != nullptr || n_active_ < fewest_rows) return false;
+
+    const std::size_t p = n_positives();
+    const auto score = [&](std::size_t i) noexcept {
+        double sum = 0.0;
+        for (std::size_t j = 0; j < p; ++j) {
+            sum += block_.dual(j) * static_cast<double>(workspace_.products[i * p + j]);
+        }
+        return sum;
+    };
+    // The threshold is a quantile of a sample, spread evenly over the rows.
+    double sample[n_sampled];
+    for (std::size_t s = 0; s < n_sampled; ++s) {
+        sample[s] = score(workspace_.active[s * n_active_ / n_sampled]);
+    }
+    const std::size_t n_chosen = std::max(fewest_chosen, n_active_ / one_of);
+    double* const threshold = sample + n_sampled * n_chosen / n_active_;
+    std::nth_element(sample, threshold, sample + n_sampled, std::greater<>());
+
+    const std::size_t n_before = n_active_;
+    n_active_ = 0;
+    for (std::size_t s = 0; s < n_before; ++s) {
+        const RowIndex i = workspace_.active[s];
+        if (workspace_.dual[i] > 0.0 || score(i) >= *threshold) workspace_.active[n_active_++] = i;
+    }
+    return n_active_ < n_before;
 }
 
 /// Epochs over the active rows until their violations are within tol and prove the scores to within
