@@ -25,8 +25,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // The first round, over chosen rows, ends at violations of rough_tol, and rows go on to the second
 // if they are within rough_slack of violating.
-constexpr double rough_tol = 0.05;
-constexpr double rough_slack = 0.1;
+constexpr double rough_tol = 0.1;
+constexpr double rough_slack = 0.05;
 
 /// Asks for a row that will be read soon. A hint: it may do nothing.
 template <class T>
@@ -348,7 +348,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_positives() noexcept {
 /// left out. Few rows are not worth a second verification.
 template <Real T>
 bool DualCoordinateDescent<T>::choose_working_set() noexcept {
-    constexpr std::size_t fewest_rows = 2048, fewest_chosen = 1024, one_of = 8;
+    constexpr std::size_t fewest_rows = 2048, fewest_chosen = 1024, one_of = 16;
     constexpr std::size_t n_sampled = 1024;
     if (!eliminates() || problem_.labels != nullptr || n_active_ < fewest_rows) return false;
 
