@@ -135,7 +135,7 @@ SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& setti
                              Workspace<T>& workspace, T* scores, ExecutorRef executor,
                              ScoreError& error) const noexcept {
     SearchReport report;
-    bool valid = positives.rows > 0 && positives.cols == rows_.cols &&
+    bool valid = is_valid(settings) && positives.rows > 0 && positives.cols == rows_.cols &&
                  positives.rows <= workspace.max_positives() && workspace.n_rows() == rows_.rows &&
                  workspace.n_features() == rows_.cols;
     for (std::size_t j = 0; valid && j < positives.rows; ++j) {

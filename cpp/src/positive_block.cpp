@@ -127,13 +127,12 @@ void PositiveBlock::optimise(const double* gradients) noexcept {
         }
         Coordinate own{gradient,  gram_row(j)[j] + diagonal_[j], diagonal_[j], 1.0,
                        -dual_[j], upper_[j] - dual_[j]};
-        dual_[j] += minimise(own, gram_row(j));
-        if (dual_[j] <= 0.0) {
-            dual_[j] = 0.0;
+        const double step = minimise(own, gram_row(j));
+        dual_[j] = own.settle(dual_[j] + step, upper_[j]);
+        if (own.lowest_step >= 0.0) {
             multiplier_[j] = own.gradient;
             change_state(j, State::lower);
-        } else if (dual_[j] >= upper_[j]) {
-            dual_[j] = upper_[j];
+        } else if (own.highest_step <= 0.0) {
             multiplier_[j] = own.gradient;
             change_state(j, State::upper);
         } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,6 +15,13 @@ struct Coordinate {
     double label;          ///< y
     double lowest_step;    ///< -a
     double highest_step;   ///< U - a
+
+    /// The coefficient after the coordinate has moved: exactly at the bound that it has reached.
+    double settle(double dual, double upper) const noexcept {
+        if (lowest_step >= 0.0) return 0.0;
+        if (highest_step <= 0.0) return upper;
+        return std::clamp(dual, 0.0, upper);
+    }
 };
 
 /// The eliminated positives: whatever the other coordinates do, the dual coefficients of the

@@ -17,8 +17,16 @@ void require_positive(double value, const char* name) {
 
 }  // namespace
 
+bool is_valid(const SearchSettings& settings) noexcept {
+    const auto positive = [](double value) { return std::isfinite(value) && value > 0.0; };
+    return positive(settings.C) && std::isfinite(settings.prior) && settings.prior >= 0.0 &&
+           positive(settings.solver.tol) && settings.solver.score_tol > 0.0 &&
+           settings.solver.max_epochs > 0;
+}
+
 void require_valid(const SolverSettings& settings) {
     require_positive(settings.tol, "tol");
+    require(settings.score_tol > 0.0, "score_tol must be positive");
     require(settings.max_epochs > 0, "max_epochs is 0, but must be positive");
 }
 

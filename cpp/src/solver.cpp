@@ -67,6 +67,7 @@ double gap_term(Loss loss, double cost, double dual, double slack) noexcept {
     const double hinge = std::max(slack, 0.0);
     const double beyond = dual * std::max(-slack, 0.0);
     if (loss == Loss::hinge) return (cost - dual) * hinge + beyond;
+    if (cost <= 0.0) return 0.0;
     const double residual = hinge - dual / (2.0 * cost);
     return cost * residual * residual + beyond;
 }
@@ -108,6 +109,7 @@ class DualCoordinateDescent {
           kernels_(kernels::active_table<T>()),
           blocks_(row_blocks(problem.rows)),
           random_(settings.seed),
+          shrinking_(settings.shrinking),
           bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
 
     SolveReport run() noexcept;
@@ -164,6 +166,7 @@ class DualCoordinateDescent {
     const kernels::KernelTable<T>& kernels_;
     RowBlocks blocks_;
     SplitMix64 random_;
+    bool shrinking_;
     double bias_square_;  // s^2
 
     DenseView<T> positives_{};  // less the mean, if there is one
@@ -192,7 +195,9 @@ SolveReport DualCoordinateDescent<T>::run() noexcept {
     start();
     SolveReport report;
     double tol = settings_.tol, score_tol = settings_.score_tol;
-    double stalled_at = infinity, previous_gap = infinity;
+    constexpr int patience = 2;  // rounds that do not halve the lowest violation
+    double lowest_violation = infinity, previous_gap = infinity;
+    int fruitless = 0;
     bool rough = choose_working_set();
     for (;;) {
         // Before all rows have been looked at, more than a rough solution would be wasted.
@@ -222,12 +227,14 @@ SolveReport DualCoordinateDescent<T>::run() noexcept {
             continue;
         }
         previous_gap = verified.gap;
-        if (descent == Descent::stalled) {
-            if (verified.violation > 0.5 * stalled_at) {
+        fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
+        lowest_violation = std::min(lowest_violation, verified.violation);
+        if (fruitless >= patience) {
+            if (verified.violation <= 1e3 * resolution()) {
                 report.status = SolveStatus::precision_limit;
                 break;
             }
-            stalled_at = verified.violation;
+            shrinking_ = false;  // rows are shrunk too early, again and again
         }
         // A row was shrunk too early, or the descent's weights had drifted by rounding.
         tol *= 0.5;
@@ -488,7 +495,7 @@ bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previou
     const double slack = 1.0 - y * score;
     const double gradient = bounds.diagonal * dual - slack;
 
-    if (settings_.shrinking) {
+    if (shrinking_) {
         if (dual <= 0.0 && gradient > previous.highest) return false;
         if (dual >= bounds.upper && gradient < previous.lowest) return false;
     }
@@ -500,9 +507,7 @@ bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previou
         static_cast<double>(problem_.squared_norms[i]) + bias_square_ + bounds.diagonal;
     Coordinate coordinate{gradient, curvature, bounds.diagonal, y, -dual, bounds.upper - dual};
     const double step = block_.minimise(coordinate, k);
-    dual = coordinate.lowest_step >= 0.0    ? 0.0
-           : coordinate.highest_step <= 0.0 ? bounds.upper
-                                            : dual + step;
+    dual = coordinate.settle(dual + step, bounds.upper);
     const double change = y * step;
     kernels_.axpy(static_cast<T>(change), x, workspace_.coef.data(), n_features());
     intercept_ += change * bias_square_;
@@ -532,7 +537,7 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
     Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal, 1.0,
                           -dual,    bounds.upper - dual};
     const double step = block_.minimise(coordinate, eliminates() ? block_.gram_row(j) : nullptr);
-    dual = std::clamp(dual + step, 0.0, bounds.upper);
+    dual = coordinate.settle(dual + step, bounds.upper);
     if (eliminates()) {
         block_.set_outside(j, dual);  // the next fold() brings the step into the weights
         return;
@@ -567,18 +572,22 @@ void DualCoordinateDescent<T>::fold() noexcept {
     shift_ = 0.0;
 }
 
-/// The smallest violation that the arithmetic of T can tell from zero: the rounding of a score.
+/// The smallest violation that the arithmetic can tell from zero: the rounding of a score in T, and
+/// that of the dual coefficients in double precision, which are as large together as the
+/// positives'.
 template <Real T>
 double DualCoordinateDescent<T>::resolution() const noexcept {
-    double square = 0.0;
+    double square = 0.0, positive_duals = 0.0;
     for (std::size_t c = 0; c < n_features(); ++c) {
         const double w =
             refining_ ? workspace_.wide_coef[c] : static_cast<double>(workspace_.coef[c]);
         square += w * w;
     }
-    const double norm = std::sqrt(square);
-    return static_cast<double>(std::numeric_limits<T>::epsilon()) *
-           (norm * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0);
+    for (std::size_t j = 0; j < n_positives(); ++j) positive_duals += positive_dual(j);
+    const double score =
+        std::sqrt(square) * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0;
+    return static_cast<double>(std::numeric_limits<T>::epsilon()) * score +
+           std::numeric_limits<double>::epsilon() * positive_duals * largest_norm_ * largest_norm_;
 }
 
 /// Recomputes the weights from the dual coefficients in double precision, and makes the eliminated

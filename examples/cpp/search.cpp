@@ -15,7 +15,7 @@ int main() {
     for (float& value : data) value = normal(random);
 
     const esvm::DenseView<float> rows{data.data(), n_rows, n_features, n_features};
-    const esvm::Index index(rows);                 // checks, may throw; borrows the rows
+    const esvm::Index index(rows);                      // checks, may throw; borrows the rows
     esvm::Workspace workspace(index, /*max_ranks=*/k);  // every allocation happens here
 
     std::vector<float> scores(k);

@@ -18,7 +18,7 @@ enum class SearchStatus : std::uint8_t {
     converged,
     epoch_limit,
     precision_limit,
-    invalid_input,  ///< a query that is not finite, or a workspace made for something smaller
+    invalid_input,  ///< a query that is not finite, a setting out of range, a workspace too small
 };
 
 /// What a search did and what it can prove.

@@ -60,6 +60,9 @@ struct IndexSettings {
     SearchSettings search{};
 };
 
+/// What require_valid would say, for calls that must not throw.
+bool is_valid(const SearchSettings& settings) noexcept;
+
 /// @throws std::invalid_argument with a sentence that names the setting and its value
 void require_valid(const SolverSettings& settings);
 void require_valid(const SearchSettings& settings);

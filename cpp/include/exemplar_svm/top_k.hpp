@@ -42,7 +42,9 @@ class TopK {
 
     /// Rows that score below this are refused; -infinity while there is room.
     T threshold() const noexcept {
-        return size_ < k_ ? -std::numeric_limits<T>::infinity() : heap_[0].score;
+        constexpr T infinity = std::numeric_limits<T>::infinity();
+        if (k_ == 0) return infinity;
+        return size_ < k_ ? -infinity : heap_[0].score;
     }
 
     /// Sorts the storage, best first, and returns how many rows it holds. Ends the selection.

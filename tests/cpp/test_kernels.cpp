@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "catch.hpp"
+#include "kernels/dispatch.hpp"
+#include "reference.hpp"
+
+using namespace exemplar_svm;
+using reference::Random;
+
+namespace {
+
+/// n random values that end where their allocation ends and begin `offset` elements after it
+/// begins, so that AddressSanitizer sees every access outside of them.
+template <class T>
+class Buffer {
+  public:
+    Buffer(std::size_t n, std::size_t offset, Random& random)
+        : offset_(offset), size_(offset + n), values_(new T[offset + n]) {
+        for (std::size_t j = 0; j < size_; ++j) values_[j] = static_cast<T>(random.normal());
+    }
+
+    T* data() const { return values_.get() + offset_; }
+    std::vector<T> before() const { return {values_.get(), values_.get() + offset_}; }
+    std::vector<T> copy() const { return {values_.get() + offset_, values_.get() + size_}; }
+
+  private:
+    std::size_t offset_, size_;
+    std::unique_ptr<T[]> values_;
+};
+
+struct Exact {
+    long double value = 0.0L;
+    long double sum_of_magnitudes = 0.0L;
+};
+
+template <class T, class U>
+Exact exact_dot(const T* a, const U* b, std::size_t n) {
+    Exact exact;
+    for (std::size_t j = 0; j < n; ++j) {
+        const long double product = static_cast<long double>(a[j]) * static_cast<long double>(b[j]);
+        exact.value += product;
+        exact.sum_of_magnitudes += std::abs(product);
+    }
+    return exact;
+}
+
+/// n products and n - 1 additions, whatever their order, for the precision of `Result`.
+template <class Result>
+bool is_dot(Result computed, const Exact& exact, std::size_t n) {
+    const long double bound = static_cast<long double>(std::numeric_limits<Result>::epsilon()) *
+                              static_cast<long double>(n) * exact.sum_of_magnitudes;
+    return std::abs(static_cast<long double>(computed) - exact.value) <= bound;
+}
+
+/// One product and one addition per element.
+template <class Y, class X>
+bool is_axpy(const std::vector<Y>& computed, Y alpha, const X* x, const std::vector<Y>& y) {
+    for (std::size_t j = 0; j < y.size(); ++j) {
+        const long double product =
+            static_cast<long double>(alpha) * static_cast<long double>(x[j]);
+        const long double exact = product + static_cast<long double>(y[j]);
+        const long double bound = static_cast<long double>(std::numeric_limits<Y>::epsilon()) *
+                                  (std::abs(product) + std::abs(exact));
+        if (!(std::abs(static_cast<long double>(computed[j]) - exact) <= bound)) return false;
+    }
+    return true;
+}
+
+template <class T>
+auto bits(T value) {
+    return std::bit_cast<std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>(value);
+}
+
+std::vector<std::size_t> lengths() {
+    std::vector<std::size_t> all;
+    for (std::size_t n = 0; n <= 67; ++n) all.push_back(n);
+    all.insert(all.end(), {384, 385, 1536, 1551});
+    return all;
+}
+
+template <Real T>
+const kernels::KernelTable<T>& table(const kernels::Kernels& kernels) {
+    if constexpr (std::is_same_v<T, float>) {
+        return kernels.f32;
+    } else {
+        return kernels.f64;
+    }
+}
+
+/// body(table, n) for every supported instruction set and every length.
+template <Real T, class Body>
+void for_all(Body body) {
+    for (const Isa isa : all_isas) {
+        if (!isa_supported(isa)) continue;
+        for (const std::size_t n : lengths()) {
+            INFO(isa_name(isa) << ", length " << n);
+            body(table<T>(*kernels::find(isa)), n);
+        }
+    }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("dot is the sum of products", "", float, double) {
+    using T = TestType;
+    Random random(1);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        for (std::size_t offset = 0; offset < 4; ++offset) {
+            const Buffer<T> a(n, offset, random), b(n, 3 - offset, random);
+            CHECK(is_dot(kernels.dot(a.data(), b.data(), n), exact_dot(a.data(), b.data(), n), n));
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("dot_wide is the sum of products in double precision", "", float, double) {
+    using T = TestType;
+    Random random(2);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        for (std::size_t offset = 0; offset < 4; ++offset) {
+            const Buffer<double> a(n, offset, random);
+            const Buffer<T> b(n, 3 - offset, random);
+            const double computed = kernels.dot_wide(a.data(), b.data(), n);
+            CHECK(is_dot(computed, exact_dot(a.data(), b.data(), n), n));
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("axpy adds a multiple and touches nothing else", "", float, double) {
+    using T = TestType;
+    Random random(3);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        for (std::size_t offset = 0; offset < 4; ++offset) {
+            const Buffer<T> x(n, 3 - offset, random), y(n, offset, random);
+            const auto y_before = y.copy(), before_y = y.before(), x_before = x.copy();
+            const T alpha = static_cast<T>(random.normal());
+            kernels.axpy(alpha, x.data(), y.data(), n);
+            CHECK(is_axpy(y.copy(), alpha, x.data(), y_before));
+            CHECK(y.before() == before_y);
+            CHECK(x.copy() == x_before);
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("axpy_wide adds a multiple in double precision", "", float, double) {
+    using T = TestType;
+    Random random(4);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        for (std::size_t offset = 0; offset < 4; ++offset) {
+            const Buffer<T> x(n, 3 - offset, random);
+            const Buffer<double> y(n, offset, random);
+            const auto y_before = y.copy(), before_y = y.before();
+            const double alpha = random.normal();
+            kernels.axpy_wide(alpha, x.data(), y.data(), n);
+            CHECK(is_axpy(y.copy(), alpha, x.data(), y_before));
+            CHECK(y.before() == before_y);
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("dot_rows is the dot of every row, whose bits depend on that row alone", "",
+                   float, double) {
+    using T = TestType;
+    Random random(5);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        const auto cols = static_cast<std::ptrdiff_t>(n);
+        const Buffer<T> w(n, 1, random);
+        for (std::size_t n_rows = 0; n_rows < 10; ++n_rows) {
+            for (const std::ptrdiff_t stride :
+                 {cols, cols + 1, cols + 5, std::ptrdiff_t{0}, -cols, -cols - 3}) {
+                // From the first to the last element of any row, and no further.
+                const auto steps = static_cast<std::ptrdiff_t>(n_rows) - 1;
+                const auto span = static_cast<std::size_t>(
+                    std::max<std::ptrdiff_t>(n_rows == 0 ? 0 : std::abs(stride) * steps + cols, 0));
+                const Buffer<T> rows(span, n_rows % 4, random);
+                const T* first = rows.data() + (stride < 0 && steps > 0 ? -stride * steps : 0);
+                const Buffer<T> out(n_rows, 0, random);
+                kernels.dot_rows(first, stride, n_rows, w.data(), n, out.data());
+
+                bool close = true, same_bits = true;
+                for (std::size_t i = 0; i < n_rows; ++i) {
+                    const T* row = first + static_cast<std::ptrdiff_t>(i) * stride;
+                    T alone = T(0);
+                    kernels.dot_rows(row, cols, 1, w.data(), n, &alone);
+                    same_bits = same_bits && bits(alone) == bits(out.data()[i]);
+                    close = close && is_dot(out.data()[i], exact_dot(row, w.data(), n), n);
+                }
+                CAPTURE(n_rows, stride);
+                CHECK(close);
+                CHECK(same_bits);
+            }
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("infinities and NaN come through", "", float, double) {
+    using T = TestType;
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        if (n == 0) return;
+        for (const std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
+            std::vector<T> a(n, T(1)), b(n, T(1));
+            a[at] = std::numeric_limits<T>::infinity();
+            CHECK(kernels.dot(a.data(), b.data(), n) == a[at]);
+            b[at] = T(0);
+            CHECK(std::isnan(kernels.dot(a.data(), b.data(), n)));
+        }
+    });
+}

@@ -1,0 +1,102 @@
+// A search allocates nothing. This executable replaces operator new by one that counts.
+
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <vector>
+
+#include "catch.hpp"
+#include "exemplar_svm/index.hpp"
+#include "reference.hpp"
+
+namespace {
+
+std::atomic<std::size_t> n_allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+    ++n_allocations;
+    size = size == 0 ? 1 : size;
+    void* memory =
+        alignment <= alignof(std::max_align_t)
+            ? std::malloc(size)
+            : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size, 1); }
+void* operator new[](std::size_t size) { return counted(size, 1); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 1); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted(size, 1); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+using namespace exemplar_svm;
+using reference::Random;
+
+TEST_CASE("the counter counts") {
+    const std::size_t before = n_allocations;
+    { const std::vector<int> something(100); }
+    CHECK(n_allocations > before);
+}
+
+TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
+    using T = TestType;
+    constexpr std::size_t k = 10;
+    const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
+    const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 40);
+    const bool center = GENERATE(false, true);
+    Random random(1);
+    const reference::TestData<T> data(400, 20, p, random);
+    IndexSettings settings;
+    settings.loss = loss;
+    settings.center = center;
+    settings.search.C = 10.0;  // hard enough for every stage of the solver
+    settings.search.solver.tol = 1e-6;
+    const Index<T> index(reference::view(data.rows, data.d), settings);
+    const auto positives = reference::view(data.positives, data.d);
+    Workspace<T> workspace(index, k, p);
+    std::vector<T> scores(k), all_scores(data.n);
+    std::vector<RowNumber> rows(k);
+
+    const std::size_t before = n_allocations;
+    const auto single = index.search(positives.data, k, workspace, scores.data(), rows.data());
+    const auto shared = index.search_shared(positives, k, workspace, scores.data(), rows.data());
+    const auto fitted = index.fit(positives, settings.search, workspace, all_scores.data());
+    const std::size_t after = n_allocations;
+
+    CAPTURE(static_cast<int>(loss), p, center);
+    CHECK(after == before);
+    CHECK(single.status != SearchStatus::invalid_input);
+    CHECK(shared.status != SearchStatus::invalid_input);
+    CHECK(fitted.epochs == shared.epochs);
+}
+
+TEMPLATE_TEST_CASE("a refused search allocates nothing either", "", float, double) {
+    using T = TestType;
+    Random random(2);
+    const reference::TestData<T> data(20, 5, 1, random);
+    const Index<T> index(reference::view(data.rows, data.d));
+    Workspace<T> workspace(index, 3);
+    const std::vector<T> query(data.d, std::numeric_limits<T>::quiet_NaN());
+    std::vector<T> scores(9);
+    std::vector<RowNumber> rows(9);
+    const std::size_t before = n_allocations;
+    const auto nan = index.search(query.data(), 3, workspace, scores.data(), rows.data());
+    const auto long_ranking =
+        index.search(data.positives.data(), 9, workspace, scores.data(), rows.data());
+    const std::size_t after = n_allocations;
+    CHECK(after == before);
+    CHECK(nan.status == SearchStatus::invalid_input);
+    CHECK(long_ranking.status == SearchStatus::invalid_input);
+}
