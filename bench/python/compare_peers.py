@@ -133,7 +133,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("-k", type=positive, default=10, help="rows returned (default 10)")
     parser.add_argument(
-        "--pause", type=float, default=0.05, help="seconds of rest before each turn (default 0.05)"
+        "--pause", type=float, default=0.3, help="seconds of rest before each turn (default 0.3)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")

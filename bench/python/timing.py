@@ -44,7 +44,8 @@ def measure(
     """Time the competitors, A B C A B C ..., so that a drifting machine is unfair to none.
 
     Slow ones are asked the queries that have a reference only, serial ones only if ``serial``.
-    Before each turn there is a pause, in which the threads of the one before come to rest, and a
+    Before each turn there is a pause, in which the threads of the one before come to rest (OpenBLAS
+    and OpenMP let them spin for a while, on a core that the next one needs), and a
     fast competitor first answers another query untimed, to wake its own.
     """
     timings = {

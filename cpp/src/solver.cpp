@@ -659,6 +659,9 @@ void DualCoordinateDescent<T>::rebase() noexcept {
 /// for m coordinates; where there are more than max_polished it does nothing and returns false.
 template <Real T>
 bool DualCoordinateDescent<T>::polish() noexcept {
+    // The hinge has D = 0, so that samples that depend linearly on each other make the matrix
+    // singular. A proximal term mends that: it hardly slows a step along which there is curvature.
+    const double proximal = problem_.loss == Loss::hinge ? 1e-10 : 0.0;
     std::size_t* const samples = workspace_.polish_rows.data();
     const std::size_t capacity = workspace_.polish_rows.size() / 2;
     std::size_t m = 0;
@@ -705,7 +708,7 @@ bool DualCoordinateDescent<T>::polish() noexcept {
                                    (other_is_row ? mean_product : 0.0);
             matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
         }
-        diagonal[a] = matrix[a * m + a] + bounds.diagonal;
+        diagonal[a] = matrix[a * m + a] * (1.0 + proximal) + bounds.diagonal;
     }
     minimise(
         BoxQuadratic{m, matrix, diagonal, gradient, lowest, highest, scratch, samples + capacity},

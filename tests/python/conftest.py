@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
+
+# Examples take as long as they take; in continuous integration they are the same every time.
+settings.register_profile("exemplar_svm", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("exemplar_svm")
 
 
 def clustered(
