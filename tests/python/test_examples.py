@@ -1,0 +1,40 @@
+"""The example runs, and the README's code says what is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from conftest import clustered
+
+import exemplar_svm as esvm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_quickstart_runs():
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/quickstart.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "10 of 10 ranks proven exact" in done.stdout
+
+
+def test_the_first_example_of_the_readme_runs():
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    embeddings = clustered(500, 16, dtype=np.float32)
+    names = {
+        "embeddings": embeddings,
+        "query": embeddings[3],
+        "battery": embeddings[4],
+        "car": embeddings[5],
+    }
+    exec(code, names)
+    expected = esvm.ExemplarIndex(embeddings).search_shared(embeddings[4:6])
+    np.testing.assert_array_equal(names["rows"], expected.indices)
