@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import exemplar_svm as esvm
 
 
-@parametrize_with_checks([esvm.LinearSVC()])
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(esvm.LinearSVC())),
+    ids=lambda value: getattr(getattr(value, "func", value), "__name__", "LinearSVC"),
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
