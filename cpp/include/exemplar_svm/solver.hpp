@@ -42,9 +42,12 @@ struct SolveReport {
 ///   3. verify:  score every row under these weights (in parallel: this is where the threads go),
 ///               which gives the violations and the duality gap over all rows, and the scores.
 ///
-/// The rounds end when the verification finds no violation above tol.
+/// The rounds end when the verification finds no violation above tol. With many rows and eliminated
+/// positives, the first round is a rough one over the rows that score highest under the positives
+/// alone; its verification finds the others that matter, as hard-negative mining does, but with an
+/// exact stop.
 ///
-/// Three things make the descent short where LIBLINEAR's is long:
+/// Three things more make the descent short where LIBLINEAR's is long:
 ///
 /// * Up to 32 positives are *eliminated*: after every step on a row they are exactly optimal given
 ///   the rows. They are coupled to every row, so that visiting them once per epoch, as plain
@@ -53,8 +56,8 @@ struct SolveReport {
 /// * Where C ||x||^2 is large, coordinates are strongly coupled to each other and epochs progress
 ///   slowly, but few rows support: now and then these are solved for together, by a Newton step
 ///   within the bounds (box_quadratic.hpp).
-/// * float32 weights serve while violations are large; then the weights, but not the rows, are
-///   float64, so that the last digits are not spent on rounding.
+/// * float32 weights serve while violations are large; then the epochs work on the change from
+///   weights that were recomputed in float64, so that the last digits are not spent on rounding.
 ///
 /// @param scores  n_rows values: the scores of the rows under the returned weights
 /// @param workspace  made for at least these rows, features and positives; holds the dual
