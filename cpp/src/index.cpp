@@ -200,14 +200,20 @@ SearchReport Index<T>::search_shared(DenseView<T> positives, std::size_t k,
     if (report.status == SearchStatus::invalid_input) return report;
 
     TopK<T> best(workspace.ranking.data(), n_returned + 1);
-    offer_block(scores, 0, rows_.rows, best);
-    const std::size_t n_ranked = best.finish();
-    for (std::size_t rank = 0; rank < n_returned; ++rank) {
+    const RowBlocks blocks = row_blocks(rows_);
+    for (std::size_t b = 0; b < blocks.count();
+         ++b) {  // the scan has noted each block's best score
+        if (workspace.summaries[b].highest_score < static_cast<double>(best.threshold())) continue;
+        offer_block(scores, blocks.begin(b), blocks.end(b), best);
+    }
+    const std::size_t n_ranked = best.finish();  // fewer than rows only if scores are NaN
+    const std::size_t n_shown = std::min(n_returned, n_ranked);
+    for (std::size_t rank = 0; rank < n_shown; ++rank) {
         scores_out[rank] = workspace.ranking[rank].score;
         rows_out[rank] = workspace.ranking[rank].row;
     }
     report.certified_k =
-        certified_ranks(workspace.ranking.data(), n_ranked, n_returned, rows_,
+        certified_ranks(workspace.ranking.data(), n_ranked, n_shown, rows_,
                         statistics_.squared_norms.data(), statistics_.max_squared_norm, error);
     return report;
 }

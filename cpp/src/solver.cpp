@@ -754,11 +754,13 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
             score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
             BlockSummary summary;
             for (std::size_t i = begin; i < end; ++i) {
+                const auto score = static_cast<double>(scores_[i]);
+                summary.highest_score = std::max(summary.highest_score, score);
                 const double c = cost(i);
                 if (c <= 0.0) continue;
                 const Penalty bounds = penalty(problem_.loss, c);
                 const double dual = workspace_.dual[i];
-                const double slack = 1.0 - label(i) * static_cast<double>(scores_[i]);
+                const double slack = 1.0 - label(i) * score;
                 const double gradient = bounds.diagonal * dual - slack;
                 summary.violation =
                     std::max(summary.violation, std::abs(projected(gradient, dual, bounds.upper)));

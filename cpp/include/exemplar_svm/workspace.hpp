@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,7 @@ inline constexpr std::size_t max_polished = 256;
 
 /// What the verification of one block of rows adds up; summed over the blocks in order.
 struct BlockSummary {
+    double highest_score = -std::numeric_limits<double>::infinity();
     double violation = 0.0;  ///< largest
     double loss = 0.0;
     double gap = 0.0;
