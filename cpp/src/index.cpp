@@ -101,7 +101,6 @@ auto Index<T>::measure(const DenseView<T>& rows, const IndexSettings& settings,
     for (T& square : statistics.squared_norms) {
         square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
     }
-    statistics.max_raw_squared_norm = largest(statistics.squared_norms);
 
     if (settings.center && n > 0) {
         std::vector<double>& mean = statistics.mean;
@@ -162,15 +161,8 @@ SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& setti
     solver.score_tol = std::min(solver.score_tol, score_tol_per_tol * solver.tol);
     const SolveReport solved = solve(problem, solver, executor, workspace, scores);
 
-    double coef_square = 0.0;
-    for (const T w : workspace.weights.coef) {
-        coef_square += static_cast<double>(w) * static_cast<double>(w);
-    }
     error.weights_error = solved.weights_error_bound;
-    error.rounding = score_rounding_bound<T>(rows_.cols) * std::sqrt(coef_square) *
-                         std::sqrt(statistics_.max_raw_squared_norm) +
-                     static_cast<double>(std::numeric_limits<T>::epsilon()) *
-                         std::abs(workspace.weights.intercept);
+    error.rounding = solved.score_rounding_bound;
     error.intercept_scaling = settings_.intercept_scaling;
 
     report.status = search_status(solved.status);

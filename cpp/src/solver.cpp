@@ -135,6 +135,8 @@ class DualCoordinateDescent {
     void refresh() noexcept;
     void rebase() noexcept;
     BlockSummary verify() noexcept;
+    double precise_score(const T* x) const noexcept;
+    double gap_with_rounding(const BlockSummary& verified) const noexcept;
     void activate_violators(double slack) noexcept;
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
@@ -187,7 +189,9 @@ class DualCoordinateDescent {
     double mean_square_ = 0.0;
 
     double refreshed_offset_ = 0.0;
-    double coef_rounding_ = 0.0;  // ||coef - its value before rounding to T||
+    double coef_rounding_ = 0.0;     // ||coef - its value before rounding to T||
+    double score_rounding_ = 0.0;    // bound on the rounding of a score in T, and
+    double precise_rounding_ = 0.0;  // in double precision
 };
 
 template <Real T>
@@ -260,7 +264,20 @@ void DualCoordinateDescent<T>::fill(SolveReport& report,
     report.violation = verified.violation;
     report.primal = 0.5 * square + verified.loss;
     report.gap = verified.gap;
-    report.weights_error_bound = weights_error_from_gap(verified.gap) + coef_rounding_;
+    report.score_rounding_bound = score_rounding_;
+    report.weights_error_bound =
+        weights_error_from_gap(gap_with_rounding(verified)) + coef_rounding_;
+}
+
+/// An upper bound on the gap that exact scores would give. Let the precise scores err by at most
+/// r. A term C (h - a/2C)^2 of the squared hinge is the square of a number that errs by sqrt(C) r,
+/// so that the root of their sum errs by at most r sqrt(sum C) (the triangle inequality); a term
+/// a max(0, -u) errs by a r, as both terms of the hinge do with their own factors.
+template <Real T>
+double DualCoordinateDescent<T>::gap_with_rounding(const BlockSummary& verified) const noexcept {
+    const double root =
+        std::sqrt(verified.gap) + precise_rounding_ * std::sqrt(verified.quadratic_rounding);
+    return root * root + precise_rounding_ * verified.linear_rounding;
 }
 
 template <Real T>
@@ -630,14 +647,23 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     shift_ = 0.0;
     offset_ =
         problem_.mean == nullptr ? 0.0 : -std::inner_product(wide, wide + d, problem_.mean, 0.0);
-    double rounding_square = 0.0;
+    double rounding_square = 0.0, square = 0.0;
     for (std::size_t c = 0; c < d; ++c) {
         const T rounded = static_cast<T>(wide[c]);
         const double rounding = wide[c] - static_cast<double>(rounded);
         rounding_square += rounding * rounding;
+        square += wide[c] * wide[c];
         workspace_.coef[c] = workspace_.weights.coef[c] = rounded;
     }
     coef_rounding_ = std::sqrt(rounding_square);
+    const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
+    const auto rounding_bound = [&]<Real R>(R) noexcept {
+        return score_rounding_bound<R>(d) * std::sqrt(square) * raw_norm +
+               static_cast<double>(std::numeric_limits<R>::epsilon()) *
+                   std::abs(intercept_ + offset_);
+    };
+    score_rounding_ = rounding_bound(T{}) + coef_rounding_ * raw_norm;
+    precise_rounding_ = rounding_bound(double{});
     workspace_.weights.intercept = intercept_ + offset_;
     if (refining_) rebase();
 }
@@ -746,7 +772,15 @@ double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
     return mean_product;
 }
 
-/// Scores every row under the refreshed weights and measures all optimality conditions.
+/// The score of a row under the refreshed weights, in double precision.
+template <Real T>
+double DualCoordinateDescent<T>::precise_score(const T* x) const noexcept {
+    return kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features()) + intercept_ + offset_;
+}
+
+/// Scores every row under the refreshed weights and measures all optimality conditions. The rows
+/// that enter the gap are few: their scores are computed again in double precision, so that the
+/// gap, and with it the certificate, does not suffer from the rounding of T.
 template <Real T>
 BlockSummary DualCoordinateDescent<T>::verify() noexcept {
     for_each_block(
@@ -760,13 +794,25 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
                 if (c <= 0.0) continue;
                 const Penalty bounds = penalty(problem_.loss, c);
                 const double dual = workspace_.dual[i];
-                const double slack = 1.0 - label(i) * score;
+                double slack = 1.0 - label(i) * score;
+                if (dual > 0.0 || slack > -score_rounding_) {
+                    slack = 1.0 - label(i) * precise_score(problem_.rows.row(i));
+                }
                 const double gradient = bounds.diagonal * dual - slack;
                 summary.violation =
                     std::max(summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
                 summary.n_support += dual > 0.0 ? 1 : 0;
                 summary.loss += loss_term(problem_.loss, c, slack);
                 summary.gap += gap_term(problem_.loss, c, dual, slack);
+                const bool may_lose = slack > -precise_rounding_;
+                const bool may_gain = dual > 0.0 && slack < precise_rounding_;
+                if (problem_.loss == Loss::hinge) {
+                    summary.linear_rounding +=
+                        std::max(may_lose ? c - dual : 0.0, may_gain ? dual : 0.0);
+                } else {
+                    summary.quadratic_rounding += may_lose ? c : 0.0;
+                    summary.linear_rounding += may_gain ? dual : 0.0;
+                }
             }
             workspace_.summaries[block] = summary;
         });
@@ -777,6 +823,8 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
         total.violation = std::max(total.violation, part.violation);
         total.loss += part.loss;
         total.gap += part.gap;
+        total.quadratic_rounding += part.quadratic_rounding;
+        total.linear_rounding += part.linear_rounding;
         total.n_support += part.n_support;
     }
     for (std::size_t j = 0; j < n_positives(); ++j) {

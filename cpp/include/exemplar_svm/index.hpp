@@ -92,7 +92,6 @@ class Index {
     struct Statistics {
         std::vector<T> squared_norms;  ///< of the rows, less the mean if it is subtracted
         double max_squared_norm = 0.0;
-        double max_raw_squared_norm = 0.0;
         std::vector<double> mean;      ///< empty unless centred
         std::vector<T> mean_products;  ///< empty unless centred
     };

@@ -27,6 +27,9 @@ struct SolveReport {
     double primal = 0.0;
     double gap = 0.0;  ///< primal - dual, not computed as this difference: it is accurate when tiny
 
+    /// Bound on the rounding of the score of any row, the rounding of the weights to T included.
+    double score_rounding_bound = 0.0;
+
     /// Bound on ||w~ - w~*||, the distance of the weights from the optimal ones (certificate.hpp).
     double weights_error_bound = 0.0;
 

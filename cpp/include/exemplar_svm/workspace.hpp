@@ -22,6 +22,8 @@ struct BlockSummary {
     double violation = 0.0;  ///< largest
     double loss = 0.0;
     double gap = 0.0;
+    double quadratic_rounding = 0.0;  ///< how the rounding of scores enters the gap:
+    double linear_rounding = 0.0;     ///< see DualCoordinateDescent::gap_with_rounding
     std::size_t n_support = 0;
 };
 
