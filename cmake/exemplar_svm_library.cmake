@@ -3,16 +3,21 @@
 set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
 
 add_library(exemplar_svm
+  ${source_dir}/background.cpp
   ${source_dir}/box_quadratic.cpp
   ${source_dir}/certificate.cpp
+  ${source_dir}/dual_coordinate_descent.cpp
   ${source_dir}/executor.cpp
   ${source_dir}/index.cpp
   ${source_dir}/isa.cpp
   ${source_dir}/linear_svc.cpp
+  ${source_dir}/panel.cpp
   ${source_dir}/positive_block.cpp
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp
+  ${source_dir}/signatures.cpp
   ${source_dir}/solver.cpp
+  ${source_dir}/working_set.cpp
   ${source_dir}/workspace.cpp)
 add_library(exemplar_svm::exemplar_svm ALIAS exemplar_svm)
 target_compile_features(exemplar_svm PUBLIC cxx_std_20)

@@ -6,10 +6,14 @@
 #include <sstream>
 #include <utility>
 
+#include "background.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
+#include "positive_block.hpp"
+#include "signatures.hpp"
+#include "working_set.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -18,6 +22,9 @@ template <Real T>
 bool all_finite(const T* values, std::size_t n) noexcept {
     return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
 }
+
+/// Fewer rows are not worth a choice among them.
+constexpr std::size_t fewest_rows_to_choose_from = 2048;
 
 /// A violation of tol leaves scores that differ by up to about tol from the exact ones, enough to
 /// swap close ranks; proving them to this part of it costs two to five epochs over few rows and
@@ -67,6 +74,66 @@ SearchStatus search_status(SolveStatus status) noexcept {
 
 }  // namespace
 
+/// What is computed from the rows.
+template <Real T>
+struct Index<T>::Statistics {
+    std::vector<T> squared_norms;  ///< of the rows, less the mean if it is subtracted
+    double max_squared_norm = 0.0;
+    std::vector<double> mean;      ///< empty unless centred
+    std::vector<T> mean_products;  ///< empty unless centred
+    Background<T> background;
+    Signatures<T> signatures;  ///< empty unless searches choose working sets
+
+    Statistics(const DenseView<T>& rows, const IndexSettings& settings, ExecutorRef executor);
+    void centre(const DenseView<T>& rows, double inflation, ExecutorRef executor);
+};
+
+template <Real T>
+Index<T>::Statistics::Statistics(const DenseView<T>& rows, const IndexSettings& settings,
+                                 ExecutorRef executor)
+    : squared_norms(rows.rows) {
+    square_rows(rows, executor, squared_norms.data());
+    if (settings.check_finite) require_finite(rows, squared_norms);
+    // Norms serve in bounds: rounded up by more than they can have been rounded down.
+    const double inflation = 2.0 * score_rounding_bound<T>(rows.cols);
+    for (T& square : squared_norms) {
+        square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
+    }
+    if (settings.center && rows.rows > 0) centre(rows, inflation, executor);
+    for (const T square : squared_norms) {
+        max_squared_norm = std::max(max_squared_norm, static_cast<double>(square));
+    }
+    if (settings.method == Method::working_set ||
+        (settings.method == Method::automatic && rows.rows >= fewest_rows_to_choose_from)) {
+        background = Background<T>(rows);
+        signatures = Signatures<T>(rows, background.mean(), executor);
+    }
+}
+
+template <Real T>
+void Index<T>::Statistics::centre(const DenseView<T>& rows, double inflation,
+                                  ExecutorRef executor) {
+    const std::size_t n = rows.rows, d = rows.cols;
+    mean.assign(d, 0.0);
+    const auto& kernels = kernels::active_table<T>();
+    for (std::size_t i = 0; i < n; ++i) kernels.axpy_wide(1.0, rows.row(i), mean.data(), d);
+    double mean_square = 0.0;
+    for (double& m : mean) {
+        m /= static_cast<double>(n);
+        mean_square += m * m;
+    }
+    const std::vector<T> rounded_mean(mean.begin(), mean.end());
+    mean_products.resize(n);
+    score_rows(rows, WeightsView<T>{rounded_mean.data(), 0.0}, executor, mean_products.data());
+    for (std::size_t i = 0; i < n; ++i) {
+        // ||x - m||^2 from three numbers that may cancel: plus what they may have lost.
+        const auto raw = static_cast<double>(squared_norms[i]);
+        const double centred = raw - 2.0 * static_cast<double>(mean_products[i]) + mean_square;
+        squared_norms[i] =
+            static_cast<T>(std::max(centred, 0.0) + 2.0 * inflation * (raw + mean_square));
+    }
+}
+
 template <Real T>
 Index<T>::Index(DenseView<T> embeddings, const IndexSettings& settings, ExecutorRef executor)
     : rows_(embeddings), settings_(settings) {
@@ -75,64 +142,50 @@ Index<T>::Index(DenseView<T> embeddings, const IndexSettings& settings, Executor
     require(rows_.cols > 0, "embeddings has no features");
     require(rows_.rows < std::numeric_limits<RowIndex>::max(),
             "embeddings has more than 2^32 - 2 rows");
-    statistics_ = measure(rows_, settings_, executor);
+    refresh(executor);
 }
+
+template <Real T>
+Index<T>::~Index() = default;
+template <Real T>
+Index<T>::Index(Index&&) noexcept = default;
+template <Real T>
+Index<T>& Index<T>::operator=(Index&&) noexcept = default;
 
 template <Real T>
 void Index<T>::refresh(ExecutorRef executor) {
-    statistics_ = measure(rows_, settings_, executor);
+    statistics_ = std::make_unique<const Statistics>(rows_, settings_, executor);
 }
 
+/// Returns false if all rows have to be solved for; `problem` then begins where this ended.
 template <Real T>
-auto Index<T>::measure(const DenseView<T>& rows, const IndexSettings& settings,
-                       ExecutorRef executor) -> Statistics {
-    const std::size_t n = rows.rows, d = rows.cols;
-    Statistics statistics;
-    statistics.squared_norms.resize(n);
-    square_rows(rows, executor, statistics.squared_norms.data());
-    if (settings.check_finite) require_finite(rows, statistics.squared_norms);
-    const auto largest = [](const std::vector<T>& values) {
-        return values.empty()
-                   ? 0.0
-                   : static_cast<double>(*std::max_element(values.begin(), values.end()));
-    };
-    // Norms serve in bounds: rounded up by more than they can have been rounded down.
-    const double inflation = 2.0 * score_rounding_bound<T>(d);
-    for (T& square : statistics.squared_norms) {
-        square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
+bool Index<T>::solve_with_working_set(Problem<T>& problem, const SolverSettings& settings,
+                                      Workspace<T>& workspace, T* scores, TopK<T>* best,
+                                      ExecutorRef executor, SolveReport& report) const noexcept {
+    if (statistics_->signatures.empty() || problem.positives.rows > PositiveBlock::capacity) {
+        return false;
     }
-
-    if (settings.center && n > 0) {
-        std::vector<double>& mean = statistics.mean;
-        mean.assign(d, 0.0);
-        const auto& kernels = kernels::active_table<T>();
-        for (std::size_t i = 0; i < n; ++i) kernels.axpy_wide(1.0, rows.row(i), mean.data(), d);
-        double mean_square = 0.0;
-        for (double& m : mean) {
-            m /= static_cast<double>(n);
-            mean_square += m * m;
-        }
-        const std::vector<T> rounded_mean(mean.begin(), mean.end());
-        statistics.mean_products.resize(n);
-        score_rows(rows, WeightsView<T>{rounded_mean.data(), 0.0}, executor,
-                   statistics.mean_products.data());
-        for (std::size_t i = 0; i < n; ++i) {
-            // ||x - m||^2 from three numbers that may cancel: plus what they may have lost.
-            const auto raw = static_cast<double>(statistics.squared_norms[i]);
-            const double centred =
-                raw - 2.0 * static_cast<double>(statistics.mean_products[i]) + mean_square;
-            statistics.squared_norms[i] =
-                static_cast<T>(std::max(centred, 0.0) + 2.0 * inflation * (raw + mean_square));
-        }
+    WorkingSetSearch<T> search(problem, settings, statistics_->background, statistics_->signatures,
+                               executor, workspace, scores);
+    if (!search.solve(report)) {
+        problem.initial_dual = workspace.dual.data();
+        problem.initial_positive_dual = workspace.positive_dual.data();
+        return false;
     }
-    statistics.max_squared_norm = largest(statistics.squared_norms);
-    return statistics;
+    if (best != nullptr) {
+        search.rank(*best);
+    } else {
+        search.scatter_dual();
+        const Stopwatch stopwatch(workspace.profile.scan);
+        score_rows(rows_, workspace.weights.view(), executor, scores);
+    }
+    return true;
 }
 
 template <Real T>
 SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& settings,
-                             Workspace<T>& workspace, T* scores, ExecutorRef executor,
-                             ScoreError& error) const noexcept {
+                             Workspace<T>& workspace, T* scores, TopK<T>* best,
+                             ExecutorRef executor, ScoreError& error) const noexcept {
     SearchReport report;
     bool valid = is_valid(settings) && positives.rows > 0 && positives.cols == rows_.cols &&
                  positives.rows <= workspace.max_positives() && workspace.n_rows() == rows_.rows &&
@@ -147,19 +200,29 @@ SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& setti
 
     Problem<T> problem;
     problem.rows = rows_;
-    problem.squared_norms = statistics_.squared_norms.data();
+    problem.squared_norms = statistics_->squared_norms.data();
+    problem.max_squared_norm = statistics_->max_squared_norm;
     problem.positives = positives;
     problem.loss = settings_.loss;
     problem.intercept_scaling = settings_.intercept_scaling;
     problem.prior = settings.prior;
-    if (!statistics_.mean.empty()) {
-        problem.mean = statistics_.mean.data();
-        problem.mean_products = statistics_.mean_products.data();
+    if (!statistics_->mean.empty()) {
+        problem.mean = statistics_->mean.data();
+        problem.mean_products = statistics_->mean_products.data();
     }
     set_costs(settings_, settings.C, problem);
     SolverSettings solver = settings.solver;
     solver.score_tol = std::min(solver.score_tol, score_tol_per_tol * solver.tol);
-    const SolveReport solved = solve(problem, solver, executor, workspace, scores);
+    workspace.profile = {};
+    SolveReport solved;
+    if (!solve_with_working_set(problem, solver, workspace, scores, best, executor, solved)) {
+        const std::uint32_t epochs_before = solved.epochs;
+        const Stopwatch stopwatch(workspace.profile.solve);
+        solver.max_epochs = std::max(1u, solver.max_epochs - epochs_before);
+        solved = solve(problem, solver, executor, workspace, scores);
+        solved.epochs += epochs_before;
+        if (best != nullptr) offer_block(scores, 0, rows_.rows, *best);
+    }
 
     error.weights_error = solved.weights_error_bound;
     error.rounding = solved.score_rounding_bound;
@@ -169,7 +232,8 @@ SearchReport Index<T>::train(DenseView<T> positives, const SearchSettings& setti
     report.epochs = solved.epochs;
     report.n_support = solved.n_support;
     report.duality_gap = solved.gap;
-    report.score_error_bound = error.bound(statistics_.max_squared_norm);
+    report.score_error_bound = error.bound(statistics_->max_squared_norm);
+    report.profile = workspace.profile;
     return report;
 }
 
@@ -187,17 +251,12 @@ SearchReport Index<T>::search_shared(DenseView<T> positives, std::size_t k,
         return refused;
     }
     ScoreError error;
-    T* scores = workspace.scores.data();
-    SearchReport report = train(positives, settings, workspace, scores, executor, error);
+    TopK<T> best(workspace.ranking.data(), n_returned + 1);
+    SearchReport report =
+        train(positives, settings, workspace, workspace.scores.data(), &best, executor, error);
     if (report.status == SearchStatus::invalid_input) return report;
 
-    TopK<T> best(workspace.ranking.data(), n_returned + 1);
-    const RowBlocks blocks = row_blocks(rows_);
-    for (std::size_t b = 0; b < blocks.count();
-         ++b) {  // the scan has noted each block's best score
-        if (workspace.summaries[b].highest_score < static_cast<double>(best.threshold())) continue;
-        offer_block(scores, blocks.begin(b), blocks.end(b), best);
-    }
+    const Stopwatch stopwatch(report.profile.verify);
     const std::size_t n_ranked = best.finish();  // fewer than rows only if scores are NaN
     const std::size_t n_shown = std::min(n_returned, n_ranked);
     for (std::size_t rank = 0; rank < n_shown; ++rank) {
@@ -206,7 +265,7 @@ SearchReport Index<T>::search_shared(DenseView<T> positives, std::size_t k,
     }
     report.certified_k =
         certified_ranks(workspace.ranking.data(), n_ranked, n_shown, rows_,
-                        statistics_.squared_norms.data(), statistics_.max_squared_norm, error);
+                        statistics_->squared_norms.data(), statistics_->max_squared_norm, error);
     return report;
 }
 
@@ -215,7 +274,7 @@ SearchReport Index<T>::fit(DenseView<T> positives, const SearchSettings& setting
                            Workspace<T>& workspace, T* scores_out,
                            ExecutorRef executor) const noexcept {
     ScoreError error;
-    return train(positives, settings, workspace, scores_out, executor, error);
+    return train(positives, settings, workspace, scores_out, nullptr, executor, error);
 }
 
 template class Index<float>;

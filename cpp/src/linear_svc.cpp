@@ -59,6 +59,9 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
     Problem<T> problem;
     problem.rows = rows;
     problem.squared_norms = squared_norms.data();
+    for (const T square : squared_norms) {
+        problem.max_squared_norm = std::max(problem.max_squared_norm, static_cast<double>(square));
+    }
     problem.labels = signed_labels.data();
     problem.costs = row_costs.data();
     problem.positives = {positives.data(), eliminated.size(), d, static_cast<std::ptrdiff_t>(d)};

@@ -4,7 +4,10 @@
 #include <cstdint>
 
 #include "exemplar_svm/scan.hpp"
+#include "panel.hpp"
 #include "positive_block.hpp"
+
+#include "signatures.hpp"
 
 namespace exemplar_svm {
 
@@ -34,6 +37,12 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
       polish_rows(2 * polish_size(n_rows, max_positives)),
       summaries(row_blocks(DenseView<T>{nullptr, n_rows, n_features, 0}).count()),
       scores(n_rows),
+      panel(std::make_unique<Panel<T>>(Panel<T>::capacity_for(n_rows), n_features)),
+      signature_scratch(Signatures<T>::scratch_size(n_features)),
+      scan_weights{std::vector<T>(n_features), 0.0},
+      block_highest(summaries.size()),
+      collected(n_rows),
+      collected_scores(n_rows),
       ranking(std::min(max_ranks, n_rows) + 1) {}
 
 template <Real T>

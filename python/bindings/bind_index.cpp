@@ -67,7 +67,13 @@ struct IndexOf {
 /// Reports of m searches, one array per field.
 struct Reports {
     explicit Reports(py::ssize_t m)
-        : status(m), epochs(m), n_support(m), gap(m), bound(m), certified(m) {}
+        : status(m),
+          epochs(m),
+          n_support(m),
+          gap(m),
+          bound(m),
+          certified(m),
+          profile({m, py::ssize_t{5}}) {}
 
     void set(py::ssize_t i, const SearchReport& report) noexcept {
         status.mutable_data()[i] = static_cast<std::uint8_t>(report.status);
@@ -76,10 +82,13 @@ struct Reports {
         gap.mutable_data()[i] = report.duality_gap;
         bound.mutable_data()[i] = report.score_error_bound;
         certified.mutable_data()[i] = static_cast<std::int64_t>(report.certified_k);
+        const SearchProfile& p = report.profile;
+        const double parts[] = {p.choose, p.gather, p.solve, p.scan, p.verify};
+        std::copy(std::begin(parts), std::end(parts), profile.mutable_data(i, 0));
     }
 
     py::tuple arrays() const {
-        return py::make_tuple(status, epochs, n_support, gap, bound, certified);
+        return py::make_tuple(status, epochs, n_support, gap, bound, certified, profile);
     }
 
     py::array_t<std::uint8_t> status;
@@ -88,6 +97,7 @@ struct Reports {
     py::array_t<double> gap;
     py::array_t<double> bound;
     py::array_t<std::int64_t> certified;
+    py::array_t<double> profile;
 };
 
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter) {

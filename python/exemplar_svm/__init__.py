@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:  # a source tree on the path hides the inst
         "and do not import it from its source tree"
     ) from error
 from ._index import ExemplarIndex, search
-from ._result import BatchReport, ExemplarModel, SearchReport, SearchResult
+from ._result import BatchReport, ExemplarModel, SearchProfile, SearchReport, SearchResult
 
 if TYPE_CHECKING:
     from ._svc import LinearSVC
@@ -27,6 +27,7 @@ __all__ = [
     "ExemplarIndex",
     "ExemplarModel",
     "LinearSVC",
+    "SearchProfile",
     "SearchReport",
     "SearchResult",
     "__version__",

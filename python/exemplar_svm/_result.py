@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,30 @@ from ._validation import as_rows, thread_count
 
 #: By the core's number for them.
 STATUS_NAMES = ("converged", "epoch_limit", "precision_limit", "invalid_input")
+
+
+class SearchProfile(NamedTuple):
+    """Where the time of a search went, in seconds.
+
+    Attributes
+    ----------
+    choose : float
+        Guessing scores, and choosing the working set by them.
+    gather : float
+        Copying the working set.
+    solve : float
+        Coordinate descent.
+    scan : float
+        Scoring all rows.
+    verify : float
+        Bounding scores, looking again at rows in doubt, ranking and certifying.
+    """
+
+    choose: float
+    gather: float
+    solve: float
+    scan: float
+    verify: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +62,8 @@ class SearchReport:
         No score of any row is further than this from its exact value.
     certified_k : int
         How many of the leading ranks are proven to be those of the exact optimum.
+    profile : SearchProfile
+        Where the time went.
     """
 
     status: str
@@ -46,6 +72,7 @@ class SearchReport:
     duality_gap: float
     score_error_bound: float
     certified_k: int
+    profile: SearchProfile = field(compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +84,7 @@ class BatchReport:
     status : ndarray of str, shape (m,)
     epochs, n_support, certified_k : ndarray of int64, shape (m,)
     duality_gap, score_error_bound : ndarray of float64, shape (m,)
+    profile : ndarray of float64, shape (m, 5)
         As in `SearchReport`.
     """
 
@@ -66,6 +94,7 @@ class BatchReport:
     duality_gap: NDArray[np.float64]
     score_error_bound: NDArray[np.float64]
     certified_k: IndexArray
+    profile: NDArray[np.float64]
 
     @classmethod
     def from_core(cls, reports: tuple[Any, ...]) -> BatchReport:
@@ -84,6 +113,7 @@ class BatchReport:
             duality_gap=float(self.duality_gap[i]),
             score_error_bound=float(self.score_error_bound[i]),
             certified_k=int(self.certified_k[i]),
+            profile=SearchProfile(*self.profile[i].tolist()),
         )
 
     def __iter__(self) -> Iterator[SearchReport]:

@@ -242,6 +242,10 @@ struct TestData {
         problem.rows = {rows.data(), n, d, static_cast<std::ptrdiff_t>(d)};
         problem.positives = {positives.data(), p, d, static_cast<std::ptrdiff_t>(d)};
         problem.squared_norms = squared_norms.data();
+        for (const T square : squared_norms) {
+            problem.max_squared_norm =
+                std::max(problem.max_squared_norm, static_cast<double>(square));
+        }
         if (!labels.empty()) problem.labels = labels.data();
         if (!costs.empty()) problem.costs = costs.data();
         if (!positive_costs.empty()) problem.positive_costs = positive_costs.data();

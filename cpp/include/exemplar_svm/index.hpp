@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/workspace.hpp"
@@ -31,9 +33,11 @@ struct SearchReport {
     double score_error_bound = 0.0;
     /// How many of the leading ranks are proven to be the exact optimum's.
     std::size_t certified_k = 0;
+    SearchProfile profile;
 };
 
-/// Rows to search, and what is computed about them once: their norms and, for centring, their mean.
+/// Rows to search, and what is computed about them once: their norms, for centring their mean, and
+/// what helps to guess which of them matter to a query.
 ///
 /// The rows are borrowed and must outlive the index. Searches are const and noexcept, allocate
 /// nothing, and may run at the same time from any number of threads, each with its own Workspace.
@@ -45,6 +49,9 @@ class Index {
     ///         features, or (with check_finite) rows that hold NaN or infinity; std::bad_alloc.
     explicit Index(DenseView<T> embeddings, const IndexSettings& settings = {},
                    ExecutorRef executor = SerialExecutor{});
+    ~Index();
+    Index(Index&&) noexcept;
+    Index& operator=(Index&&) noexcept;
 
     /// Computes everything anew after the rows have changed. Not while a search is running. If it
     /// throws, the index is as it was.
@@ -88,28 +95,22 @@ class Index {
     const IndexSettings& settings() const noexcept { return settings_; }
 
   private:
-    /// What is computed from the rows.
-    struct Statistics {
-        std::vector<T> squared_norms;  ///< of the rows, less the mean if it is subtracted
-        double max_squared_norm = 0.0;
-        std::vector<double> mean;      ///< empty unless centred
-        std::vector<T> mean_products;  ///< empty unless centred
-    };
-
-    static Statistics measure(const DenseView<T>& rows, const IndexSettings& settings,
-                              ExecutorRef executor);
+    struct Statistics;  // what is computed from the rows
 
     DenseView<T> one_row(const T* values) const noexcept {
         return {values, 1, rows_.cols, static_cast<std::ptrdiff_t>(rows_.cols)};
     }
 
+    bool solve_with_working_set(Problem<T>& problem, const SolverSettings& settings,
+                                Workspace<T>& workspace, T* scores, TopK<T>* best,
+                                ExecutorRef executor, SolveReport& report) const noexcept;
     SearchReport train(DenseView<T> positives, const SearchSettings& settings,
-                       Workspace<T>& workspace, T* scores, ExecutorRef executor,
+                       Workspace<T>& workspace, T* scores, TopK<T>* best, ExecutorRef executor,
                        ScoreError& error) const noexcept;
 
     DenseView<T> rows_;
     IndexSettings settings_;
-    Statistics statistics_;
+    std::unique_ptr<const Statistics> statistics_;
 };
 
 }  // namespace exemplar_svm

@@ -27,7 +27,8 @@ namespace exemplar_svm {
 template <Real T>
 struct Problem {
     DenseView<T> rows;
-    const T* squared_norms = nullptr;     ///< of the rows (less the mean, if one is given)
+    const T* squared_norms = nullptr;  ///< of the rows (less the mean, if one is given)
+    double max_squared_norm = 0.0;  ///< at least the largest of them: bounds hold for rows up to it
     const std::int8_t* labels = nullptr;  ///< +1 or -1 per row; null: every row is a negative
     double cost = 1.0;                    ///< C_i of every row, unless `costs` is given
     const double* costs = nullptr;        ///< C_i per row; a row with cost 0 takes no part

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
@@ -35,6 +37,14 @@ void square_rows(const DenseView<T>& rows, ExecutorRef executor, T* squares) noe
 /// Numerical Algorithms, 2002, section 3.1), and each partial sum of a kernel sees only its share.
 template <Real T>
 double score_rounding_bound(std::size_t n_features) noexcept;
+
+/// Bound on |computed - exact| for a score.
+/// @param norms  ||coef|| ||x||
+template <Real T>
+double score_rounding_bound(std::size_t n_features, double norms, double intercept) noexcept {
+    return score_rounding_bound<T>(n_features) * norms +
+           static_cast<double>(std::numeric_limits<T>::epsilon()) * std::abs(intercept);
+}
 
 /// Offers the scored rows of one block, skipping those that cannot enter the ranking.
 template <Real T>

@@ -46,6 +46,13 @@ struct SearchSettings {
     SolverSettings solver{};
 };
 
+/// How a search finds the rows that matter. All ways have the same answer.
+enum class Method : std::uint8_t {
+    automatic,    ///< as suits the shape of the rows and the number of positives
+    full,         ///< the solver visits every row
+    working_set,  ///< it visits few rows, and proves that the others do not matter
+};
+
 /// The exemplar SVM itself. The defaults are those of the recipe:
 /// LinearSVC(C=0.1, class_weight="balanced").
 struct IndexSettings {
@@ -57,6 +64,7 @@ struct IndexSettings {
     bool center = false;
     /// Refuse rows that hold NaN or infinity.
     bool check_finite = true;
+    Method method = Method::automatic;
     SearchSettings search{};
 };
 

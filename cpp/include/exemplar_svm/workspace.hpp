@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/real.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "exemplar_svm/weights.hpp"
@@ -12,13 +13,14 @@
 namespace exemplar_svm {
 
 class PositiveBlock;
+template <Real T>
+class Panel;
 
 /// The most coordinates that a Newton step of the solver takes together (see solver.hpp).
 inline constexpr std::size_t max_polished = 256;
 
 /// What the verification of one block of rows adds up; summed over the blocks in order.
 struct BlockSummary {
-    double highest_score = -std::numeric_limits<double>::infinity();
     double violation = 0.0;  ///< largest
     double loss = 0.0;
     double gap = 0.0;
@@ -57,6 +59,8 @@ class Workspace {
     std::vector<double> positive_dual;  ///< per positive
     Weights<T> weights;
 
+    SearchProfile profile;  ///< of the last search
+
     // What a solve works with.
     std::vector<RowIndex> active;          ///< rows the next epoch visits come first
     std::vector<T> products;               ///< x~_i . x~_j, row by row, for each positive j
@@ -71,7 +75,13 @@ class Workspace {
     std::vector<BlockSummary> summaries;   ///< one per block of rows
 
     // What a search works with.
-    std::vector<T> scores;           ///< per row
+    std::vector<T> scores;                         ///< per row
+    std::unique_ptr<Panel<T>> panel;               ///< the working set
+    std::vector<std::uint64_t> signature_scratch;  ///< weights as signatures are multiplied with
+    Weights<T> scan_weights;                       ///< those of the last scan
+    std::vector<T> block_highest;                  ///< best score of each block of rows in it
+    std::vector<RowIndex> collected;               ///< rows to look at again
+    std::vector<T> collected_scores;
     std::vector<Ranked<T>> ranking;  ///< one place more than is returned, for the certificate
 };
 

@@ -91,5 +91,5 @@ double sum(F64 a) noexcept {
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels avx2{table<float>(), table<double>()};
+const Kernels avx2{table<float>(), table<double>(), differing_magnitude};
 }

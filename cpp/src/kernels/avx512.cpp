@@ -71,5 +71,5 @@ double sum(F64 a) noexcept { return _mm512_reduce_add_pd(a.lanes); }
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels avx512{table<float>(), table<double>()};
+const Kernels avx512{table<float>(), table<double>(), differing_magnitude};
 }

@@ -54,5 +54,5 @@ T sum(const Vector<T>& a) noexcept {
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels baseline{table<float>(), table<double>()};
+const Kernels baseline{table<float>(), table<double>(), differing_magnitude};
 }

@@ -93,6 +93,34 @@ void dot_rows(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T*
     }
 }
 
+/// Bits set in a word. std::popcount is a template, of which a copy could leak (see table.hpp).
+std::uint32_t count_bits(std::uint64_t word) noexcept {
+#if defined(__GNUC__)
+    return static_cast<std::uint32_t>(__builtin_popcountll(word));
+#else
+    word -= (word >> 1) & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return static_cast<std::uint32_t>((word * 0x0101010101010101u) >> 56);
+#endif
+}
+
+void differing_magnitude(const std::uint64_t* rows, std::size_t n_rows, std::size_t words,
+                         const std::uint64_t* signs, const std::uint64_t* planes,
+                         std::uint32_t* out) noexcept {
+    for (std::size_t i = 0; i < n_rows; ++i) {
+        std::uint32_t counts[signature_planes] = {};
+        for (std::size_t j = 0; j < words; ++j) {
+            const std::uint64_t differing = rows[i * words + j] ^ signs[j];
+            for (std::size_t p = 0; p < signature_planes; ++p) {
+                counts[p] += count_bits(differing & planes[p * words + j]);
+            }
+        }
+        out[i] = 0;
+        for (std::size_t p = 0; p < signature_planes; ++p) out[i] += counts[p] << p;
+    }
+}
+
 template <class T>
 constexpr KernelTable<T> table() noexcept {
     return {dot<Vector<T>, T>,       dot<Vector<double>, T>, axpy<Vector<T>, T>,

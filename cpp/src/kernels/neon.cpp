@@ -68,5 +68,5 @@ double sum(F64 a) noexcept { return vaddvq_f64(a.lanes); }
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels neon{table<float>(), table<double>()};
+const Kernels neon{table<float>(), table<double>(), differing_magnitude};
 }

@@ -3,6 +3,7 @@
 // Included by the translation units that are compiled for one instruction set. It must bring in no
 // inline code: a copy compiled for AVX-512 could be the one that the linker keeps for everybody.
 #include <cstddef>
+#include <cstdint>
 
 namespace exemplar_svm::kernels {
 
@@ -31,9 +32,18 @@ struct KernelTable {
     std::size_t partial_sums;
 };
 
+/// Bits of the magnitudes that signatures are multiplied with (signatures.hpp).
+inline constexpr std::size_t signature_planes = 4;
+
 struct Kernels {
     KernelTable<float> f32;
     KernelTable<double> f64;
+
+    /// out[i] = sum over planes p of 2^p * (number of bits set in plane p where row i's bits differ
+    /// from `signs`). Rows and planes are of `words` words each, one after the other.
+    void (*differing_magnitude)(const std::uint64_t* rows, std::size_t n_rows, std::size_t words,
+                                const std::uint64_t* signs, const std::uint64_t* planes,
+                                std::uint32_t* out) noexcept;
 };
 
 // Each is defined where the build compiles for that instruction set.

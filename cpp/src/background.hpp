@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/real.hpp"
+
+namespace exemplar_svm {
+
+/// What rows have in common: the mean and the main directions of variance of a sample of them,
+/// spread evenly over the rows. A linear discriminant (Hariharan, Malik, Ramanan, ECCV 2012) made
+/// of these guesses which rows will support an exemplar SVM; nothing else depends on it.
+template <Real T>
+class Background {
+  public:
+    Background() = default;
+
+    /// Reads the sample a few times over: of order n_sampled * cols * rank.
+    explicit Background(const DenseView<T>& rows);
+
+    const std::vector<T>& mean() const noexcept { return mean_; }
+    std::size_t bytes() const noexcept;
+
+    /// Gaussian approximation of the SVM's weights, up to a factor: (I + strength S)^-1 (x - mean),
+    /// where S is the covariance in units of its trace. Of order cols * rank.
+    ///
+    /// @param x    cols values, replaced by the weights
+    void suppress(double* x) const noexcept;
+
+  private:
+    std::vector<T> mean_;
+    std::vector<T> directions_;      // orthonormal, one per row
+    std::vector<double> variances_;  // along them, as parts of the trace
+    double other_variance_ = 0.0;    // along any other direction, on average
+};
+
+}  // namespace exemplar_svm

@@ -1,0 +1,723 @@
+#include "dual_coordinate_descent.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <type_traits>
+
+#include "box_quadratic.hpp"
+#include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "kernels/dispatch.hpp"
+
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+#include <intrin.h>
+#endif
+
+namespace exemplar_svm {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Asks for a row that will be read soon. A hint: it may do nothing.
+template <class T>
+void prefetch(const T* values, std::size_t n) noexcept {
+    constexpr std::size_t line = 64 / sizeof(T);
+    for (std::size_t j = 0; j < n; j += line) {
+#if defined(__GNUC__)
+        __builtin_prefetch(values + j);
+#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+        _mm_prefetch(reinterpret_cast<const char*>(values + j), _MM_HINT_T0);
+#endif
+    }
+}
+
+/// D and U of a dual coefficient: the loss as the dual sees it.
+struct Penalty {
+    double diagonal;
+    double upper;
+};
+
+Penalty penalty(Loss loss, double cost) noexcept {
+    if (loss == Loss::hinge) return {0.0, cost};
+    return cost > 0.0 ? Penalty{0.5 / cost, infinity} : Penalty{0.0, 0.0};
+}
+
+/// The part of a gradient along which the coefficient may still move.
+double projected(double gradient, double dual, double upper) noexcept {
+    if (dual <= 0.0) return std::min(gradient, 0.0);
+    if (dual >= upper) return std::max(gradient, 0.0);
+    return gradient;
+}
+
+/// What a sample adds to the duality gap. The gap is written as a sum of terms that are never
+/// negative (use ||w~ - w~_0||^2 = sum a_i y_i (f_i - f0_i)), so that nothing cancels and a gap of
+/// 1e-14 is as accurate as one of 1. With the slack u = 1 - y f(x), the squared hinge adds
+/// C (max(0, u) - a / 2C)^2 + a max(0, -u), the hinge (C - a) max(0, u) + a max(0, -u).
+double gap_term(Loss loss, double cost, double dual, double slack) noexcept {
+    const double hinge = std::max(slack, 0.0);
+    const double beyond = dual * std::max(-slack, 0.0);
+    if (loss == Loss::hinge) return (cost - dual) * hinge + beyond;
+    if (cost <= 0.0) return 0.0;
+    const double residual = hinge - dual / (2.0 * cost);
+    return cost * residual * residual + beyond;
+}
+
+double loss_term(Loss loss, double cost, double slack) noexcept {
+    const double hinge = std::max(slack, 0.0);
+    return loss == Loss::hinge ? cost * hinge : cost * hinge * hinge;
+}
+
+}  // namespace
+
+template <Real T>
+SolveReport DualCoordinateDescent<T>::finish() noexcept {
+    SolveReport report;
+    double tol = settings_.tol, score_tol = settings_.score_tol;
+    constexpr int patience = 2;  // rounds that do not halve the lowest violation
+    double lowest_violation = infinity, previous_gap = infinity;
+    int fruitless = 0;
+    for (;;) {
+        const Descent descent = descend(tol, score_tol);
+        refining_ = false;
+        refresh();
+        const BlockSummary verified = verify();
+        fill(report, verified);
+
+        const bool within_tol = verified.violation <= settings_.tol;
+        const bool proven =
+            weights_error_from_gap(verified.gap) * largest_norm_ <= settings_.score_tol;
+        const bool exhausted = descent != Descent::converged || verified.gap > 0.5 * previous_gap;
+        if (within_tol && (proven || exhausted)) {
+            report.status = SolveStatus::converged;
+            break;
+        }
+        if (descent == Descent::epoch_limit) {
+            report.status = SolveStatus::epoch_limit;
+            break;
+        }
+        previous_gap = verified.gap;
+        fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
+        lowest_violation = std::min(lowest_violation, verified.violation);
+        if (fruitless >= patience) {
+            if (verified.violation <= 1e3 * resolution()) {
+                report.status = SolveStatus::precision_limit;
+                break;
+            }
+            shrinking_ = false;  // rows are shrunk too early, again and again
+        }
+        // A row was shrunk too early, or the descent's weights had drifted by rounding.
+        tol *= 0.5;
+        score_tol *= 0.5;
+        activate_violators(verified.violation);
+    }
+    for (std::size_t j = 0; eliminates() && j < n_positives(); ++j) {
+        workspace_.positive_dual[j] = block_.dual(j);
+    }
+    return report;
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::fill(SolveReport& report,
+                                    const BlockSummary& verified) const noexcept {
+    double square = bias_square_ > 0.0 ? intercept_ * intercept_ / bias_square_ : 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        const double difference = workspace_.wide_coef[c] - workspace_.prior_coef[c];
+        square += difference * difference;
+    }
+    report.epochs = epochs_;
+    report.n_support = verified.n_support;
+    report.violation = verified.violation;
+    report.primal = 0.5 * square + verified.loss;
+    report.gap = verified.gap;
+    report.score_rounding_bound = score_rounding_;
+    report.weights_error_bound =
+        weights_error_from_gap(gap_with_rounding(verified)) + coef_rounding_;
+}
+
+/// An upper bound on the gap that exact scores would give. Let the precise scores err by at most
+/// r. A term C (h - a/2C)^2 of the squared hinge is the square of a number that errs by sqrt(C) r,
+/// so that the root of their sum errs by at most r sqrt(sum C) (the triangle inequality); a term
+/// a max(0, -u) errs by a r, as both terms of the hinge do with their own factors.
+template <Real T>
+double DualCoordinateDescent<T>::gap_with_rounding(const BlockSummary& verified) const noexcept {
+    const double root =
+        std::sqrt(verified.gap) + precise_rounding_ * std::sqrt(verified.quadratic_rounding);
+    return root * root + precise_rounding_ * verified.linear_rounding;
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::start() noexcept {
+    largest_norm_ = std::sqrt(problem_.max_squared_norm + bias_square_);
+    if (problem_.mean != nullptr) {
+        mean_square_ =
+            std::inner_product(problem_.mean, problem_.mean + n_features(), problem_.mean, 0.0);
+    }
+    start_positives();
+    add_rows(0);
+    refresh();
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::approach(double tol) noexcept {
+    descend(tol, infinity);
+    if (refining_) {
+        refining_ = false;
+        refresh();
+    }
+    workspace_.weights.coef = workspace_.coef;
+    workspace_.weights.intercept = intercept_ + offset_;
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::extend(const Problem<T>& problem) noexcept {
+    const std::size_t n_before = n_rows();
+    problem_ = problem;
+    blocks_ = row_blocks(problem_.rows);
+    add_rows(n_before);
+}
+
+/// Takes in the rows from `begin` on.
+template <Real T>
+void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
+    RowIndex* const active = workspace_.active.data();
+    for (std::size_t i = begin; i < n_rows(); ++i) {
+        const Penalty bounds = penalty(problem_.loss, cost(i));
+        const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
+        workspace_.dual[i] = std::clamp(initial, 0.0, bounds.upper);
+        active[i] = static_cast<RowIndex>(i);
+        if (bounds.upper > 0.0) std::swap(active[n_active_++], active[i]);
+    }
+    if (eliminates()) multiply_rows_by_positives(begin);
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::start_positives() noexcept {
+    const std::size_t p = n_positives(), d = n_features();
+    std::fill(workspace_.prior_coef.begin(), workspace_.prior_coef.end(), 0.0);
+    positives_ = {workspace_.positives.data(), p, d, static_cast<std::ptrdiff_t>(d)};
+    for (std::size_t j = 0; j < p; ++j) {
+        const T* given = problem_.positives.row(j);
+        T* centred = workspace_.positives.data() + j * d;
+        for (std::size_t c = 0; c < d; ++c) {
+            const double value = static_cast<double>(given[c]);
+            const double mean = problem_.mean == nullptr ? 0.0 : problem_.mean[c];
+            centred[c] = static_cast<T>(value - mean);
+            workspace_.prior_coef[c] += problem_.prior / static_cast<double>(p) * value;
+        }
+        const double initial =
+            problem_.initial_positive_dual == nullptr ? 0.0 : problem_.initial_positive_dual[j];
+        workspace_.positive_dual[j] =
+            std::clamp(initial, 0.0, penalty(problem_.loss, positive_cost(j)).upper);
+    }
+
+    double gram[PositiveBlock::capacity * PositiveBlock::capacity];
+    double diagonal[PositiveBlock::capacity], upper[PositiveBlock::capacity];
+    if (p > PositiveBlock::capacity) {
+        block_.reset(0, gram, diagonal, upper);
+        return;
+    }
+    for (std::size_t j = 0; j < p; ++j) {
+        const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+        diagonal[j] = bounds.diagonal;
+        upper[j] = bounds.upper;
+        for (std::size_t l = 0; l <= j; ++l) {
+            double product = bias_square_;
+            for (std::size_t c = 0; c < d; ++c) {
+                product += static_cast<double>(positives_.row(j)[c]) *
+                           static_cast<double>(positives_.row(l)[c]);
+            }
+            gram[j * p + l] = gram[l * p + j] = product;
+        }
+    }
+    block_.reset(p, gram, diagonal, upper);
+    for (std::size_t j = 0; j < p; ++j) block_.set_outside(j, workspace_.positive_dual[j]);
+    block_.fold();
+}
+
+/// k_ij = x~_i . x~_j for every row i from `first` on and positive j: one scan of these rows.
+template <Real T>
+void DualCoordinateDescent<T>::multiply_rows_by_positives(std::size_t first) noexcept {
+    const std::size_t p = n_positives();
+    double constant[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < p; ++j) {
+        constant[j] = bias_square_;
+        if (problem_.mean != nullptr) {
+            constant[j] -= kernels_.dot_wide(problem_.mean, positives_.row(j), n_features());
+        }
+    }
+    DenseView<T> rows = problem_.rows;
+    rows.data = rows.row(first);
+    rows.rows -= first;
+    T* const scratch = scores_ + first;
+    T* const products = workspace_.products.data() + first * p;
+    for_each_block(executor_, row_blocks(rows),
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       for (std::size_t j = 0; j < p; ++j) {
+                           const WeightsView<T> positive{positives_.row(j), constant[j]};
+                           score_block(rows, begin, end, positive, scratch + begin);
+                           for (std::size_t i = begin; i < end; ++i) {
+                               products[i * p + j] = scratch[i];
+                           }
+                       }
+                   });
+}
+
+/// Epochs over the active rows until their violations are within tol and prove the scores to within
+/// score_tol, or until nothing improves any more.
+template <Real T>
+auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept -> Descent {
+    // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding
+    // of a score. So the last epochs work on the change from weights in double precision: what is
+    // small is rounded by little.
+    constexpr std::uint32_t unrefined_epochs = 16;
+    // Where epochs make slow progress the problem is ill-conditioned: C ||x||^2 is large, and so
+    // few rows support that solving for them directly is cheap. It costs as much as about half as
+    // many epochs as there are such rows, so it is tried whenever that many have been spent.
+    constexpr std::size_t polish_interval = 10;
+    // Epochs without a new lowest violation: close to what the arithmetic can resolve; and where
+    // the violations are small enough and only the proof of the scores is not.
+    constexpr int patience = 3, patience_within_tol = 8;
+
+    const double gap_tol = (score_tol / largest_norm_) * (score_tol / largest_norm_);
+    std::uint32_t since_polish = 0, since_start = 0;
+    double lowest = infinity;
+    int without_progress = 0;
+    EpochSummary previous;
+    previous.highest = infinity;
+    previous.lowest = -infinity;
+    while (epochs_ < settings_.max_epochs) {
+        const EpochSummary seen = epoch(previous);
+        ++epochs_;
+        fold();
+        const double violation = seen.violation();
+        if (violation <= tol && seen.gap <= gap_tol) return Descent::converged;
+
+        without_progress = violation < 0.9 * lowest ? 0 : without_progress + 1;
+        lowest = std::min(lowest, violation);
+        const double resolvable = resolution();
+        if (without_progress >= (violation <= tol ? patience_within_tol : patience) &&
+            violation <= std::max(tol, 32.0 * resolvable)) {
+            return Descent::stalled;
+        }
+
+        ++since_start;
+        if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) && polish()) {
+            since_polish = 0;
+        } else if (std::is_same_v<T, float> && !refining_ &&
+                   (violation <= std::max(tol, 32.0 * resolvable) ||
+                    since_start >= unrefined_epochs)) {
+            refining_ = true;
+            refresh();
+        }
+        previous.highest = seen.highest > 0.0 ? seen.highest : infinity;
+        previous.lowest = seen.lowest < 0.0 ? seen.lowest : -infinity;
+    }
+    return Descent::epoch_limit;
+}
+
+template <Real T>
+EpochSummary DualCoordinateDescent<T>::epoch(const EpochSummary& previous) noexcept {
+    constexpr std::size_t rows_per_positive = 4;  // between two visits to outside positives
+    EpochSummary seen;
+    RowIndex* active = workspace_.active.data();
+    permute(active, n_active_, random_);
+
+    std::size_t n_outside = 0;
+    for (std::size_t j = 0; j < n_positives(); ++j) n_outside += is_outside(j) ? 1 : 0;
+    std::size_t visits = 0;
+    const auto visit_next_outside = [&]() noexcept {
+        do {
+            next_outside_ = (next_outside_ + 1) % n_positives();
+        } while (!is_outside(next_outside_));
+        visit_positive(next_outside_, seen);
+        ++visits;
+    };
+
+    std::size_t since_positive = 0;
+    for (std::size_t s = 0; s < n_active_;) {
+        if (s + 1 < n_active_) prefetch(problem_.rows.row(active[s + 1]), n_features());
+        if (visit_row(active[s], previous, seen)) {
+            ++s;
+        } else {
+            std::swap(active[s], active[--n_active_]);
+        }
+        if (n_outside > 0 && ++since_positive == rows_per_positive) {
+            since_positive = 0;
+            visit_next_outside();
+        }
+    }
+    while (visits < n_outside) visit_next_outside();
+    return seen;
+}
+
+/// One step of coordinate descent. Returns whether the row stays active.
+template <Real T>
+bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previous,
+                                         EpochSummary& seen) noexcept {
+    const T* x = problem_.rows.row(i);
+    const double y = label(i);
+    const double c = cost(i);
+    const Penalty bounds = penalty(problem_.loss, c);
+    double& dual = workspace_.dual[i];
+
+    double k[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        k[j] = static_cast<double>(workspace_.products[i * block_.count() + j]);
+    }
+    const double mean_product =
+        problem_.mean_products == nullptr ? 0.0 : static_cast<double>(problem_.mean_products[i]);
+    double score = static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) +
+                   intercept_ + offset_ - shift_ * mean_product + block_.pending_score(k);
+    if (refining_) score += static_cast<double>(scores_[i]);
+    const double slack = 1.0 - y * score;
+    const double gradient = bounds.diagonal * dual - slack;
+
+    if (shrinking_) {
+        if (dual <= 0.0 && gradient > previous.highest) return false;
+        if (dual >= bounds.upper && gradient < previous.lowest) return false;
+    }
+    const double violation = projected(gradient, dual, bounds.upper);
+    seen.add(violation, gap_term(problem_.loss, c, dual, slack));
+    if (violation == 0.0) return true;
+
+    const double curvature =
+        static_cast<double>(problem_.squared_norms[i]) + bias_square_ + bounds.diagonal;
+    Coordinate coordinate{gradient, curvature, bounds.diagonal, y, -dual, bounds.upper - dual};
+    const double step = block_.minimise(coordinate, k);
+    dual = coordinate.settle(dual + step, bounds.upper);
+    const double change = y * step;
+    kernels_.axpy(static_cast<T>(change), x, workspace_.coef.data(), n_features());
+    intercept_ += change * bias_square_;
+    shift_ += problem_.mean == nullptr ? 0.0 : change;
+    offset_ += change * (mean_square_ - mean_product);
+    return true;
+}
+
+/// The same step on a positive that is not eliminated.
+template <Real T>
+void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen) noexcept {
+    fold();  // positives are centred one by one, not by shift_
+    const T* x = positives_.row(j);
+    const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+    double& dual = workspace_.positive_dual[j];
+    if (eliminates()) dual = block_.dual(j);
+
+    const double square = static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
+    double score =
+        static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) + intercept_;
+    if (refining_) score += kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features());
+    const double slack = 1.0 - score;
+    const double gradient = bounds.diagonal * dual - slack;
+    seen.add(projected(gradient, dual, bounds.upper),
+             gap_term(problem_.loss, positive_cost(j), dual, slack));
+
+    Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal, 1.0,
+                          -dual,    bounds.upper - dual};
+    const double step = block_.minimise(coordinate, eliminates() ? block_.gram_row(j) : nullptr);
+    dual = coordinate.settle(dual + step, bounds.upper);
+    if (eliminates()) {
+        block_.set_outside(j, dual);  // the next fold() brings the step into the weights
+        return;
+    }
+    kernels_.axpy(static_cast<T>(step), x, workspace_.coef.data(), n_features());
+    intercept_ += step * bias_square_;
+    if (problem_.mean != nullptr)
+        offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
+}
+
+/// Brings the changes of the eliminated positives and of the mean into the weights. Between two
+/// folds a score is the sum of a product with the weights and of these changes; folding keeps the
+/// changes small, so that little cancels.
+template <Real T>
+void DualCoordinateDescent<T>::fold() noexcept {
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        const double change = block_.pending(j);
+        if (change == 0.0) continue;
+        kernels_.axpy(static_cast<T>(change), positives_.row(j), workspace_.coef.data(),
+                      n_features());
+        intercept_ += change * bias_square_;
+    }
+    block_.fold();
+    if (problem_.mean == nullptr) return;
+    double mean_score = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        T& w = workspace_.coef[c];
+        w = static_cast<T>(static_cast<double>(w) - shift_ * problem_.mean[c]);
+        mean_score += static_cast<double>(w) * problem_.mean[c];
+    }
+    offset_ = (refining_ ? refreshed_offset_ : 0.0) - mean_score;
+    shift_ = 0.0;
+}
+
+/// The smallest violation that the arithmetic can tell from zero: the rounding of a score in T, and
+/// that of the dual coefficients in double precision, which are as large together as the
+/// positives'.
+template <Real T>
+double DualCoordinateDescent<T>::resolution() const noexcept {
+    double square = 0.0, positive_duals = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        const double w =
+            refining_ ? workspace_.wide_coef[c] : static_cast<double>(workspace_.coef[c]);
+        square += w * w;
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) positive_duals += positive_dual(j);
+    const double score =
+        std::sqrt(square) * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0;
+    return static_cast<double>(std::numeric_limits<T>::epsilon()) * score +
+           std::numeric_limits<double>::epsilon() * positive_duals * largest_norm_ * largest_norm_;
+}
+
+/// Recomputes the weights from the dual coefficients in double precision, and makes the eliminated
+/// positives optimal for them.
+template <Real T>
+void DualCoordinateDescent<T>::refresh() noexcept {
+    const std::size_t d = n_features();
+    double* wide = workspace_.wide_coef.data();
+    std::copy_n(workspace_.prior_coef.data(), d, wide);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (workspace_.dual[i] == 0.0) continue;
+        const double a = label(i) * workspace_.dual[i];
+        kernels_.axpy_wide(a, problem_.rows.row(i), wide, d);
+        sum += a;
+    }
+    if (problem_.mean != nullptr) {
+        for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
+    }
+    double before[PositiveBlock::capacity], gradients[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        const double a = positive_dual(j);
+        kernels_.axpy_wide(a, positives_.row(j), wide, d);
+        sum += a;
+    }
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        before[j] = block_.dual(j);
+        gradients[j] = kernels_.dot_wide(wide, positives_.row(j), d) + sum * bias_square_ - 1.0 +
+                       block_.diagonal(j) * before[j];
+    }
+    block_.optimise(gradients);
+    block_.fold();
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        const double change = block_.dual(j) - before[j];
+        kernels_.axpy_wide(change, positives_.row(j), wide, d);
+        sum += change;
+    }
+
+    intercept_ = sum * bias_square_;
+    shift_ = 0.0;
+    offset_ =
+        problem_.mean == nullptr ? 0.0 : -std::inner_product(wide, wide + d, problem_.mean, 0.0);
+    double rounding_square = 0.0, square = 0.0;
+    for (std::size_t c = 0; c < d; ++c) {
+        const T rounded = static_cast<T>(wide[c]);
+        const double rounding = wide[c] - static_cast<double>(rounded);
+        rounding_square += rounding * rounding;
+        square += wide[c] * wide[c];
+        workspace_.coef[c] = workspace_.weights.coef[c] = rounded;
+    }
+    coef_rounding_ = std::sqrt(rounding_square);
+    const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
+    const double norms = std::sqrt(square) * raw_norm;
+    workspace_.weights.intercept = intercept_ + offset_;
+    score_rounding_ =
+        score_rounding_bound<T>(d, norms, workspace_.weights.intercept) + coef_rounding_ * raw_norm;
+    precise_rounding_ = score_rounding_bound<double>(d, norms, workspace_.weights.intercept);
+    if (refining_) rebase();
+}
+
+/// Begins to work on the change from the refreshed weights.
+template <Real T>
+void DualCoordinateDescent<T>::rebase() noexcept {
+    for (std::size_t s = 0; s < n_active_; ++s) {
+        const std::size_t i = workspace_.active[s];
+        scores_[i] = static_cast<T>(
+            kernels_.dot_wide(workspace_.wide_coef.data(), problem_.rows.row(i), n_features()));
+    }
+    std::fill_n(workspace_.coef.data(), n_features(), T(0));
+    refreshed_offset_ = offset_;
+}
+
+/// A Newton step on the coordinates that are off their bounds, the positives among them: solves for
+/// all of them together, within their bounds, by Cholesky in double precision. Of order m^2 d + m^3
+/// for m coordinates; where there are more than max_polished it does nothing and returns false.
+template <Real T>
+bool DualCoordinateDescent<T>::polish() noexcept {
+    // The hinge has D = 0, so that samples that depend linearly on each other make the matrix
+    // singular. A proximal term mends that: it hardly slows a step along which there is curvature.
+    const double proximal = problem_.loss == Loss::hinge ? 1e-10 : 0.0;
+    std::size_t* const samples = workspace_.polish_rows.data();
+    const std::size_t capacity = workspace_.polish_rows.size() / 2;
+    std::size_t m = 0;
+    const auto take = [&](std::size_t sample) noexcept {
+        if (m < capacity) samples[m] = sample;
+        ++m;
+    };
+    for (std::size_t s = 0; s < n_active_; ++s) {
+        const std::size_t i = workspace_.active[s];
+        const double dual = workspace_.dual[i];
+        if (dual > 0.0 && dual < penalty(problem_.loss, cost(i)).upper) take(i);
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) take(n_rows() + j);
+    if (m > capacity) return false;
+    refresh();
+
+    double* const matrix = workspace_.polish.data();
+    double* const diagonal = matrix + m * m;
+    double* const gradient = diagonal + m;
+    double* const lowest = gradient + m;
+    double* const highest = lowest + m;
+    double* const scratch = highest + m;
+    double* const step = scratch + 3 * m;
+
+    const double* const row = workspace_.wide_row.data();
+    for (std::size_t a = 0; a < m; ++a) {
+        const std::size_t sample = samples[a];
+        const double mean_product = widen_sample(sample);
+        const bool is_row = sample < n_rows();
+        const double y = is_row ? label(sample) : 1.0;
+        const Penalty bounds =
+            penalty(problem_.loss, is_row ? cost(sample) : positive_cost(sample - n_rows()));
+        const double dual = is_row ? workspace_.dual[sample] : positive_dual(sample - n_rows());
+        const double score = intercept_ + std::inner_product(row, row + n_features(),
+                                                             workspace_.wide_coef.data(), 0.0);
+        gradient[a] = bounds.diagonal * dual - (1.0 - y * score);
+        lowest[a] = -dual;
+        highest[a] = bounds.upper - dual;
+        for (std::size_t b = a; b < m; ++b) {
+            const std::size_t other = samples[b];
+            const bool other_is_row = other < n_rows();
+            const T* x = other_is_row ? problem_.rows.row(other) : positives_.row(other - n_rows());
+            const double product = kernels_.dot_wide(row, x, n_features()) + bias_square_ -
+                                   (other_is_row ? mean_product : 0.0);
+            matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
+        }
+        diagonal[a] = matrix[a * m + a] * (1.0 + proximal) + bounds.diagonal;
+    }
+    minimise(
+        BoxQuadratic{m, matrix, diagonal, gradient, lowest, highest, scratch, samples + capacity},
+        step);
+    for (std::size_t a = 0; a < m; ++a) {
+        const std::size_t sample = samples[a];
+        const double upper = highest[a] - lowest[a];
+        const double dual = std::clamp(step[a] - lowest[a], 0.0, upper);
+        if (sample < n_rows()) {
+            workspace_.dual[sample] = dual;
+        } else if (eliminates()) {
+            block_.set_outside(sample - n_rows(), dual);
+        } else {
+            workspace_.positive_dual[sample - n_rows()] = dual;
+        }
+    }
+    refresh();
+    return true;
+}
+
+/// Brings a row, or a positive as sample n_rows + j, less the mean into workspace_.wide_row, and
+/// returns its product with the mean.
+template <Real T>
+double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
+    const bool is_row = sample < n_rows();
+    const T* x = is_row ? problem_.rows.row(sample) : positives_.row(sample - n_rows());
+    double* const wide = workspace_.wide_row.data();
+    std::copy_n(x, n_features(), wide);
+    if (problem_.mean == nullptr) return 0.0;
+    double mean_product = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        if (is_row) wide[c] -= problem_.mean[c];
+        mean_product += wide[c] * problem_.mean[c];
+    }
+    return mean_product;
+}
+
+/// The score of a row under the refreshed weights, in double precision.
+template <Real T>
+double DualCoordinateDescent<T>::precise_score(const T* x) const noexcept {
+    return kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features()) + intercept_ + offset_;
+}
+
+/// Scores every row under the refreshed weights and measures all optimality conditions. The rows
+/// that enter the gap are few: their scores are computed again in double precision, so that the
+/// gap, and with it the certificate, does not suffer from the rounding of T.
+template <Real T>
+BlockSummary DualCoordinateDescent<T>::verify() noexcept {
+    for_each_block(
+        executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+            score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
+            BlockSummary summary;
+            for (std::size_t i = begin; i < end; ++i) {
+                const auto score = static_cast<double>(scores_[i]);
+                const double c = cost(i);
+                if (c <= 0.0) continue;
+                const Penalty bounds = penalty(problem_.loss, c);
+                const double dual = workspace_.dual[i];
+                double slack = 1.0 - label(i) * score;
+                if (dual > 0.0 || slack > -score_rounding_) {
+                    slack = 1.0 - label(i) * precise_score(problem_.rows.row(i));
+                }
+                const double gradient = bounds.diagonal * dual - slack;
+                summary.violation =
+                    std::max(summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
+                summary.n_support += dual > 0.0 ? 1 : 0;
+                summary.loss += loss_term(problem_.loss, c, slack);
+                summary.gap += gap_term(problem_.loss, c, dual, slack);
+                const bool may_lose = slack > -precise_rounding_;
+                const bool may_gain = dual > 0.0 && slack < precise_rounding_;
+                if (problem_.loss == Loss::hinge) {
+                    summary.linear_rounding +=
+                        std::max(may_lose ? c - dual : 0.0, may_gain ? dual : 0.0);
+                } else {
+                    summary.quadratic_rounding += may_lose ? c : 0.0;
+                    summary.linear_rounding += may_gain ? dual : 0.0;
+                }
+            }
+            workspace_.summaries[block] = summary;
+        });
+
+    BlockSummary total;
+    for (std::size_t block = 0; block < blocks_.count(); ++block) {
+        const BlockSummary& part = workspace_.summaries[block];
+        total.violation = std::max(total.violation, part.violation);
+        total.loss += part.loss;
+        total.gap += part.gap;
+        total.quadratic_rounding += part.quadratic_rounding;
+        total.linear_rounding += part.linear_rounding;
+        total.n_support += part.n_support;
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        const double dual = positive_dual(j);
+        const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+        const double slack =
+            1.0 - intercept_ -
+            kernels_.dot_wide(workspace_.wide_coef.data(), positives_.row(j), n_features());
+        const double gradient = bounds.diagonal * dual - slack;
+        total.violation =
+            std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));
+        total.loss += loss_term(problem_.loss, positive_cost(j), slack);
+        total.gap += gap_term(problem_.loss, positive_cost(j), dual, slack);
+    }
+    return total;
+}
+
+/// Makes active what the verification found: rows that support, and rows at zero or at their upper
+/// bound whose gradient is within `slack` of pushing them off it.
+template <Real T>
+void DualCoordinateDescent<T>::activate_violators(double slack) noexcept {
+    n_active_ = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        const Penalty bounds = penalty(problem_.loss, cost(i));
+        if (bounds.upper <= 0.0) continue;
+        const double dual = workspace_.dual[i];
+        const double gradient =
+            label(i) * static_cast<double>(scores_[i]) - 1.0 + bounds.diagonal * dual;
+        const bool rests =
+            (dual <= 0.0 && gradient > slack) || (dual >= bounds.upper && gradient < -slack);
+        if (!rests) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+    }
+}
+
+template class DualCoordinateDescent<float>;
+template class DualCoordinateDescent<double>;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/workspace.hpp"
+#include "kernels/dispatch.hpp"
+#include "permutation.hpp"
+#include "positive_block.hpp"
+
+namespace exemplar_svm {
+
+/// What an epoch sees on its way, before each step.
+struct EpochSummary {
+    // The extreme projected gradients, as in Hsieh et al. 2008, Algorithm 3.
+    double highest = -std::numeric_limits<double>::infinity();
+    double lowest = std::numeric_limits<double>::infinity();
+    double gap = 0.0;          // what the duality gap would be if all had been seen at once
+    std::size_t n_inside = 0;  // samples between their bounds
+
+    double violation() const noexcept { return std::max({highest, -lowest, 0.0}); }
+
+    void add(double projected_gradient, double gap_term) noexcept {
+        highest = std::max(highest, projected_gradient);
+        lowest = std::min(lowest, projected_gradient);
+        gap += gap_term;
+        n_inside += projected_gradient != 0.0 ? 1 : 0;
+    }
+};
+
+/// The solver of solver.hpp, which can also be stopped at a rough solution and go on with more
+/// rows.
+template <Real T>
+class DualCoordinateDescent {
+  public:
+    DualCoordinateDescent(const Problem<T>& problem, const SolverSettings& settings,
+                          ExecutorRef executor, Workspace<T>& workspace, T* scores) noexcept
+        : problem_(problem),
+          settings_(settings),
+          executor_(executor),
+          workspace_(workspace),
+          block_(*workspace.block),
+          scores_(scores),
+          kernels_(kernels::active_table<T>()),
+          blocks_(row_blocks(problem.rows)),
+          random_(settings.seed),
+          shrinking_(settings.shrinking),
+          bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
+
+    /// Begins at the dual coefficients that the problem gives.
+    void start() noexcept;
+
+    /// Epochs until no visited row violates its optimality condition by more than tol. Looks at no
+    /// row again, and leaves the weights in workspace.weights.
+    void approach(double tol) noexcept;
+
+    /// Goes on with a problem that has more rows behind those of before.
+    void extend(const Problem<T>& problem) noexcept;
+
+    /// Solves to the end, as solve() does.
+    SolveReport finish() noexcept;
+
+  private:
+    enum class Descent { converged, stalled, epoch_limit };
+
+    void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
+    void start_positives() noexcept;
+    void add_rows(std::size_t begin) noexcept;
+    void multiply_rows_by_positives(std::size_t first) noexcept;
+
+    Descent descend(double tol, double score_tol) noexcept;
+    EpochSummary epoch(const EpochSummary& previous) noexcept;
+    bool visit_row(RowIndex i, const EpochSummary& previous, EpochSummary& seen) noexcept;
+    void visit_positive(std::size_t j, EpochSummary& seen) noexcept;
+    void fold() noexcept;
+    double resolution() const noexcept;
+    bool polish() noexcept;
+    double widen_sample(std::size_t sample) noexcept;
+
+    void refresh() noexcept;
+    void rebase() noexcept;
+    BlockSummary verify() noexcept;
+    double precise_score(const T* x) const noexcept;
+    double gap_with_rounding(const BlockSummary& verified) const noexcept;
+    void activate_violators(double slack) noexcept;
+
+    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
+    std::size_t n_features() const noexcept { return problem_.rows.cols; }
+    std::size_t n_positives() const noexcept { return problem_.positives.rows; }
+    bool eliminates() const noexcept { return block_.count() > 0; }
+
+    double label(std::size_t i) const noexcept {
+        return problem_.labels == nullptr ? -1.0 : static_cast<double>(problem_.labels[i]);
+    }
+    double cost(std::size_t i) const noexcept {
+        return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
+    }
+    double positive_cost(std::size_t j) const noexcept {
+        return problem_.positive_costs == nullptr ? problem_.positive_cost
+                                                  : problem_.positive_costs[j];
+    }
+    double positive_dual(std::size_t j) const noexcept {
+        return eliminates() ? block_.dual(j) : workspace_.positive_dual[j];
+    }
+    bool is_outside(std::size_t j) const noexcept { return !eliminates() || !block_.is_member(j); }
+
+    Problem<T> problem_;
+    SolverSettings settings_;
+    ExecutorRef executor_;
+    Workspace<T>& workspace_;
+    PositiveBlock& block_;
+    T* scores_;
+    const kernels::KernelTable<T>& kernels_;
+    RowBlocks blocks_;
+    SplitMix64 random_;
+    bool shrinking_;
+    double bias_square_;  // s^2
+
+    DenseView<T> positives_{};  // less the mean, if there is one
+    std::size_t n_active_ = 0;
+    std::size_t next_outside_ = 0;
+    std::uint32_t epochs_ = 0;
+    double largest_norm_ = 0.0;  // of the x~_i
+
+    // The decision function while it changes: the score of a row x_i is
+    //     coef . x_i + intercept_ + offset_ - shift_ (mean . x_i) + block_.pending_score(k_i),
+    // where coef holds the rows as they are and shift_ counts the means they have brought along.
+    // While refining_, workspace_.coef holds only what changes from the weights of the last
+    // refresh, and scores_[i] the product of row i with those.
+    bool refining_ = false;
+    double intercept_ = 0.0;
+    double offset_ = 0.0;
+    double shift_ = 0.0;
+    double mean_square_ = 0.0;
+
+    double refreshed_offset_ = 0.0;
+    double coef_rounding_ = 0.0;     // ||coef - its value before rounding to T||
+    double score_rounding_ = 0.0;    // bound on the rounding of a score in T, and
+    double precise_rounding_ = 0.0;  // in double precision
+};
+
+}  // namespace exemplar_svm

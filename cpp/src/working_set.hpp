@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+
+#include "background.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/top_k.hpp"
+#include "panel.hpp"
+#include "signatures.hpp"
+
+namespace exemplar_svm {
+
+/// Solves an exemplar SVM over all rows by looking closely at few of them, exactly:
+///
+///   1. choose:  guess every score from the signatures, under a Gaussian approximation of the
+///               weights, and copy the rows that seem to score highest into a panel, the working
+///               set;
+///   2. solve    roughly over the panel;
+///   3. scan     all rows once under these weights: those at or near the margin join the panel;
+///   4. solve    over the panel, to the end;
+///   5. verify:  no row outside of the panel may score above -1. Its score f_1 in the scan and the
+///               change of the weights since then bound its score now,
+///               f(x) <= f_1(x) + ||w - w_1|| ||x||, so few rows have to be looked at again.
+///               Those that violate the margin join the panel, and it goes on at 4.
+///
+/// The rows outside have dual coefficients of zero and do not violate their margins, so they add
+/// nothing to the duality gap: that of the panel is that of all rows. Malisiewicz, Gupta and Efros
+/// mine hard negatives in the same way, without an exact stop.
+template <Real T>
+class WorkingSetSearch {
+  public:
+    /// @param scores  n_rows values, for the scan
+    WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
+                     const Background<T>& background, const Signatures<T>& signatures,
+                     ExecutorRef executor, Workspace<T>& workspace, T* scores) noexcept;
+
+    /// Returns false if the panel cannot hold the working set, or max_epochs were not enough: then
+    /// a solver over all rows has to go on from the dual coefficients, which it finds in
+    /// workspace.dual.
+    bool solve(SolveReport& report) noexcept;
+
+    /// Ranks the rows under the weights that were found, usually without looking at more of them.
+    void rank(TopK<T>& best) noexcept;
+
+    /// Leaves the dual coefficients in workspace.dual, one per row of the problem.
+    void scatter_dual() noexcept;
+
+  private:
+    std::size_t choose() noexcept;
+    void scan() noexcept;
+    std::size_t collect_reaching(double threshold) noexcept;
+    void score_collected(std::size_t n_collected) noexcept;
+    std::size_t collect_violating() noexcept;
+    bool add_collected(std::size_t n_collected) noexcept;
+
+    const Problem<T>& problem_;
+    const SolverSettings& settings_;
+    const Background<T>& background_;
+    const Signatures<T>& signatures_;
+    ExecutorRef executor_;
+    Workspace<T>& workspace_;
+    Panel<T>& panel_;
+    T* scores_;  // of the scan; -infinity for rows of the panel
+    RowBlocks blocks_;
+
+    double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
+    double rounding_ = 0.0;       // and under the present weights
+};
+
+}  // namespace exemplar_svm
