@@ -6,6 +6,7 @@ add_library(exemplar_svm
   ${source_dir}/background.cpp
   ${source_dir}/box_quadratic.cpp
   ${source_dir}/certificate.cpp
+  ${source_dir}/cpu_quota.cpp
   ${source_dir}/dual_coordinate_descent.cpp
   ${source_dir}/executor.cpp
   ${source_dir}/index.cpp

@@ -7,6 +7,9 @@
 #include <omp.h>
 
 #include <atomic>
+#include <cstdlib>
+
+#include "cpu_quota.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -32,12 +35,42 @@ void watch_for_forks() noexcept {
 #endif
 }
 
+struct UnaskedThreads {
+    int of_openmp;  // what omp_get_max_threads() says while nobody has asked for a number
+    int of_quota;   // what is used instead
+};
+
+// Read once: reading the quota opens files, and counting the processors is a system call.
+const UnaskedThreads& unasked_threads() noexcept {
+    static const UnaskedThreads threads = [] {
+        const int processors = omp_get_num_procs();
+        // A variable that was set after OpenMP had read it asks nothing: another number than
+        // OpenMP's is not looked at.
+        const char* asked = std::getenv("OMP_NUM_THREADS");
+        const bool asks_for_all = asked != nullptr && std::strtol(asked, nullptr, 10) == processors;
+        return UnaskedThreads{processors,
+                              asks_for_all ? processors : std::min(processors, cpu_quota())};
+    }();
+    return threads;
+}
+
 }  // namespace
+
+// Whoever may need the quota reads it here, so that no run opens files or allocates.
+OpenMpExecutor::OpenMpExecutor(int n_threads) noexcept : n_threads_(n_threads) {
+    if (n_threads <= 0) unasked_threads();
+}
 
 bool OpenMpExecutor::available() noexcept { return true; }
 
+int OpenMpExecutor::default_threads() noexcept {
+    const int threads = omp_get_max_threads();
+    const UnaskedThreads& unasked = unasked_threads();
+    return threads == unasked.of_openmp ? unasked.of_quota : threads;
+}
+
 void OpenMpExecutor::run(std::size_t n_tasks, Task task, void* context) const noexcept {
-    const int wanted = n_threads_ > 0 ? n_threads_ : omp_get_max_threads();
+    const int wanted = n_threads_ > 0 ? n_threads_ : default_threads();
     const int n_threads = static_cast<int>(
         std::min<std::size_t>(n_tasks, static_cast<std::size_t>(std::max(wanted, 1))));
     if (n_threads <= 1 || omp_in_parallel() ||
@@ -53,7 +86,11 @@ void OpenMpExecutor::run(std::size_t n_tasks, Task task, void* context) const no
 
 #else
 
+OpenMpExecutor::OpenMpExecutor(int n_threads) noexcept : n_threads_(n_threads) {}
+
 bool OpenMpExecutor::available() noexcept { return false; }
+
+int OpenMpExecutor::default_threads() noexcept { return 1; }
 
 void OpenMpExecutor::run(std::size_t n_tasks, Task task, void* context) const noexcept {
     SerialExecutor{}.run(n_tasks, task, context);

@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
         return names;
     });
     module.def("has_openmp", &esvm::OpenMpExecutor::available);
+    module.def("default_threads", &esvm::OpenMpExecutor::default_threads);
 
     esvm::python::bind_index(module);
     esvm::python::bind_solver(module);

@@ -64,8 +64,9 @@ class ExemplarIndex:
         As in NumPy 2: None copies the embeddings only if it must, False raises instead, True
         always copies.
     n_threads : int, optional
-        Threads per search; default: all that OpenMP may use (``OMP_NUM_THREADS``). The result has
-        the same bits for any number.
+        Threads per search. Default: as many as ``OMP_NUM_THREADS`` or threadpoolctl asks for, or
+        else one per processor that the affinity and the quota of the control group (a container's
+        limit) leave. The result has the same bits for any number.
 
     Raises
     ------

@@ -1,8 +1,11 @@
-"""Threads change no bit; one index serves many; a forked child does not hang."""
+"""Threads change no bit; one index serves many; a forked child does not hang; the default fits."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +14,7 @@ import pytest
 from conftest import clustered
 
 import exemplar_svm as esvm
+from exemplar_svm import _core
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +69,109 @@ def test_a_forked_child_searches_after_its_parent_used_threads(rows, n_threads):
         child.join()
 
 
-@pytest.mark.skipif(not esvm.has_openmp(), reason="built without OpenMP")
-def test_threadpoolctl_limits_the_default(rows):
+PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+# Asks and scans in a process of its own: OpenMP reads its variable and the affinity when it is
+# loaded, and the quota is read once. Prints the default, and how many threads a scan then used.
+SCAN = """
+import os
+{before}
+import numpy as np, exemplar_svm as esvm, exemplar_svm._core as core
+from contextlib import nullcontext
+rows = np.random.default_rng(0).standard_normal((6000, 96), dtype=np.float32)
+model = esvm.ExemplarIndex(rows, n_threads=1).fit(rows[0])
+def threads():
+    return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+others = threads() - 1
+with {within}:
+    default = core.default_threads()
+    model.decision_function(rows)
+    used = threads() - others if threads() else min(default, 9)
+print(default, used)
+"""
+
+needs_openmp = pytest.mark.skipif(not esvm.has_openmp(), reason="built without OpenMP")
+
+
+def default_in_child(*, before="", within="nullcontext()", asked=None, command=()):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "KMP_"))}
+    if asked is not None:
+        environment["OMP_NUM_THREADS"] = str(asked)
+    code = SCAN.format(before=before, within=within)
+    done = subprocess.run(
+        [*command, sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    default, used = map(int, done.stdout.split())
+    assert used == min(default, 9)  # the blocks of those rows
+    return default
+
+
+@needs_openmp
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_the_default_is_what_the_environment_asks_for(asked):
+    assert default_in_child(asked=asked) == asked
+
+
+@needs_openmp
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_the_default_is_within_the_affinity():
+    processor = min(os.sched_getaffinity(0))
+    one = f"os.sched_setaffinity(0, {{{processor}}})"
+    assert default_in_child(before=one) == 1
+    assert default_in_child(before=one, asked=3) == 3
+
+
+@needs_openmp
+@pytest.mark.parametrize("limit", [1, PROCESSORS + 1])
+def test_threadpoolctl_sets_the_default(limit):
+    pytest.importorskip("threadpoolctl")
+    before = "from threadpoolctl import threadpool_limits"
+    within = f"threadpool_limits({limit}, user_api='openmp')"
+    assert default_in_child(before=before, within=within) == limit
+    assert default_in_child(before=before, within=within, asked=2) == limit
+
+
+@needs_openmp
+def test_the_default_returns_when_threadpoolctl_has_left():
     threadpoolctl = pytest.importorskip("threadpoolctl")
-    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
-        index = esvm.ExemplarIndex(rows)
-        assert index.search(rows[0]).indices[0] == 0
+    default = _core.default_threads()
+    with threadpoolctl.threadpool_limits(PROCESSORS + 1, user_api="openmp"):
+        assert _core.default_threads() == PROCESSORS + 1
+    assert _core.default_threads() == default
+
+
+@pytest.fixture
+def one_processor_container(tmp_path):
+    """Return a command that runs another where the control groups' quota is one processor."""
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text("100000\n")
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    mount = 'mount --bind "$0" /sys/fs/cgroup && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, tmp_path]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*command, "true"], check=False).returncode
+    ):
+        pytest.skip("this system does not let a test mount files in a namespace of its own")
+    return command
+
+
+@needs_openmp
+@pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
+def test_a_quota_caps_the_default_and_nothing_that_is_asked_for(one_processor_container):
+    def default(**how):
+        return default_in_child(command=one_processor_container, **how)
+
+    assert default() == 1
+    assert default(asked=PROCESSORS) == PROCESSORS
+    assert default(asked=PROCESSORS + 1) == PROCESSORS + 1
+    pytest.importorskip("threadpoolctl")
+    before = "from threadpoolctl import threadpool_limits"
+    within = f"threadpool_limits({PROCESSORS + 1}, user_api='openmp')"
+    assert default(before=before, within=within) == PROCESSORS + 1

@@ -32,10 +32,19 @@ static_assert(Executor<SerialExecutor>);
 /// a fork does not copy, so that waiting for them would hang) all run on the calling thread.
 class OpenMpExecutor {
   public:
-    /// @param n_threads 0 takes OpenMP's own default: OMP_NUM_THREADS, or the available processors.
-    explicit OpenMpExecutor(int n_threads = 0) noexcept : n_threads_(n_threads) {}
+    /// @param n_threads 0 takes default_threads(), anew in every run.
+    explicit OpenMpExecutor(int n_threads = 0) noexcept;
 
     void run(std::size_t n_tasks, Task task, void* context) const noexcept;
+
+    /// The number that was asked of OpenMP, by OMP_NUM_THREADS or omp_set_num_threads (which is
+    /// what threadpoolctl calls). Where none was, the processors that the affinity allows, but no
+    /// more than the quota of the process's control group (a container's limit). 1 without OpenMP.
+    ///
+    /// The affinity is that of when OpenMP was loaded; the quota is read once, by the first call or
+    /// the first executor that takes the default. Asking omp_set_num_threads for exactly as many as
+    /// there are processors cannot be told from asking nothing.
+    static int default_threads() noexcept;
 
     /// Whether the library was built with OpenMP.
     static bool available() noexcept;
