@@ -10,39 +10,12 @@
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
-
-#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-#include <intrin.h>
-#endif
+#include "prefetch.hpp"
 
 namespace exemplar_svm {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// Asks for a row that will be read soon. A hint: it may do nothing.
-template <class T>
-void prefetch(const T* values, std::size_t n) noexcept {
-    constexpr std::size_t line = 64 / sizeof(T);
-    for (std::size_t j = 0; j < n; j += line) {
-#if defined(__GNUC__)
-        __builtin_prefetch(values + j);
-#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-        _mm_prefetch(reinterpret_cast<const char*>(values + j), _MM_HINT_T0);
-#endif
-    }
-}
-
-/// D and U of a dual coefficient: the loss as the dual sees it.
-struct Penalty {
-    double diagonal;
-    double upper;
-};
-
-Penalty penalty(Loss loss, double cost) noexcept {
-    if (loss == Loss::hinge) return {0.0, cost};
-    return cost > 0.0 ? Penalty{0.5 / cost, infinity} : Penalty{0.0, 0.0};
-}
 
 /// The part of a gradient along which the coefficient may still move.
 double projected(double gradient, double dual, double upper) noexcept {
@@ -55,12 +28,11 @@ double projected(double gradient, double dual, double upper) noexcept {
 /// negative (use ||w~ - w~_0||^2 = sum a_i y_i (f_i - f0_i)), so that nothing cancels and a gap of
 /// 1e-14 is as accurate as one of 1. With the slack u = 1 - y f(x), the squared hinge adds
 /// C (max(0, u) - a / 2C)^2 + a max(0, -u), the hinge (C - a) max(0, u) + a max(0, -u).
-double gap_term(Loss loss, double cost, double dual, double slack) noexcept {
+double gap_term(Loss loss, double cost, double diagonal, double dual, double slack) noexcept {
     const double hinge = std::max(slack, 0.0);
     const double beyond = dual * std::max(-slack, 0.0);
     if (loss == Loss::hinge) return (cost - dual) * hinge + beyond;
-    if (cost <= 0.0) return 0.0;
-    const double residual = hinge - dual / (2.0 * cost);
+    const double residual = hinge - dual * diagonal;  // D = 1 / 2C
     return cost * residual * residual + beyond;
 }
 
@@ -183,7 +155,7 @@ template <Real T>
 void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
     RowIndex* const active = workspace_.active.data();
     for (std::size_t i = begin; i < n_rows(); ++i) {
-        const Penalty bounds = penalty(problem_.loss, cost(i));
+        const Penalty bounds = row_penalty(i);
         const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
         workspace_.dual[i] = std::clamp(initial, 0.0, bounds.upper);
         active[i] = static_cast<RowIndex>(i);
@@ -284,14 +256,13 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
     std::uint32_t since_polish = 0, since_start = 0;
     double lowest = infinity;
     int without_progress = 0;
-    EpochSummary previous;
-    previous.highest = infinity;
-    previous.lowest = -infinity;
     while (epochs_ < settings_.max_epochs) {
-        const EpochSummary seen = epoch(previous);
+        const EpochSummary seen = epoch();
         ++epochs_;
         fold();
         const double violation = seen.violation();
+        shrink_above_ = seen.highest > 0.0 ? seen.highest : infinity;
+        shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -infinity;
         if (violation <= tol && seen.gap <= gap_tol) return Descent::converged;
 
         without_progress = violation < 0.9 * lowest ? 0 : without_progress + 1;
@@ -311,14 +282,12 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
             refining_ = true;
             refresh();
         }
-        previous.highest = seen.highest > 0.0 ? seen.highest : infinity;
-        previous.lowest = seen.lowest < 0.0 ? seen.lowest : -infinity;
     }
     return Descent::epoch_limit;
 }
 
 template <Real T>
-EpochSummary DualCoordinateDescent<T>::epoch(const EpochSummary& previous) noexcept {
+EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     constexpr std::size_t rows_per_positive = 4;  // between two visits to outside positives
     EpochSummary seen;
     RowIndex* active = workspace_.active.data();
@@ -337,13 +306,22 @@ EpochSummary DualCoordinateDescent<T>::epoch(const EpochSummary& previous) noexc
 
     std::size_t since_positive = 0;
     for (std::size_t s = 0; s < n_active_;) {
-        if (s + 1 < n_active_) prefetch(problem_.rows.row(active[s + 1]), n_features());
-        if (visit_row(active[s], previous, seen)) {
-            ++s;
-        } else {
-            std::swap(active[s], active[--n_active_]);
+        const std::size_t n_visited = std::min<std::size_t>(2, n_active_ - s);
+        for (std::size_t next = s + n_visited; next < std::min(s + 4, n_active_); ++next) {
+            prefetch(problem_.rows.row(active[next]), n_features());
         }
-        if (n_outside > 0 && ++since_positive == rows_per_positive) {
+        bool stays[2];
+        visit_rows(active + s, n_visited, stays, seen);
+        // From the back, so that what is swapped in has not been visited.
+        std::size_t n_staying = n_visited;
+        for (std::size_t v = n_visited; v-- > 0;) {
+            if (stays[v]) continue;
+            std::swap(active[s + v], active[s + --n_staying]);
+            std::swap(active[s + n_staying], active[--n_active_]);
+        }
+        s += n_staying;
+        since_positive += n_visited;
+        if (n_outside > 0 && since_positive >= rows_per_positive) {
             since_positive = 0;
             visit_next_outside();
         }
@@ -352,14 +330,48 @@ EpochSummary DualCoordinateDescent<T>::epoch(const EpochSummary& previous) noexc
     return seen;
 }
 
-/// One step of coordinate descent. Returns whether the row stays active.
+/// Steps of coordinate descent on one row, or on two one after the other. Two share the reading and
+/// writing of the weights: the product of the rows says what the first step does to the second
+/// row's score.
+/// @param stays  whether each row stays active
 template <Real T>
-bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previous,
-                                         EpochSummary& seen) noexcept {
-    const T* x = problem_.rows.row(i);
+void DualCoordinateDescent<T>::visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
+                                          EpochSummary& seen) noexcept {
+    T* const coef = workspace_.coef.data();
+    const std::size_t d = n_features();
+    const T* x = problem_.rows.row(rows[0]);
+    if (n_visited == 1) {
+        const double product = static_cast<double>(kernels_.dot(coef, x, d));
+        const double change = visit_row(rows[0], product, stays[0], seen);
+        if (change != 0.0) kernels_.axpy(static_cast<T>(change), x, coef, d);
+        return;
+    }
+    const T* z = problem_.rows.row(rows[1]);
+    T products[3];
+    kernels_.dot_pair(coef, x, z, d, products);
+    const auto first =
+        static_cast<T>(visit_row(rows[0], static_cast<double>(products[0]), stays[0], seen));
+    const double product = static_cast<double>(products[1]) +
+                           static_cast<double>(first) * static_cast<double>(products[2]);
+    const auto second = static_cast<T>(visit_row(rows[1], product, stays[1], seen));
+    if (first != T(0) && second != T(0)) {
+        kernels_.axpy_pair(first, x, second, z, coef, d);
+    } else if (first != T(0)) {
+        kernels_.axpy(first, x, coef, d);
+    } else if (second != T(0)) {
+        kernels_.axpy(second, z, coef, d);
+    }
+}
+
+/// One step of coordinate descent, but for the change of coef, which is the returned multiple of
+/// the row.
+/// @param product  coef . x_i
+template <Real T>
+double DualCoordinateDescent<T>::visit_row(RowIndex i, double product, bool& stays,
+                                           EpochSummary& seen) noexcept {
     const double y = label(i);
     const double c = cost(i);
-    const Penalty bounds = penalty(problem_.loss, c);
+    const Penalty bounds = row_penalty(i);
     double& dual = workspace_.dual[i];
 
     double k[PositiveBlock::capacity];
@@ -368,19 +380,17 @@ bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previou
     }
     const double mean_product =
         problem_.mean_products == nullptr ? 0.0 : static_cast<double>(problem_.mean_products[i]);
-    double score = static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) +
-                   intercept_ + offset_ - shift_ * mean_product + block_.pending_score(k);
+    double score = product + intercept_ + offset_ - shift_ * mean_product + block_.pending_score(k);
     if (refining_) score += static_cast<double>(scores_[i]);
     const double slack = 1.0 - y * score;
     const double gradient = bounds.diagonal * dual - slack;
 
-    if (shrinking_) {
-        if (dual <= 0.0 && gradient > previous.highest) return false;
-        if (dual >= bounds.upper && gradient < previous.lowest) return false;
-    }
+    stays = !shrinking_ || !((dual <= 0.0 && gradient > shrink_above_) ||
+                             (dual >= bounds.upper && gradient < shrink_below_));
+    if (!stays) return 0.0;
     const double violation = projected(gradient, dual, bounds.upper);
-    seen.add(violation, gap_term(problem_.loss, c, dual, slack));
-    if (violation == 0.0) return true;
+    seen.add(violation, gap_term(problem_.loss, c, bounds.diagonal, dual, slack));
+    if (violation == 0.0) return 0.0;
 
     const double curvature =
         static_cast<double>(problem_.squared_norms[i]) + bias_square_ + bounds.diagonal;
@@ -388,11 +398,10 @@ bool DualCoordinateDescent<T>::visit_row(RowIndex i, const EpochSummary& previou
     const double step = block_.minimise(coordinate, k);
     dual = coordinate.settle(dual + step, bounds.upper);
     const double change = y * step;
-    kernels_.axpy(static_cast<T>(change), x, workspace_.coef.data(), n_features());
     intercept_ += change * bias_square_;
     shift_ += problem_.mean == nullptr ? 0.0 : change;
     offset_ += change * (mean_square_ - mean_product);
-    return true;
+    return change;
 }
 
 /// The same step on a positive that is not eliminated.
@@ -411,7 +420,7 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
     seen.add(projected(gradient, dual, bounds.upper),
-             gap_term(problem_.loss, positive_cost(j), dual, slack));
+             gap_term(problem_.loss, positive_cost(j), bounds.diagonal, dual, slack));
 
     Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal, 1.0,
                           -dual,    bounds.upper - dual};
@@ -477,12 +486,18 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     double* wide = workspace_.wide_coef.data();
     std::copy_n(workspace_.prior_coef.data(), d, wide);
     double sum = 0.0;
+    double duals[4];
+    const T* rows[4];
+    std::size_t n_waiting = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (workspace_.dual[i] == 0.0) continue;
-        const double a = label(i) * workspace_.dual[i];
-        kernels_.axpy_wide(a, problem_.rows.row(i), wide, d);
-        sum += a;
+        rows[n_waiting] = problem_.rows.row(i);
+        sum += duals[n_waiting] = label(i) * workspace_.dual[i];
+        if (++n_waiting < 4) continue;
+        kernels_.axpy_wide_four(duals, rows, wide, d);
+        n_waiting = 0;
     }
+    for (std::size_t r = 0; r < n_waiting; ++r) kernels_.axpy_wide(duals[r], rows[r], wide, d);
     if (problem_.mean != nullptr) {
         for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
     }
@@ -557,7 +572,7 @@ bool DualCoordinateDescent<T>::polish() noexcept {
     for (std::size_t s = 0; s < n_active_; ++s) {
         const std::size_t i = workspace_.active[s];
         const double dual = workspace_.dual[i];
-        if (dual > 0.0 && dual < penalty(problem_.loss, cost(i)).upper) take(i);
+        if (dual > 0.0 && dual < row_penalty(i).upper) take(i);
     }
     for (std::size_t j = 0; j < n_positives(); ++j) take(n_rows() + j);
     if (m > capacity) return false;
@@ -650,7 +665,7 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
                 const auto score = static_cast<double>(scores_[i]);
                 const double c = cost(i);
                 if (c <= 0.0) continue;
-                const Penalty bounds = penalty(problem_.loss, c);
+                const Penalty bounds = row_penalty(i);
                 const double dual = workspace_.dual[i];
                 double slack = 1.0 - label(i) * score;
                 if (dual > 0.0 || slack > -score_rounding_) {
@@ -661,7 +676,7 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
                     std::max(summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
                 summary.n_support += dual > 0.0 ? 1 : 0;
                 summary.loss += loss_term(problem_.loss, c, slack);
-                summary.gap += gap_term(problem_.loss, c, dual, slack);
+                summary.gap += gap_term(problem_.loss, c, bounds.diagonal, dual, slack);
                 const bool may_lose = slack > -precise_rounding_;
                 const bool may_gain = dual > 0.0 && slack < precise_rounding_;
                 if (problem_.loss == Loss::hinge) {
@@ -695,7 +710,7 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
         total.violation =
             std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));
         total.loss += loss_term(problem_.loss, positive_cost(j), slack);
-        total.gap += gap_term(problem_.loss, positive_cost(j), dual, slack);
+        total.gap += gap_term(problem_.loss, positive_cost(j), bounds.diagonal, dual, slack);
     }
     return total;
 }
@@ -705,8 +720,10 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
 template <Real T>
 void DualCoordinateDescent<T>::activate_violators(double slack) noexcept {
     n_active_ = 0;
+    shrink_above_ = infinity;
+    shrink_below_ = -infinity;
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        const Penalty bounds = penalty(problem_.loss, cost(i));
+        const Penalty bounds = row_penalty(i);
         if (bounds.upper <= 0.0) continue;
         const double dual = workspace_.dual[i];
         const double gradient =

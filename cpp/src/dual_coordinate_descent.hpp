@@ -15,6 +15,18 @@
 
 namespace exemplar_svm {
 
+/// D and U of a dual coefficient: the loss as the dual sees it.
+struct Penalty {
+    double diagonal;
+    double upper;
+};
+
+inline Penalty penalty(Loss loss, double cost) noexcept {
+    if (loss == Loss::hinge) return {0.0, cost};
+    return cost > 0.0 ? Penalty{0.5 / cost, std::numeric_limits<double>::infinity()}
+                      : Penalty{0.0, 0.0};
+}
+
 /// What an epoch sees on its way, before each step.
 struct EpochSummary {
     // The extreme projected gradients, as in Hsieh et al. 2008, Algorithm 3.
@@ -49,6 +61,7 @@ class DualCoordinateDescent {
           kernels_(kernels::active_table<T>()),
           blocks_(row_blocks(problem.rows)),
           random_(settings.seed),
+          penalty_(penalty(problem.loss, problem.cost)),
           shrinking_(settings.shrinking),
           bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
 
@@ -74,8 +87,10 @@ class DualCoordinateDescent {
     void multiply_rows_by_positives(std::size_t first) noexcept;
 
     Descent descend(double tol, double score_tol) noexcept;
-    EpochSummary epoch(const EpochSummary& previous) noexcept;
-    bool visit_row(RowIndex i, const EpochSummary& previous, EpochSummary& seen) noexcept;
+    EpochSummary epoch() noexcept;
+    void visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
+                    EpochSummary& seen) noexcept;
+    double visit_row(RowIndex i, double product, bool& stays, EpochSummary& seen) noexcept;
     void visit_positive(std::size_t j, EpochSummary& seen) noexcept;
     void fold() noexcept;
     double resolution() const noexcept;
@@ -100,6 +115,9 @@ class DualCoordinateDescent {
     double cost(std::size_t i) const noexcept {
         return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
     }
+    Penalty row_penalty(std::size_t i) const noexcept {
+        return problem_.costs == nullptr ? penalty_ : penalty(problem_.loss, problem_.costs[i]);
+    }
     double positive_cost(std::size_t j) const noexcept {
         return problem_.positive_costs == nullptr ? problem_.positive_cost
                                                   : problem_.positive_costs[j];
@@ -118,7 +136,11 @@ class DualCoordinateDescent {
     const kernels::KernelTable<T>& kernels_;
     RowBlocks blocks_;
     SplitMix64 random_;
+    Penalty penalty_;  // of every row, unless the rows have costs of their own
     bool shrinking_;
+    // Gradients beyond which a row at a bound leaves the epochs: the extremes of the epoch before.
+    double shrink_above_ = std::numeric_limits<double>::infinity();
+    double shrink_below_ = -std::numeric_limits<double>::infinity();
     double bias_square_;  // s^2
 
     DenseView<T> positives_{};  // less the mean, if there is one

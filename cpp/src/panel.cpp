@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exemplar_svm/scan.hpp"
+#include "prefetch.hpp"
 
 namespace exemplar_svm {
 

@@ -40,7 +40,7 @@ double PositiveBlock::response(std::size_t j, const double* k) const noexcept {
     return z;
 }
 
-double PositiveBlock::minimise(Coordinate& c, const double* k) noexcept {
+double PositiveBlock::walk(Coordinate& c, const double* k) noexcept {
     double taken = 0.0;
     // Every member can leave and enter once on a path in exact arithmetic; the limit ends the walk
     // where rounding makes a member hesitate at its bound.
@@ -102,9 +102,7 @@ double PositiveBlock::minimise(Coordinate& c, const double* k) noexcept {
                 multiplier_[j] += c.label * rate * step;
             }
         }
-        c.gradient += curvature * step;
-        c.lowest_step -= step;
-        c.highest_step -= step;
+        c.take(step, curvature);
         taken += step;
         if (changing == count_) break;
         change_state(changing, becomes);

@@ -13,11 +13,15 @@
 namespace exemplar_svm {
 namespace {
 
-/// Before all rows have been scanned, more than a rough solution would be wasted.
-constexpr double rough_tol = 0.1;
+// The number of support rows grows slowly with n: about 560 of 10,000 and 730 of 60,000 text
+// embeddings at C = 0.1. So many rows are chosen, per square root of n.
+constexpr double chosen_per_root = 6.0;
 
-/// Rows that come this close to the margin in the scan join the panel too: the weights still move.
-constexpr double slack = 0.05;
+// Before all rows have been scanned, more than a rough solution would be wasted.
+constexpr double rough_tol = 0.2;
+
+// Rows that come this close to the margin in the scan join the panel too: the weights still move.
+constexpr double slack = 0.02;
 
 }  // namespace
 
@@ -66,33 +70,43 @@ bool WorkingSetSearch<T>::solve(SolveReport& report) noexcept {
     }
 }
 
+/// Collects the rows that seem to score highest under a Gaussian approximation of the weights.
 template <Real T>
 std::size_t WorkingSetSearch<T>::choose() noexcept {
     constexpr std::size_t n_sampled = 2048;
     const Stopwatch stopwatch(workspace_.profile.choose);
     const std::size_t n = problem_.rows.rows, d = problem_.rows.cols, p = problem_.positives.rows;
-    double* const query = workspace_.wide_coef.data();
-    std::fill_n(query, d, 0.0);
+    double* const direction = workspace_.wide_coef.data();
+    std::fill_n(direction, d, 0.0);
     const auto& kernels = kernels::active_table<T>();
     for (std::size_t j = 0; j < p; ++j) {
-        kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.positives.row(j), query, d);
+        kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.positives.row(j), direction, d);
     }
-    background_.suppress(query);
-    signatures_.guess_scores(query, executor_, workspace_.signature_scratch.data(), scores_);
+    background_.suppress(direction);
+    signatures_.guess_scores(direction, executor_, workspace_.signature_scratch.data(), scores_);
 
     // The threshold is a quantile of a sample, spread evenly over the rows.
-    const std::size_t n_chosen = std::min(
-        panel_.capacity(), static_cast<std::size_t>(10.0 * std::sqrt(static_cast<double>(n))));
+    const auto wanted =
+        static_cast<std::size_t>(chosen_per_root * std::sqrt(static_cast<double>(n)));
+    const std::size_t n_chosen = std::min(wanted, panel_.capacity());
     T sample[n_sampled];
     for (std::size_t s = 0; s < n_sampled; ++s) sample[s] = scores_[s * n / n_sampled];
     T* const threshold = sample + n_sampled * n_chosen / n;
     std::nth_element(sample, threshold, sample + n_sampled, std::greater<>());
     std::size_t n_collected = 0;
     for (std::size_t i = 0; i < n && n_collected < panel_.capacity(); ++i) {
-        if (scores_[i] >= *threshold)
+        if (scores_[i] >= *threshold) {
             workspace_.collected[n_collected++] = static_cast<RowIndex>(i);
+        }
     }
     return n_collected;
+}
+
+template <Real T>
+void WorkingSetSearch<T>::leave_out_panel() noexcept {
+    for (std::size_t s = 0; s < panel_.size(); ++s) {
+        scores_[panel_.row(s)] = -std::numeric_limits<T>::infinity();
+    }
 }
 
 /// Scores all rows, and keeps the weights under which it did.
@@ -114,9 +128,7 @@ void WorkingSetSearch<T>::scan() noexcept {
     const double largest_norm = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
     scan_rounding_ = rounding_ = score_rounding_bound<T>(
         problem_.rows.cols, std::sqrt(square) * largest_norm, weights.intercept);
-    for (std::size_t s = 0; s < panel_.size(); ++s) {
-        scores_[panel_.row(s)] = -std::numeric_limits<T>::infinity();
-    }
+    leave_out_panel();
 }
 
 /// Collects into workspace.collected the rows outside of the panel whose score may exceed the

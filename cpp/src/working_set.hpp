@@ -48,6 +48,7 @@ class WorkingSetSearch {
 
   private:
     std::size_t choose() noexcept;
+    void leave_out_panel() noexcept;
     void scan() noexcept;
     std::size_t collect_reaching(double threshold) noexcept;
     void score_collected(std::size_t n_collected) noexcept;

@@ -164,6 +164,64 @@ TEMPLATE_TEST_CASE("axpy_wide adds a multiple in double precision", "", float, d
     });
 }
 
+TEMPLATE_TEST_CASE("dot_pair is three dots at once", "", float, double) {
+    using T = TestType;
+    Random random(6);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        for (std::size_t offset = 0; offset < 4; ++offset) {
+            const Buffer<T> a(n, offset, random), b(n, 3 - offset, random), c(n, 1, random);
+            T out[3];
+            kernels.dot_pair(a.data(), b.data(), c.data(), n, out);
+            CHECK(is_dot(out[0], exact_dot(a.data(), b.data(), n), n));
+            CHECK(is_dot(out[1], exact_dot(a.data(), c.data(), n), n));
+            CHECK(is_dot(out[2], exact_dot(b.data(), c.data(), n), n));
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("axpy_pair and axpy_wide_four add several multiples", "", float, double) {
+    using T = TestType;
+    Random random(7);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        // Two more roundings than one axpy has, per multiple.
+        const auto is_close = [&](double computed, double exact, double size, double epsilon) {
+            return std::abs(computed - exact) <= 4.0 * epsilon * size;
+        };
+        const Buffer<T> x0(n, 0, random), x1(n, 1, random), x2(n, 2, random), x3(n, 3, random);
+        const T* const x[] = {x0.data(), x1.data(), x2.data(), x3.data()};
+        const double alpha[] = {random.normal(), random.normal(), random.normal(), 0.0};
+
+        const Buffer<T> y(n, 2, random);
+        const auto y_before = y.copy(), before_y = y.before();
+        const T a = static_cast<T>(alpha[0]), b = static_cast<T>(alpha[1]);
+        kernels.axpy_pair(a, x[0], b, x[1], y.data(), n);
+        const Buffer<double> wide(n, 1, random);
+        const auto wide_before = wide.copy();
+        kernels.axpy_wide_four(alpha, x, wide.data(), n);
+        bool pair = true, four = true;
+        for (std::size_t j = 0; j < n; ++j) {
+            const double parts[] = {static_cast<double>(y_before[j]),
+                                    static_cast<double>(a) * static_cast<double>(x[0][j]),
+                                    static_cast<double>(b) * static_cast<double>(x[1][j])};
+            pair =
+                pair && is_close(static_cast<double>(y.data()[j]), parts[0] + parts[1] + parts[2],
+                                 std::abs(parts[0]) + std::abs(parts[1]) + std::abs(parts[2]),
+                                 static_cast<double>(std::numeric_limits<T>::epsilon()));
+            double sum = wide_before[j], size = std::abs(sum);
+            for (std::size_t r = 0; r < 4; ++r) {
+                const double part = alpha[r] * static_cast<double>(x[r][j]);
+                sum += part;
+                size += std::abs(part);
+            }
+            four =
+                four && is_close(wide.data()[j], sum, size, std::numeric_limits<double>::epsilon());
+        }
+        CHECK(pair);
+        CHECK(four);
+        CHECK(y.before() == before_y);
+    });
+}
+
 TEMPLATE_TEST_CASE("dot_rows is the dot of every row, whose bits depend on that row alone", "",
                    float, double) {
     using T = TestType;

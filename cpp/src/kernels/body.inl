@@ -47,6 +47,76 @@ void axpy(T alpha, const U* x, T* y, std::size_t n) noexcept {
     }
 }
 
+/// Two partial sums for each of three products hide the latency of the multiply-add.
+template <class V, class T = typename V::T>
+void dot_pair(const T* a, const T* b, const T* c, std::size_t n, T* out) noexcept {
+    V ab0 = V::zero(), ac0 = V::zero(), bc0 = V::zero();
+    V ab1 = V::zero(), ac1 = V::zero(), bc1 = V::zero();
+    std::size_t j = 0;
+    for (; j + 2 * V::width <= n; j += 2 * V::width) {
+        const V a0 = V::load(a + j), b0 = V::load(b + j), c0 = V::load(c + j);
+        ab0 = fma(a0, b0, ab0);
+        ac0 = fma(a0, c0, ac0);
+        bc0 = fma(b0, c0, bc0);
+        const V a1 = V::load(a + j + V::width), b1 = V::load(b + j + V::width),
+                c1 = V::load(c + j + V::width);
+        ab1 = fma(a1, b1, ab1);
+        ac1 = fma(a1, c1, ac1);
+        bc1 = fma(b1, c1, bc1);
+    }
+    for (; j + V::width <= n; j += V::width) {
+        const V a0 = V::load(a + j), b0 = V::load(b + j), c0 = V::load(c + j);
+        ab0 = fma(a0, b0, ab0);
+        ac0 = fma(a0, c0, ac0);
+        bc0 = fma(b0, c0, bc0);
+    }
+    if (j < n) {
+        const V a1 = V::load_head(a + j, n - j), b1 = V::load_head(b + j, n - j),
+                c1 = V::load_head(c + j, n - j);
+        ab1 = fma(a1, b1, ab1);
+        ac1 = fma(a1, c1, ac1);
+        bc1 = fma(b1, c1, bc1);
+    }
+    out[0] = sum(add(ab0, ab1));
+    out[1] = sum(add(ac0, ac1));
+    out[2] = sum(add(bc0, bc1));
+}
+
+template <class V, class T = typename V::T>
+void axpy_pair(T alpha, const T* x, T beta, const T* z, T* y, std::size_t n) noexcept {
+    const V alphas = V::broadcast(alpha), betas = V::broadcast(beta);
+    std::size_t j = 0;
+    for (; j + V::width <= n; j += V::width) {
+        fma(betas, V::load(z + j), fma(alphas, V::load(x + j), V::load(y + j))).store(y + j);
+    }
+    if (j < n) {
+        const std::size_t rest = n - j;
+        fma(betas, V::load_head(z + j, rest),
+            fma(alphas, V::load_head(x + j, rest), V::load_head(y + j, rest)))
+            .store_head(y + j, rest);
+    }
+}
+
+template <class V, class U>
+void axpy_wide_four(const double* alpha, const U* const* x, double* y, std::size_t n) noexcept {
+    const V a0 = V::broadcast(alpha[0]), a1 = V::broadcast(alpha[1]);
+    const V a2 = V::broadcast(alpha[2]), a3 = V::broadcast(alpha[3]);
+    std::size_t j = 0;
+    for (; j + V::width <= n; j += V::width) {
+        V sums = fma(a0, V::load(x[0] + j), V::load(y + j));
+        sums = fma(a1, V::load(x[1] + j), sums);
+        sums = fma(a2, V::load(x[2] + j), sums);
+        fma(a3, V::load(x[3] + j), sums).store(y + j);
+    }
+    if (j < n) {
+        const std::size_t rest = n - j;
+        V sums = fma(a0, V::load_head(x[0] + j, rest), V::load_head(y + j, rest));
+        sums = fma(a1, V::load_head(x[1] + j, rest), sums);
+        sums = fma(a2, V::load_head(x[2] + j, rest), sums);
+        fma(a3, V::load_head(x[3] + j, rest), sums).store_head(y + j, rest);
+    }
+}
+
 /// `Rows` rows against one w. Each row has its own two partial sums, added up in the same order
 /// for every value of Rows.
 template <class V, std::size_t Rows, class T = typename V::T>
@@ -108,23 +178,31 @@ std::uint32_t count_bits(std::uint64_t word) noexcept {
 void differing_magnitude(const std::uint64_t* rows, std::size_t n_rows, std::size_t words,
                          const std::uint64_t* signs, const std::uint64_t* planes,
                          std::uint32_t* out) noexcept {
-    for (std::size_t i = 0; i < n_rows; ++i) {
-        std::uint32_t counts[signature_planes] = {};
+    static_assert(signature_planes == 4, "one count per plane below");
+    for (std::size_t i = 0; i < n_rows; ++i, rows += words) {
+        std::uint32_t ones = 0, twos = 0, fours = 0, eights = 0;
         for (std::size_t j = 0; j < words; ++j) {
-            const std::uint64_t differing = rows[i * words + j] ^ signs[j];
-            for (std::size_t p = 0; p < signature_planes; ++p) {
-                counts[p] += count_bits(differing & planes[p * words + j]);
-            }
+            const std::uint64_t differing = rows[j] ^ signs[j];
+            ones += count_bits(differing & planes[j]);
+            twos += count_bits(differing & planes[words + j]);
+            fours += count_bits(differing & planes[2 * words + j]);
+            eights += count_bits(differing & planes[3 * words + j]);
         }
-        out[i] = 0;
-        for (std::size_t p = 0; p < signature_planes; ++p) out[i] += counts[p] << p;
+        out[i] = ones + 2 * twos + 4 * fours + 8 * eights;
     }
 }
 
 template <class T>
 constexpr KernelTable<T> table() noexcept {
-    return {dot<Vector<T>, T>,       dot<Vector<double>, T>, axpy<Vector<T>, T>,
-            axpy<Vector<double>, T>, dot_rows<Vector<T>>,    2 * Vector<T>::width};
+    return {dot<Vector<T>, T>,
+            dot<Vector<double>, T>,
+            dot_pair<Vector<T>>,
+            axpy<Vector<T>, T>,
+            axpy_pair<Vector<T>>,
+            axpy<Vector<double>, T>,
+            axpy_wide_four<Vector<double>, T>,
+            dot_rows<Vector<T>>,
+            2 * Vector<T>::width};
 }
 
 }  // namespace

@@ -17,11 +17,21 @@ struct KernelTable {
     /// sum of a[j] * b[j], computed in double precision
     double (*dot_wide)(const double* a, const T* b, std::size_t n) noexcept;
 
+    /// The three products of a with b and with c, and of b with c, into out.
+    void (*dot_pair)(const T* a, const T* b, const T* c, std::size_t n, T* out) noexcept;
+
     /// y[j] += alpha * x[j]
     void (*axpy)(T alpha, const T* x, T* y, std::size_t n) noexcept;
 
+    /// y[j] += alpha * x[j] + beta * z[j]
+    void (*axpy_pair)(T alpha, const T* x, T beta, const T* z, T* y, std::size_t n) noexcept;
+
     /// y[j] += alpha * x[j], computed and kept in double precision
     void (*axpy_wide)(double alpha, const T* x, double* y, std::size_t n) noexcept;
+
+    /// y[j] += alpha[0] * x[0][j] + ... + alpha[3] * x[3][j], in double precision
+    void (*axpy_wide_four)(const double* alpha, const T* const* x, double* y,
+                           std::size_t n) noexcept;
 
     /// out[i] = dot of row i with w. Several rows at a time share the loads of w; a row's result
     /// has the same bits wherever it stands.
