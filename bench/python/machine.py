@@ -39,6 +39,11 @@ def describe() -> dict[str, Any]:
     }
 
 
+def in_words(environment: dict[str, Any]) -> str:
+    """Name the machine in the title of a picture."""
+    return f"{environment['cpu']}, {environment['cores']} cores, {environment['active_isa']}"
+
+
 def cpu_model() -> str:
     """Return the processor's name as the system tells it."""
     try:

@@ -17,14 +17,26 @@ from exemplar_svm import _core
 
 C = 0.1
 OURS = "exemplar_svm search"
+ONE_BY_ONE = f"{OURS}, one by one"
 DUALS: tuple[bool | str, ...] = (True, False, "auto")
 
 
 class Answer(NamedTuple):
-    """Scores of ``rows``, best first; of every row, in row order, where ``rows`` is None."""
+    """Scores of ``rows``, best first; of every row, in row order, where ``rows`` is None.
+
+    A batch of queries is answered in one more dimension. ``report`` is what our search tells.
+    """
 
     scores: NDArray[Any]
     rows: NDArray[np.int64] | None = None
+    report: esvm.SearchReport | esvm.BatchReport | None = None
+
+    @property
+    def reports(self) -> list[esvm.SearchReport]:
+        """Reports of our searches, one per query."""
+        if self.report is None:
+            return []
+        return [self.report] if isinstance(self.report, esvm.SearchReport) else list(self.report)
 
 
 Run = Callable[[Floats], Answer]
@@ -69,9 +81,15 @@ def skipped() -> list[str]:
 
 
 def line_up(
-    index: esvm.ExemplarIndex, rows: Floats, *, k: int, threads: int, duals: tuple[bool | str, ...]
+    index: esvm.ExemplarIndex,
+    rows: Floats,
+    *,
+    k: int,
+    threads: int,
+    duals: tuple[bool | str, ...],
+    snap: bool,
 ) -> list[Competitor]:
-    """List every competitor that is installed, set to so many threads."""
+    """List every competitor that is wanted and installed, set to so many threads."""
     competitors = [
         Competitor(OURS, "svm", exemplar_search(index, k)),
         Competitor("exemplar_svm decision_function", "svm", exemplar_scores(index)),
@@ -80,7 +98,7 @@ def line_up(
         Competitor(f"LinearSVC dual={d}", "svm", recipe(rows, d), slow=True, serial=True)
         for d in duals
     ]
-    if not isinstance(snapml, Missing):
+    if snap and not isinstance(snapml, Missing):
         competitors.append(Competitor("Snap ML", "svm", snap_recipe(rows, threads), slow=True))
     competitors.append(Competitor("kNN, numpy", "knn", numpy_knn(rows, k)))
     if not isinstance(faiss, Missing):
@@ -92,12 +110,35 @@ def line_up(
     return competitors
 
 
+def batch_line_up(index: esvm.ExemplarIndex, rows: Floats, *, k: int) -> list[Competitor]:
+    """List what answers many queries in one call, and our search asked for them one by one."""
+    search = exemplar_search(index, k)
+    competitors = [
+        Competitor(OURS, "svm", search),
+        Competitor(ONE_BY_ONE, "svm", one_by_one(search)),
+        Competitor("kNN, numpy", "knn", numpy_knn(rows, k)),
+    ]
+    if not isinstance(faiss, Missing):
+        competitors.append(Competitor("kNN, FAISS", "knn", faiss_knn(faiss_index(rows), k)))
+    return [*competitors, Competitor("product X @ Q.T, numpy", "scoring", numpy_scoring(rows))]
+
+
 def exemplar_search(index: esvm.ExemplarIndex, k: int) -> Run:
     """Search an index built before."""
 
-    def run(query: Floats) -> Answer:
-        scores, found = index.search(query, k=k)
-        return Answer(scores, found)
+    def run(queries: Floats) -> Answer:
+        result = index.search(queries, k=k)
+        return Answer(result.scores, result.indices, result.report)
+
+    return run
+
+
+def one_by_one(search: Run) -> Run:
+    """Ask for the queries of a batch in calls of their own."""
+
+    def run(queries: Floats) -> Answer:
+        scores, found, _ = zip(*(search(query) for query in queries), strict=True)
+        return Answer(np.stack(scores), np.stack(found))
 
     return run
 
@@ -162,14 +203,15 @@ def ranked(scores: NDArray[Any]) -> Answer:
 
 def numpy_knn(rows: Floats, k: int) -> Run:
     """Search by brute force in numpy: multiply, select k, sort these."""
+    others = max(len(rows) - k, 0)
 
-    def run(query: Floats) -> Answer:
-        scores = rows @ query
-        nearest = np.arange(len(rows))
-        if k < len(rows):
-            nearest = np.argpartition(scores, len(rows) - k)[len(rows) - k :]
-        nearest = nearest[np.argsort(-scores[nearest])]
-        return Answer(scores[nearest], nearest)
+    def run(queries: Floats) -> Answer:
+        scores = queries @ rows.T
+        nearest = np.argpartition(scores, others)[..., others:]
+        best = np.take_along_axis(scores, nearest, axis=-1)
+        order = np.argsort(-best)
+        nearest = np.take_along_axis(nearest, order, axis=-1)
+        return Answer(np.take_along_axis(best, order, axis=-1), nearest)
 
     return run
 
@@ -184,9 +226,9 @@ def faiss_index(rows: Floats) -> Any:
 def faiss_knn(index: Any, k: int) -> Run:
     """Search by brute force in FAISS; its threads are set by `set_faiss_threads`."""
 
-    def run(query: Floats) -> Answer:
-        scores, nearest = index.search(query[None], k)
-        return Answer(scores[0], nearest[0])
+    def run(queries: Floats) -> Answer:
+        scores, nearest = index.search(np.atleast_2d(queries), k)
+        return Answer(scores, nearest) if queries.ndim == 2 else Answer(scores[0], nearest[0])
 
     return run
 
@@ -203,5 +245,5 @@ def core_scoring(rows: Floats, threads: int) -> Run:
 
 
 def numpy_scoring(rows: Floats) -> Run:
-    """Multiply rows by a weight vector in numpy's BLAS."""
-    return lambda coef: Answer(rows @ coef)
+    """Multiply rows by a weight vector, or by a batch of them, in numpy's BLAS."""
+    return lambda coef: Answer(rows @ coef.T)
