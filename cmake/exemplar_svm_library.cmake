@@ -9,14 +9,18 @@ add_library(exemplar_svm
   ${source_dir}/cpu_quota.cpp
   ${source_dir}/dual_coordinate_descent.cpp
   ${source_dir}/executor.cpp
+  ${source_dir}/gram_descent.cpp
+  ${source_dir}/gram_matrix.cpp
   ${source_dir}/index.cpp
   ${source_dir}/isa.cpp
   ${source_dir}/linear_svc.cpp
   ${source_dir}/panel.cpp
   ${source_dir}/positive_block.cpp
+  ${source_dir}/positives.cpp
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp
   ${source_dir}/signatures.cpp
+  ${source_dir}/sketch.cpp
   ${source_dir}/solver.cpp
   ${source_dir}/working_set.cpp
   ${source_dir}/workspace.cpp)

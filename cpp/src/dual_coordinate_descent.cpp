@@ -10,36 +10,13 @@
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
+#include "positives.hpp"
 #include "prefetch.hpp"
 
 namespace exemplar_svm {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// The part of a gradient along which the coefficient may still move.
-double projected(double gradient, double dual, double upper) noexcept {
-    if (dual <= 0.0) return std::min(gradient, 0.0);
-    if (dual >= upper) return std::max(gradient, 0.0);
-    return gradient;
-}
-
-/// What a sample adds to the duality gap. The gap is written as a sum of terms that are never
-/// negative (use ||w~ - w~_0||^2 = sum a_i y_i (f_i - f0_i)), so that nothing cancels and a gap of
-/// 1e-14 is as accurate as one of 1. With the slack u = 1 - y f(x), the squared hinge adds
-/// C (max(0, u) - a / 2C)^2 + a max(0, -u), the hinge (C - a) max(0, u) + a max(0, -u).
-double gap_term(Loss loss, double cost, double diagonal, double dual, double slack) noexcept {
-    const double hinge = std::max(slack, 0.0);
-    const double beyond = dual * std::max(-slack, 0.0);
-    if (loss == Loss::hinge) return (cost - dual) * hinge + beyond;
-    const double residual = hinge - dual * diagonal;  // D = 1 / 2C
-    return cost * residual * residual + beyond;
-}
-
-double loss_term(Loss loss, double cost, double slack) noexcept {
-    const double hinge = std::max(slack, 0.0);
-    return loss == Loss::hinge ? cost * hinge : cost * hinge * hinge;
-}
 
 }  // namespace
 
@@ -126,7 +103,7 @@ void DualCoordinateDescent<T>::start() noexcept {
         mean_square_ =
             std::inner_product(problem_.mean, problem_.mean + n_features(), problem_.mean, 0.0);
     }
-    start_positives();
+    positives_ = prepare_positives(problem_, workspace_);
     add_rows(0);
     refresh();
 }
@@ -162,50 +139,6 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
         if (bounds.upper > 0.0) std::swap(active[n_active_++], active[i]);
     }
     if (eliminates()) multiply_rows_by_positives(begin);
-}
-
-template <Real T>
-void DualCoordinateDescent<T>::start_positives() noexcept {
-    const std::size_t p = n_positives(), d = n_features();
-    std::fill(workspace_.prior_coef.begin(), workspace_.prior_coef.end(), 0.0);
-    positives_ = {workspace_.positives.data(), p, d, static_cast<std::ptrdiff_t>(d)};
-    for (std::size_t j = 0; j < p; ++j) {
-        const T* given = problem_.positives.row(j);
-        T* centred = workspace_.positives.data() + j * d;
-        for (std::size_t c = 0; c < d; ++c) {
-            const double value = static_cast<double>(given[c]);
-            const double mean = problem_.mean == nullptr ? 0.0 : problem_.mean[c];
-            centred[c] = static_cast<T>(value - mean);
-            workspace_.prior_coef[c] += problem_.prior / static_cast<double>(p) * value;
-        }
-        const double initial =
-            problem_.initial_positive_dual == nullptr ? 0.0 : problem_.initial_positive_dual[j];
-        workspace_.positive_dual[j] =
-            std::clamp(initial, 0.0, penalty(problem_.loss, positive_cost(j)).upper);
-    }
-
-    double gram[PositiveBlock::capacity * PositiveBlock::capacity];
-    double diagonal[PositiveBlock::capacity], upper[PositiveBlock::capacity];
-    if (p > PositiveBlock::capacity) {
-        block_.reset(0, gram, diagonal, upper);
-        return;
-    }
-    for (std::size_t j = 0; j < p; ++j) {
-        const Penalty bounds = penalty(problem_.loss, positive_cost(j));
-        diagonal[j] = bounds.diagonal;
-        upper[j] = bounds.upper;
-        for (std::size_t l = 0; l <= j; ++l) {
-            double product = bias_square_;
-            for (std::size_t c = 0; c < d; ++c) {
-                product += static_cast<double>(positives_.row(j)[c]) *
-                           static_cast<double>(positives_.row(l)[c]);
-            }
-            gram[j * p + l] = gram[l * p + j] = product;
-        }
-    }
-    block_.reset(p, gram, diagonal, upper);
-    for (std::size_t j = 0; j < p; ++j) block_.set_outside(j, workspace_.positive_dual[j]);
-    block_.fold();
 }
 
 /// k_ij = x~_i . x~_j for every row i from `first` on and positive j: one scan of these rows.

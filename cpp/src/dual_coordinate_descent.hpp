@@ -10,40 +10,12 @@
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
+#include "optimality.hpp"
 #include "permutation.hpp"
 #include "positive_block.hpp"
+#include "positives.hpp"
 
 namespace exemplar_svm {
-
-/// D and U of a dual coefficient: the loss as the dual sees it.
-struct Penalty {
-    double diagonal;
-    double upper;
-};
-
-inline Penalty penalty(Loss loss, double cost) noexcept {
-    if (loss == Loss::hinge) return {0.0, cost};
-    return cost > 0.0 ? Penalty{0.5 / cost, std::numeric_limits<double>::infinity()}
-                      : Penalty{0.0, 0.0};
-}
-
-/// What an epoch sees on its way, before each step.
-struct EpochSummary {
-    // The extreme projected gradients, as in Hsieh et al. 2008, Algorithm 3.
-    double highest = -std::numeric_limits<double>::infinity();
-    double lowest = std::numeric_limits<double>::infinity();
-    double gap = 0.0;          // what the duality gap would be if all had been seen at once
-    std::size_t n_inside = 0;  // samples between their bounds
-
-    double violation() const noexcept { return std::max({highest, -lowest, 0.0}); }
-
-    void add(double projected_gradient, double gap_term) noexcept {
-        highest = std::max(highest, projected_gradient);
-        lowest = std::min(lowest, projected_gradient);
-        gap += gap_term;
-        n_inside += projected_gradient != 0.0 ? 1 : 0;
-    }
-};
 
 /// The solver of solver.hpp, which can also be stopped at a rough solution and go on with more
 /// rows.
@@ -82,7 +54,6 @@ class DualCoordinateDescent {
     enum class Descent { converged, stalled, epoch_limit };
 
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
-    void start_positives() noexcept;
     void add_rows(std::size_t begin) noexcept;
     void multiply_rows_by_positives(std::size_t first) noexcept;
 
@@ -119,8 +90,7 @@ class DualCoordinateDescent {
         return problem_.costs == nullptr ? penalty_ : penalty(problem_.loss, problem_.costs[i]);
     }
     double positive_cost(std::size_t j) const noexcept {
-        return problem_.positive_costs == nullptr ? problem_.positive_cost
-                                                  : problem_.positive_costs[j];
+        return exemplar_svm::positive_cost(problem_, j);
     }
     double positive_dual(std::size_t j) const noexcept {
         return eliminates() ? block_.dual(j) : workspace_.positive_dual[j];

@@ -67,6 +67,13 @@ class PositiveBlock {
     /// Sets the coefficient of a positive, which leaves the block.
     void set_outside(std::size_t j, double dual) noexcept;
 
+    /// What the block adds to the score of a sample with products k.
+    double score(const double* k) const noexcept {
+        double sum = 0.0;
+        for (std::size_t j = 0; j < count_; ++j) sum += dual_[j] * k[j];
+        return sum;
+    }
+
     /// What the score of a sample with products k has changed by since the last fold().
     double pending_score(const double* k) const noexcept {
         double score = 0.0;

@@ -1,5 +1,6 @@
 #include "exemplar_svm/scan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -24,6 +25,42 @@ void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef ex
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        score_block(rows, begin, end, weights, scores + begin);
                    });
+}
+
+namespace {
+
+constexpr std::size_t run_of_features = 256;
+
+}  // namespace
+
+template <Real T>
+void multiply_rows(const DenseView<T>& rows, const T* coef, ExecutorRef executor,
+                   double* products) noexcept {
+    const auto& kernels = kernels::active_table<T>();
+    for_each_block(executor, row_blocks(rows),
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       constexpr std::size_t few = 16;
+                       T part[few];
+                       for (std::size_t i = begin; i < end; i += few) {
+                           const std::size_t n = std::min(few, end - i);
+                           std::fill_n(products + i, n, 0.0);
+                           for (std::size_t c = 0; c < rows.cols; c += run_of_features) {
+                               kernels.dot_rows(rows.row(i) + c, rows.stride, n, coef + c,
+                                                std::min(run_of_features, rows.cols - c), part);
+                               for (std::size_t r = 0; r < n; ++r) {
+                                   products[i + r] += static_cast<double>(part[r]);
+                               }
+                           }
+                       }
+                   });
+}
+
+template <Real T>
+double product_rounding_bound(std::size_t n_features) noexcept {
+    // By Cauchy and Schwarz the runs' bounds add up to that of the longest run, for all features.
+    return score_rounding_bound<T>(std::min(n_features, run_of_features)) +
+           static_cast<double>(n_features / run_of_features + 1) *
+               std::numeric_limits<double>::epsilon();
 }
 
 template <Real T>
@@ -55,6 +92,10 @@ template void score_block(const DenseView<double>&, std::size_t, std::size_t, We
 template void score_rows(const DenseView<float>&, WeightsView<float>, ExecutorRef, float*) noexcept;
 template void score_rows(const DenseView<double>&, WeightsView<double>, ExecutorRef,
                          double*) noexcept;
+template void multiply_rows(const DenseView<float>&, const float*, ExecutorRef, double*) noexcept;
+template void multiply_rows(const DenseView<double>&, const double*, ExecutorRef, double*) noexcept;
+template double product_rounding_bound<float>(std::size_t) noexcept;
+template double product_rounding_bound<double>(std::size_t) noexcept;
 template void square_rows(const DenseView<float>&, ExecutorRef, float*) noexcept;
 template void square_rows(const DenseView<double>&, ExecutorRef, double*) noexcept;
 template double score_rounding_bound<float>(std::size_t) noexcept;

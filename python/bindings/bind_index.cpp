@@ -114,7 +114,7 @@ SearchSettings search_settings(double C, double prior, double tol, std::uint32_t
 class PyIndex {
   public:
     PyIndex(py::array rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
-            double intercept_scaling, bool center, bool check_finite, int n_threads)
+            double intercept_scaling, bool center, bool check_finite, Method method, int n_threads)
         : rows_(std::move(rows)) {
         IndexSettings settings;
         settings.loss = loss;
@@ -123,12 +123,26 @@ class PyIndex {
         settings.intercept_scaling = intercept_scaling;
         settings.center = center;
         settings.check_finite = check_finite;
+        settings.method = method;
         with_dtype(rows_, "embeddings", [&]<class T>(T) {
             const auto view = as_dense_view<T>(rows_, "embeddings");
             without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                 index_ = std::make_unique<IndexOf<T>>(view, settings, executor);
             });
         });
+    }
+
+    /// Bytes per part of the index.
+    py::dict memory_usage() const {
+        const MemoryUsage usage =
+            std::visit([](const auto& held) { return held->index.memory_usage(); }, index_);
+        py::dict parts;
+        parts["norms"] = usage.norms;
+        parts["mean"] = usage.mean;
+        parts["background"] = usage.background;
+        parts["signatures"] = usage.signatures;
+        parts["gram"] = usage.gram;
+        return parts;
     }
 
     void refresh(int n_threads) {
@@ -255,16 +269,24 @@ void bind_index(py::module_& module) {
         .value("hinge", Loss::hinge)
         .finalize();
 
+    py::native_enum<Method>(module, "Method", "enum.Enum")
+        .value("automatic", Method::automatic)
+        .value("full", Method::full)
+        .value("working_set", Method::working_set)
+        .value("gram", Method::gram)
+        .finalize();
+
     py::class_<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
              py::arg("tol"), py::arg("max_iter"));
 
     py::class_<PyIndex>(module, "Index")
         .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
-                      int>(),
+                      Method, int>(),
              py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
              py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
-             py::arg("n_threads"))
+             py::arg("method"), py::arg("n_threads"))
+        .def("memory_usage", &PyIndex::memory_usage)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
              py::arg("n_threads"))

@@ -13,6 +13,7 @@ _Reports = tuple[
     NDArray[np.float64],  # duality_gap
     NDArray[np.float64],  # score_error_bound
     NDArray[np.int64],  # certified_k
+    NDArray[np.float64],  # profile, (m, 5)
 ]
 
 def active_isa() -> str: ...
@@ -23,6 +24,12 @@ def default_threads() -> int: ...
 class Loss(enum.Enum):
     squared_hinge = 0
     hinge = 1
+
+class Method(enum.Enum):
+    automatic = 0
+    full = 1
+    working_set = 2
+    gram = 3
 
 class SearchSettings:
     def __init__(self, *, C: float, prior: float, tol: float, max_iter: int) -> None: ...
@@ -37,8 +44,10 @@ class Index:
         intercept_scaling: float,
         center: bool,
         check_finite: bool,
+        method: Method,
         n_threads: int,
     ) -> None: ...
+    def memory_usage(self) -> dict[str, int]: ...
     def refresh(self, n_threads: int) -> None: ...
     def search(
         self, queries: NDArray[Any], k: int, settings: SearchSettings, n_threads: int

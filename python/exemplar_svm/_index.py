@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core
 from ._result import BatchReport, ExemplarModel, SearchResult
-from ._typing import ClassWeightLike, FloatArray, LossName, Rows
+from ._typing import ClassWeightLike, FloatArray, LossName, MethodName, Rows
 from ._validation import (
     as_rows,
     as_vectors,
@@ -22,6 +22,12 @@ from ._validation import (
     thread_count,
 )
 
+_METHODS = {
+    "auto": _core.Method.automatic,
+    "full": _core.Method.full,
+    "working_set": _core.Method.working_set,
+    "gram": _core.Method.gram,
+}
 _LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
 
 
@@ -60,6 +66,13 @@ class ExemplarIndex:
         Most epochs of the solver per search.
     check_finite : bool, default True
         Refuse rows with NaN or infinity. Without the check they give undefined rankings.
+    method : {"auto", "full", "working_set", "gram"}, default "auto"
+        How a search finds the rows that matter; all ways give the same ranking. "working_set"
+        keeps one bit per feature of the rows to guess which matter, looks closely at few of them
+        and proves that the others do not. "gram" keeps the products of all rows with each other
+        (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build. "full" visits every row and
+        keeps nothing but norms. "auto" takes "gram" for up to twice as many rows as features if
+        building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
     copy : bool or None, default None
         As in NumPy 2: None copies the embeddings only if it must, False raises instead, True
         always copies.
@@ -102,11 +115,16 @@ class ExemplarIndex:
         tol: float = 1e-4,
         max_iter: int = 1000,
         check_finite: bool = True,
+        method: MethodName = "auto",
         copy: bool | None = None,
         n_threads: int | None = None,
     ) -> None:
         if loss not in _LOSSES:
             raise ValueError(f"loss is {loss!r}, but must be 'squared_hinge' or 'hinge'")
+        if method not in _METHODS:
+            raise ValueError(
+                f"method is {method!r}, but must be 'auto', 'full', 'working_set' or 'gram'"
+            )
         self._C = positive_number(C, "C")
         self._prior = nonnegative_number(prior, "prior")
         self._tol = positive_number(tol, "tol")
@@ -122,6 +140,7 @@ class ExemplarIndex:
             intercept_scaling=scaling,
             center=bool(center),
             check_finite=bool(check_finite),
+            method=_METHODS[method],
             n_threads=self._n_threads,
         )
 
@@ -141,6 +160,19 @@ class ExemplarIndex:
     def dtype(self) -> np.dtype[Any]:
         """Dtype of the rows and of the scores."""
         return self._embeddings.dtype
+
+    def memory_usage(self) -> dict[str, int]:
+        """Count the bytes that the index keeps beside the rows, which it borrows.
+
+        Returns
+        -------
+        dict of str to int
+            ``"norms"``, ``"mean"`` (with ``center=True``), ``"background"`` (mean and main
+            directions of a sample), ``"signatures"`` (one bit per feature), ``"gram"``
+            (products of the rows with each other), and ``"total"``.
+        """
+        parts = self._core.memory_usage()
+        return {**parts, "total": sum(parts.values())}
 
     def search(
         self,

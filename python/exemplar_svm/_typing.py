@@ -13,4 +13,5 @@ Rows: TypeAlias = ArrayLike | Any
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IndexArray: TypeAlias = NDArray[np.int64]
 LossName: TypeAlias = Literal["squared_hinge", "hinge"]
+MethodName: TypeAlias = Literal["auto", "full", "working_set", "gram"]
 ClassWeightLike: TypeAlias = Literal["balanced"] | Mapping[int, float] | None

@@ -257,6 +257,47 @@ TEMPLATE_TEST_CASE("dot_rows is the dot of every row, whose bits depend on that 
     });
 }
 
+TEST_CASE("dot_codes is exact, and reads nothing else") {
+    Random random(6);
+    for (const Isa isa : all_isas) {
+        if (!isa_supported(isa)) continue;
+        const auto dot_codes = kernels::find(isa)->dot_codes;
+        for (const std::size_t n : {0, 16, 32, 48, 384, 1536}) {
+            for (const std::size_t n_rows : {0, 1, 2, 3, 4, 5, 7, 8, 13, 301}) {
+                const Buffer<std::int8_t> codes(n_rows * n, n_rows % 5, random);
+                const Buffer<std::int16_t> w(n, 3, random);
+                const Buffer<std::int32_t> out(n_rows, 2, random);
+                // Now and then the largest that are allowed, of one sign.
+                const bool largest = n_rows % 2 == 1;
+                const auto limit = static_cast<int>(std::min<std::size_t>(
+                    32767, n == 0 ? 0 : ((std::size_t{1} << 31) - 1) / (127 * n)));
+                for (std::size_t j = 0; j < n_rows * n; ++j) {
+                    codes.data()[j] = static_cast<std::int8_t>(
+                        largest ? -127 : static_cast<int>(random.below(255)) - 127);
+                }
+                for (std::size_t j = 0; j < n; ++j) {
+                    const auto range = static_cast<std::size_t>(2 * limit + 1);
+                    w.data()[j] = static_cast<std::int16_t>(
+                        largest ? limit : static_cast<int>(random.below(range)) - limit);
+                }
+                const auto before = out.before();
+                dot_codes(codes.data(), n_rows, w.data(), n, out.data());
+                bool exact = true;
+                for (std::size_t i = 0; i < n_rows; ++i) {
+                    std::int64_t sum = 0;
+                    for (std::size_t j = 0; j < n; ++j) {
+                        sum += std::int64_t{codes.data()[i * n + j]} * w.data()[j];
+                    }
+                    exact = exact && sum == out.data()[i];
+                }
+                INFO(isa_name(isa) << ", " << n_rows << " rows of " << n);
+                CHECK(exact);
+                CHECK(out.before() == before);
+            }
+        }
+    }
+}
+
 TEMPLATE_TEST_CASE("infinities and NaN come through", "", float, double) {
     using T = TestType;
     for_all<T>([&](const auto& kernels, std::size_t n) {

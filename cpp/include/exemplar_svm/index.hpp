@@ -23,6 +23,15 @@ enum class SearchStatus : std::uint8_t {
     invalid_input,  ///< a query that is not finite, a setting out of range, a workspace too small
 };
 
+/// Bytes of what an index keeps about its rows, which themselves are borrowed.
+struct MemoryUsage {
+    std::size_t norms = 0;
+    std::size_t mean = 0;        ///< with its products with the rows
+    std::size_t background = 0;  ///< mean and main directions of a sample
+    std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
+    std::size_t gram = 0;        ///< products of the rows with each other
+};
+
 /// What a search did and what it can prove.
 struct SearchReport {
     SearchStatus status = SearchStatus::converged;
@@ -92,6 +101,7 @@ class Index {
     std::size_t n_rows() const noexcept { return rows_.rows; }
     std::size_t n_features() const noexcept { return rows_.cols; }
     const DenseView<T>& rows() const noexcept { return rows_; }
+    MemoryUsage memory_usage() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
   private:
@@ -101,6 +111,9 @@ class Index {
         return {values, 1, rows_.cols, static_cast<std::ptrdiff_t>(rows_.cols)};
     }
 
+    bool solve_with_gram_matrix(Problem<T>& problem, const SolverSettings& settings,
+                                Workspace<T>& workspace, T* scores, TopK<T>* best,
+                                ExecutorRef executor, SolveReport& report) const noexcept;
     bool solve_with_working_set(Problem<T>& problem, const SolverSettings& settings,
                                 Workspace<T>& workspace, T* scores, TopK<T>* best,
                                 ExecutorRef executor, SolveReport& report) const noexcept;

@@ -51,6 +51,7 @@ enum class Method : std::uint8_t {
     automatic,    ///< as suits the shape of the rows and the number of positives
     full,         ///< the solver visits every row
     working_set,  ///< it visits few rows, and proves that the others do not matter
+    gram,         ///< it keeps all scores up to date by the products of the rows with each other
 };
 
 /// The exemplar SVM itself. The defaults are those of the recipe:

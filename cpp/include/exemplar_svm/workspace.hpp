@@ -19,6 +19,9 @@ class Panel;
 /// The most coordinates that a Newton step of the solver takes together (see solver.hpp).
 inline constexpr std::size_t max_polished = 256;
 
+/// The most rows whose products with each other an index keeps (Method::gram): 256 MB of float32.
+inline constexpr std::size_t max_gram_rows = 8192;
+
 /// What the verification of one block of rows adds up; summed over the blocks in order.
 struct BlockSummary {
     double violation = 0.0;  ///< largest
@@ -76,6 +79,7 @@ class Workspace {
 
     // What a search works with.
     std::vector<T> scores;                         ///< per row
+    std::vector<double> row_scores;                ///< what scores owe to the rows (Gram matrix)
     std::unique_ptr<Panel<T>> panel;               ///< the working set
     std::vector<std::uint64_t> signature_scratch;  ///< weights as signatures are multiplied with
     Weights<T> scan_weights;                       ///< those of the last scan

@@ -65,11 +65,39 @@ F64 add(F64 a, F64 b) noexcept { return {_mm512_add_pd(a.lanes, b.lanes)}; }
 float sum(F32 a) noexcept { return _mm512_reduce_add_ps(a.lanes); }
 double sum(F64 a) noexcept { return _mm512_reduce_add_pd(a.lanes); }
 
+// Integers of 16 bits in 512 would need AVX-512 BW.
+struct Shorts {
+    __m256i lanes;
+
+    static Shorts load(const std::int16_t* p) noexcept {
+        return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+    }
+    static Shorts load(const std::int8_t* p) noexcept {
+        return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+    }
+};
+
+struct Sums {
+    __m256i lanes;
+
+    static Sums zero() noexcept { return {_mm256_setzero_si256()}; }
+};
+
+Sums multiply_add(Shorts a, Shorts b, Sums c) noexcept {
+    return {_mm256_add_epi32(_mm256_madd_epi16(a.lanes, b.lanes), c.lanes)};
+}
+std::int32_t sum(Sums a) noexcept {
+    __m128i s =
+        _mm_add_epi32(_mm256_castsi256_si128(a.lanes), _mm256_extracti128_si256(a.lanes, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+
 }  // namespace
 }  // namespace exemplar_svm::kernels
 
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels avx512{table<float>(), table<double>(), differing_magnitude};
+const Kernels avx512{table<float>(), table<double>(), differing_magnitude, dot_codes};
 }

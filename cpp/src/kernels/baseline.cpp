@@ -48,11 +48,40 @@ T sum(const Vector<T>& a) noexcept {
     return (a.lane[0] + a.lane[2]) + (a.lane[1] + a.lane[3]);
 }
 
+struct Shorts {
+    std::int16_t lane[code_group];
+
+    template <class U>
+    static Shorts load(const U* p) noexcept {
+        Shorts shorts;
+        for (std::size_t l = 0; l < code_group; ++l) shorts.lane[l] = p[l];
+        return shorts;
+    }
+};
+
+struct Sums {
+    std::int32_t lane[8];
+
+    static Sums zero() noexcept { return {}; }
+};
+
+Sums multiply_add(const Shorts& a, const Shorts& b, Sums c) noexcept {
+    for (std::size_t l = 0; l < code_group / 2; ++l) {
+        c.lane[l] += a.lane[2 * l] * b.lane[2 * l] + a.lane[2 * l + 1] * b.lane[2 * l + 1];
+    }
+    return c;
+}
+std::int32_t sum(const Sums& a) noexcept {
+    std::int32_t total = 0;
+    for (const std::int32_t lane : a.lane) total += lane;
+    return total;
+}
+
 }  // namespace
 }  // namespace exemplar_svm::kernels
 
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels baseline{table<float>(), table<double>(), differing_magnitude};
+const Kernels baseline{table<float>(), table<double>(), differing_magnitude, dot_codes};
 }

@@ -9,6 +9,13 @@
 //     fma(a, b, c) = a * b + c                 fused where the instruction set has it
 //     add(a, b), sum(a)
 //
+// and `Shorts`, 16 integers of 16 bits, and `Sums`, some of 32 bits, with
+//
+//     Shorts::load(const std::int16_t*), Shorts::load(const std::int8_t*)    the latter widens
+//     Sums::zero()
+//     multiply_add(Shorts, Shorts, Sums)       adds each product to one of the sums
+//     sum(Sums)
+//
 // Everything here has internal linkage: see table.hpp.
 
 namespace exemplar_svm::kernels {
@@ -97,8 +104,8 @@ void axpy_pair(T alpha, const T* x, T beta, const T* z, T* y, std::size_t n) noe
     }
 }
 
-template <class V, class U>
-void axpy_wide_four(const double* alpha, const U* const* x, double* y, std::size_t n) noexcept {
+template <class V, class U, class T = typename V::T>
+void axpy_four(const T* alpha, const U* const* x, T* y, std::size_t n) noexcept {
     const V a0 = V::broadcast(alpha[0]), a1 = V::broadcast(alpha[1]);
     const V a2 = V::broadcast(alpha[2]), a3 = V::broadcast(alpha[3]);
     std::size_t j = 0;
@@ -192,16 +199,49 @@ void differing_magnitude(const std::uint64_t* rows, std::size_t n_rows, std::siz
     }
 }
 
+/// Asks for the cache line at p. A hint: it may do nothing.
+void prefetch([[maybe_unused]] const std::int8_t* p) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#endif
+}
+
+/// `Rows` rows of codes against one w. `ahead` is what will be read soon.
+template <std::size_t Rows>
+void dot_few_codes(const std::int8_t* codes, const std::int8_t* ahead, const std::int16_t* w,
+                   std::size_t n, std::int32_t* out) noexcept {
+    Sums sums[Rows];
+    for (std::size_t r = 0; r < Rows; ++r) sums[r] = Sums::zero();
+    for (std::size_t j = 0; j < n; j += code_group) {
+        prefetch(ahead + Rows * j);
+        const Shorts weights = Shorts::load(w + j);
+        for (std::size_t r = 0; r < Rows; ++r) {
+            sums[r] = multiply_add(Shorts::load(codes + r * n + j), weights, sums[r]);
+        }
+    }
+    for (std::size_t r = 0; r < Rows; ++r) out[r] = sum(sums[r]);
+}
+
+/// The rows lie one after the other, and four groups of codes are a cache line: it asks for one
+/// line whenever it has read one. Left to themselves, processors fetch four interleaved rows too
+/// late (Zen 1 takes 1.7 times as long).
+void dot_codes(const std::int8_t* codes, std::size_t n_rows, const std::int16_t* w, std::size_t n,
+               std::int32_t* out) noexcept {
+    constexpr std::size_t distance = 4096;
+    std::size_t i = 0;
+    for (; i + 4 <= n_rows; i += 4) {
+        const std::int8_t* const four = codes + i * n;
+        const bool has_more = (n_rows - i - 4) * n >= distance;
+        dot_few_codes<4>(four, has_more ? four + distance : four, w, n, out + i);
+    }
+    for (; i < n_rows; ++i) dot_few_codes<1>(codes + i * n, codes + i * n, w, n, out + i);
+}
+
 template <class T>
 constexpr KernelTable<T> table() noexcept {
-    return {dot<Vector<T>, T>,
-            dot<Vector<double>, T>,
-            dot_pair<Vector<T>>,
-            axpy<Vector<T>, T>,
-            axpy_pair<Vector<T>>,
-            axpy<Vector<double>, T>,
-            axpy_wide_four<Vector<double>, T>,
-            dot_rows<Vector<T>>,
+    return {dot<Vector<T>, T>,       dot<Vector<double>, T>,       dot_pair<Vector<T>>,
+            axpy<Vector<T>, T>,      axpy_pair<Vector<T>>,         axpy<Vector<double>, T>,
+            axpy_four<Vector<T>, T>, axpy_four<Vector<double>, T>, dot_rows<Vector<T>>,
             2 * Vector<T>::width};
 }
 

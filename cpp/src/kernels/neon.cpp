@@ -62,11 +62,35 @@ F64 add(F64 a, F64 b) noexcept { return {vaddq_f64(a.lanes, b.lanes)}; }
 float sum(F32 a) noexcept { return vaddvq_f32(a.lanes); }
 double sum(F64 a) noexcept { return vaddvq_f64(a.lanes); }
 
+struct Shorts {
+    int16x8_t low, high;
+
+    static Shorts load(const std::int16_t* p) noexcept { return {vld1q_s16(p), vld1q_s16(p + 8)}; }
+    static Shorts load(const std::int8_t* p) noexcept {
+        const int8x16_t narrow = vld1q_s8(p);
+        return {vmovl_s8(vget_low_s8(narrow)), vmovl_high_s8(narrow)};
+    }
+};
+
+struct Sums {
+    int32x4_t low, high;
+
+    static Sums zero() noexcept { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+};
+
+Sums multiply_add(Shorts a, Shorts b, Sums c) noexcept {
+    const int32x4_t low = vmlal_s16(c.low, vget_low_s16(a.low), vget_low_s16(b.low));
+    const int32x4_t high = vmlal_high_s16(c.high, a.low, b.low);
+    return {vmlal_s16(low, vget_low_s16(a.high), vget_low_s16(b.high)),
+            vmlal_high_s16(high, a.high, b.high)};
+}
+std::int32_t sum(Sums a) noexcept { return vaddvq_s32(vaddq_s32(a.low, a.high)); }
+
 }  // namespace
 }  // namespace exemplar_svm::kernels
 
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels neon{table<float>(), table<double>(), differing_magnitude};
+const Kernels neon{table<float>(), table<double>(), differing_magnitude, dot_codes};
 }

@@ -29,7 +29,10 @@ struct KernelTable {
     /// y[j] += alpha * x[j], computed and kept in double precision
     void (*axpy_wide)(double alpha, const T* x, double* y, std::size_t n) noexcept;
 
-    /// y[j] += alpha[0] * x[0][j] + ... + alpha[3] * x[3][j], in double precision
+    /// y[j] += alpha[0] * x[0][j] + ... + alpha[3] * x[3][j]
+    void (*axpy_four)(const T* alpha, const T* const* x, T* y, std::size_t n) noexcept;
+
+    /// The same, computed and kept in double precision
     void (*axpy_wide_four)(const double* alpha, const T* const* x, double* y,
                            std::size_t n) noexcept;
 
@@ -45,6 +48,9 @@ struct KernelTable {
 /// Bits of the magnitudes that signatures are multiplied with (signatures.hpp).
 inline constexpr std::size_t signature_planes = 4;
 
+/// Codes of a row come in groups of so many (sketch.hpp).
+inline constexpr std::size_t code_group = 16;
+
 struct Kernels {
     KernelTable<float> f32;
     KernelTable<double> f64;
@@ -54,6 +60,11 @@ struct Kernels {
     void (*differing_magnitude)(const std::uint64_t* rows, std::size_t n_rows, std::size_t words,
                                 const std::uint64_t* signs, const std::uint64_t* planes,
                                 std::uint32_t* out) noexcept;
+
+    /// out[i] = sum over j < n of codes[i * n + j] * w[j], exactly. n is a multiple of code_group,
+    /// and 127 times the sum of the |w[j]| is below 2^31, so that no sum overflows.
+    void (*dot_codes)(const std::int8_t* codes, std::size_t n_rows, const std::int16_t* w,
+                      std::size_t n, std::int32_t* out) noexcept;
 };
 
 // Each is defined where the build compiles for that instruction set.

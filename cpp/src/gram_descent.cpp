@@ -1,0 +1,285 @@
+#include "gram_descent.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "positives.hpp"
+#include "prefetch.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+// Where the first epochs do not end it, few rows support and a Newton step on them is better.
+constexpr std::uint32_t most_epochs = 48;
+
+}  // namespace
+
+template <Real T>
+GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& settings,
+                            const GramMatrix<T>& gram, ExecutorRef executor,
+                            Workspace<T>& workspace, T* scores) noexcept
+    : problem_(problem),
+      settings_(settings),
+      gram_(gram),
+      executor_(executor),
+      workspace_(workspace),
+      block_(*workspace.block),
+      scores_(scores),
+      kernels_(kernels::active_table<T>()),
+      random_(settings.seed),
+      penalty_(penalty(problem.loss, problem.cost)),
+      bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
+
+template <Real T>
+bool GramDescent<T>::solve(SolveReport& report) noexcept {
+    start();
+    const double largest_norm = std::sqrt(problem_.max_squared_norm + bias_square_);
+    const double gap_tol = std::pow(settings_.score_tol / largest_norm, 2);
+    const std::uint32_t limit = std::min(settings_.max_epochs, most_epochs);
+    // float32 changes serve while violations are large; then they start again from zero, so that
+    // the last digits are not spent on rounding.
+    double next_refresh = 1e-3;
+    double tol = settings_.tol, needed_gap = gap_tol;
+    while (report.epochs < limit) {
+        const EpochSummary seen = epoch();
+        ++report.epochs;
+        const double violation = seen.violation();
+        shrink_above_ = seen.highest > 0.0 ? seen.highest : std::numeric_limits<double>::infinity();
+        shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -std::numeric_limits<double>::infinity();
+        if (violation <= tol && seen.gap <= needed_gap) {
+            refresh();
+            verify(report);
+            if (report.violation <= settings_.tol && report.gap <= gap_tol) {
+                report.status = SolveStatus::converged;
+                return true;
+            }
+            // A row was left out too early, or the changes had drifted by rounding.
+            tol *= 0.5;
+            needed_gap *= 0.25;
+            n_active_ = n_rows();
+            shrink_above_ = std::numeric_limits<double>::infinity();
+            shrink_below_ = -std::numeric_limits<double>::infinity();
+        } else if (violation <= next_refresh) {
+            refresh();
+            next_refresh = 1e-3 * violation;
+        }
+    }
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        workspace_.positive_dual[j] = block_.dual(j);
+    }
+    return false;
+}
+
+template <Real T>
+void GramDescent<T>::start() noexcept {
+    prepare_positives(problem_, workspace_);
+    multiply_rows_by_positives();
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        workspace_.dual[i] = 0.0;
+        workspace_.active[i] = static_cast<RowIndex>(i);
+    }
+    n_active_ = n_rows();
+    refresh();
+}
+
+/// k_ij = x~_i . x~_j for every row i and positive j.
+template <Real T>
+void GramDescent<T>::multiply_rows_by_positives() noexcept {
+    const std::size_t p = block_.count(), d = problem_.rows.cols;
+    double* const row_products = workspace_.row_scores.data();
+    for (std::size_t j = 0; j < p; ++j) {
+        const T* const positive = workspace_.positives.data() + j * d;
+        double constant = bias_square_;
+        if (problem_.mean != nullptr) constant -= kernels_.dot_wide(problem_.mean, positive, d);
+        multiply_rows(problem_.rows, positive, executor_, row_products);
+        for (std::size_t i = 0; i < n_rows(); ++i) {
+            workspace_.products[i * p + j] = static_cast<T>(row_products[i] + constant);
+        }
+    }
+}
+
+template <Real T>
+EpochSummary GramDescent<T>::epoch() noexcept {
+    EpochSummary seen;
+    RowIndex* const active = workspace_.active.data();
+    permute(active, n_active_, random_);
+    for (std::size_t s = 0; s < n_active_;) {
+        if (visit(active[s], seen)) {
+            ++s;
+        } else {
+            std::swap(active[s], active[--n_active_]);
+        }
+    }
+    flush();
+    return seen;
+}
+
+/// One step of coordinate descent. Returns whether the row stays active.
+template <Real T>
+bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
+    double& dual = workspace_.dual[i];
+    double k[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < block_.count(); ++j) k[j] = static_cast<double>(products(i)[j]);
+    const T* const gram = gram_.row(i);
+    double score = workspace_.row_scores[i] + static_cast<double>(scores_[i]) + block_.score(k);
+    for (std::size_t w = 0; w < n_waiting_; ++w) {
+        score += static_cast<double>(changes_[w]) * static_cast<double>(gram[waiting_[w]]);
+    }
+    const double slack = 1.0 + score;
+    const double gradient = penalty_.diagonal * dual - slack;
+    if (settings_.shrinking && ((dual <= 0.0 && gradient > shrink_above_) ||
+                                (dual >= penalty_.upper && gradient < shrink_below_))) {
+        return false;
+    }
+    const double violation = projected(gradient, dual, penalty_.upper);
+    seen.add(violation, gap_term(problem_.loss, problem_.cost, penalty_.diagonal, dual, slack));
+    if (violation == 0.0) return true;
+
+    const double curvature = static_cast<double>(gram[i]) + penalty_.diagonal;
+    Coordinate coordinate{gradient, curvature, penalty_.diagonal,
+                          -1.0,     -dual,     penalty_.upper - dual};
+    const double step = block_.minimise(coordinate, k);
+    dual = coordinate.settle(dual + step, penalty_.upper);
+    waiting_[n_waiting_] = i;
+    changes_[n_waiting_] = static_cast<T>(-step);
+    if (++n_waiting_ == max_waiting) flush();
+    return true;
+}
+
+/// Brings the waiting steps into the scores of all rows.
+template <Real T>
+void GramDescent<T>::flush() noexcept {
+    const T* rows[max_waiting];
+    for (std::size_t w = 0; w < n_waiting_; ++w) rows[w] = gram_.row(waiting_[w]);
+    if (n_waiting_ == max_waiting) {
+        kernels_.axpy_four(changes_, rows, scores_, n_rows());
+    } else {
+        for (std::size_t w = 0; w < n_waiting_; ++w) {
+            kernels_.axpy(changes_[w], rows[w], scores_, n_rows());
+        }
+    }
+    n_waiting_ = 0;
+}
+
+/// Recomputes what the scores owe to the prior and the rows, in double precision, and makes the
+/// positives optimal for it.
+template <Real T>
+void GramDescent<T>::refresh() noexcept {
+    const std::size_t n = n_rows(), p = block_.count();
+    double* const row_scores = workspace_.row_scores.data();
+    std::fill_n(row_scores, n, 0.0);
+    std::fill_n(scores_, n, T(0));
+    double mean_square = 0.0;
+    for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
+        mean_square += problem_.mean[c] * problem_.mean[c];
+    }
+    // w_0 . (x_i - m) with w_0 = prior * (mean of the positives as they were given)
+    for (std::size_t i = 0; problem_.prior > 0.0 && i < n; ++i) {
+        double sum = 0.0;
+        for (std::size_t j = 0; j < p; ++j) sum += static_cast<double>(products(i)[j]);
+        sum = sum / static_cast<double>(p) - bias_square_;
+        if (problem_.mean != nullptr) {
+            sum += static_cast<double>(problem_.mean_products[i]) - mean_square;
+        }
+        row_scores[i] = problem_.prior * sum;
+    }
+    double duals[max_waiting];
+    const T* rows[max_waiting];
+    std::size_t n_rows_waiting = 0;
+    double positive_scores[PositiveBlock::capacity] = {};
+    for (std::size_t i = 0; i < n; ++i) {
+        const double dual = workspace_.dual[i];
+        if (dual == 0.0) continue;
+        for (std::size_t j = 0; j < p; ++j) {
+            positive_scores[j] -= dual * static_cast<double>(products(i)[j]);
+        }
+        duals[n_rows_waiting] = -dual;
+        rows[n_rows_waiting] = gram_.row(i);
+        if (++n_rows_waiting < max_waiting) continue;
+        kernels_.axpy_wide_four(duals, rows, row_scores, n);
+        n_rows_waiting = 0;
+    }
+    for (std::size_t r = 0; r < n_rows_waiting; ++r) {
+        kernels_.axpy_wide(duals[r], rows[r], row_scores, n);
+    }
+
+    double gradients[PositiveBlock::capacity];
+    for (std::size_t j = 0; j < p; ++j) {
+        const T* const positive = workspace_.positives.data() + j * problem_.rows.cols;
+        positive_scores[j] +=
+            kernels_.dot_wide(workspace_.prior_coef.data(), positive, problem_.rows.cols);
+        positive_scores_[j] = positive_scores[j];
+        gradients[j] = positive_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);
+        for (std::size_t l = 0; l < p; ++l) {
+            gradients[j] += block_.gram_row(j)[l] * block_.dual(l);
+        }
+    }
+    block_.optimise(gradients);
+}
+
+/// Measures all optimality conditions and the gap, and leaves the scores in scores_.
+template <Real T>
+void GramDescent<T>::verify(SolveReport& report) noexcept {
+    const std::size_t n = n_rows(), p = block_.count();
+    double dual_sum = 0.0;
+    for (std::size_t i = 0; i < n; ++i) dual_sum += workspace_.dual[i];
+    for (std::size_t j = 0; j < p; ++j) dual_sum += block_.dual(j) + problem_.prior;
+    // Every product errs by at most rounding * (the norms); sums are in double precision.
+    double largest = problem_.max_squared_norm, mean_square = 0.0;
+    for (std::size_t j = 0; j < p; ++j) largest = std::max(largest, block_.gram_row(j)[j]);
+    for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
+        mean_square += problem_.mean[c] * problem_.mean[c];
+    }
+    const double largest_norm = std::sqrt(largest) + std::sqrt(mean_square);
+    const double rounding = dual_sum * (largest_norm * largest_norm + bias_square_) *
+                            (GramMatrix<T>::rounding(problem_.rows.cols) +
+                             static_cast<double>(n + p) * std::numeric_limits<double>::epsilon());
+
+    report.n_support = 0;
+    report.violation = report.gap = 0.0;
+    double quadratic_rounding = 0.0, linear_rounding = 0.0, largest_score = 0.0;
+    const auto measure = [&](double cost, Penalty bounds, double dual, double slack) noexcept {
+        const double gradient = bounds.diagonal * dual - slack;
+        report.violation =
+            std::max(report.violation, std::abs(projected(gradient, dual, bounds.upper)));
+        report.gap += gap_term(problem_.loss, cost, bounds.diagonal, dual, slack);
+        const bool may_lose = slack > -rounding, may_gain = dual > 0.0 && slack < rounding;
+        if (problem_.loss == Loss::hinge) {
+            linear_rounding += std::max(may_lose ? cost - dual : 0.0, may_gain ? dual : 0.0);
+        } else {
+            quadratic_rounding += may_lose ? cost : 0.0;
+            linear_rounding += may_gain ? dual : 0.0;
+        }
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+        double k[PositiveBlock::capacity];
+        for (std::size_t j = 0; j < p; ++j) k[j] = static_cast<double>(products(i)[j]);
+        const double dual = workspace_.dual[i];
+        const double score = workspace_.row_scores[i] + block_.score(k);
+        measure(problem_.cost, penalty_, dual, 1.0 + score);
+        report.n_support += dual > 0.0 ? 1 : 0;
+        largest_score = std::max(largest_score, std::abs(score));
+        scores_[i] = static_cast<T>(score);
+    }
+    for (std::size_t j = 0; j < p; ++j) {
+        double score = positive_scores_[j];
+        for (std::size_t l = 0; l < p; ++l) score += block_.gram_row(j)[l] * block_.dual(l);
+        const double cost = positive_cost(problem_, j);
+        measure(cost, penalty(problem_.loss, cost), block_.dual(j), 1.0 - score);
+        workspace_.positive_dual[j] = block_.dual(j);
+    }
+    // The gap is summed from terms that are never negative (optimality.hpp); rounding enters it as
+    // in DualCoordinateDescent::gap_with_rounding.
+    const double root = std::sqrt(report.gap) + rounding * std::sqrt(quadratic_rounding);
+    report.weights_error_bound = weights_error_from_gap(root * root + rounding * linear_rounding);
+    report.score_rounding_bound =
+        rounding + 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest_score;
+}
+
+template class GramDescent<float>;
+template class GramDescent<double>;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/real.hpp"
+
+namespace exemplar_svm {
+
+/// The products x~_i . x~_j of all rows with each other: n^2 values, computed in n^2 d / 2 steps.
+template <Real T>
+class GramMatrix {
+  public:
+    GramMatrix() = default;
+
+    /// @param mean  subtracted from the rows; null: the rows as they are
+    GramMatrix(const DenseView<T>& rows, const double* mean, double intercept_scaling,
+               ExecutorRef executor);
+
+    bool empty() const noexcept { return values_.empty(); }
+    std::size_t bytes() const noexcept { return values_.size() * sizeof(T); }
+    const T* row(std::size_t i) const noexcept { return values_.data() + i * n_rows_; }
+
+    /// Bound on the error of a product, relative to the norms of its rows (where there is a mean,
+    /// of the rows as they are).
+    static double rounding(std::size_t n_features) noexcept;
+
+  private:
+    std::size_t n_rows_ = 0;
+    std::vector<T> values_;
+};
+
+}  // namespace exemplar_svm
