@@ -9,6 +9,7 @@ add_library(exemplar_svm
   ${source_dir}/cpu_quota.cpp
   ${source_dir}/dual_coordinate_descent.cpp
   ${source_dir}/executor.cpp
+  ${source_dir}/exemplar_search.cpp
   ${source_dir}/gram_descent.cpp
   ${source_dir}/gram_matrix.cpp
   ${source_dir}/index.cpp
@@ -17,6 +18,7 @@ add_library(exemplar_svm
   ${source_dir}/panel.cpp
   ${source_dir}/positive_block.cpp
   ${source_dir}/positives.cpp
+  ${source_dir}/row_statistics.cpp
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp
   ${source_dir}/signatures.cpp

@@ -2,18 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace exemplar_svm {
 namespace {
 
 template <Real T>
 double distance(const T* a, const T* b, std::size_t n) noexcept {
-    double sum = 0.0;
-    for (std::size_t j = 0; j < n; ++j) {
+    constexpr std::size_t lanes = 8;  // as many sums at once as hide the latency of an addition
+    double sums[lanes] = {};
+    const auto add = [&](std::size_t lane, std::size_t j) {
         const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
-        sum += difference * difference;
+        sums[lane] += difference * difference;
+    };
+    std::size_t j = 0;
+    for (; j + lanes <= n; j += lanes) {
+        for (std::size_t lane = 0; lane < lanes; ++lane) add(lane, j + lane);
     }
-    return std::sqrt(sum);
+    for (; j < n; ++j) add(0, j);
+    return std::sqrt(std::accumulate(sums, sums + lanes, 0.0));
 }
 
 }  // namespace

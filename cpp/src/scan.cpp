@@ -19,6 +19,25 @@ void score_block(const DenseView<T>& rows, std::size_t begin, std::size_t end,
 }
 
 template <Real T>
+void score_block_together(const DenseView<T>& rows, std::size_t begin, std::size_t end,
+                          const WeightsView<T>* weights, std::size_t n_weights,
+                          T* const* scores) noexcept {
+    const auto& kernels = kernels::active_table<T>();
+    std::size_t q = 0;
+    for (; q + 2 <= n_weights; q += 2) {
+        T* const out[] = {scores[q] + begin, scores[q + 1] + begin};
+        kernels.dot_rows_two(rows.row(begin), rows.stride, end - begin, weights[q].coef,
+                             weights[q + 1].coef, rows.cols, out[0], out[1]);
+        for (std::size_t two = 0; two < 2; ++two) {
+            for (std::size_t i = 0; i < end - begin; ++i) {
+                out[two][i] = static_cast<T>(out[two][i] + weights[q + two].intercept);
+            }
+        }
+    }
+    if (q < n_weights) score_block(rows, begin, end, weights[q], scores[q] + begin);
+}
+
+template <Real T>
 void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef executor,
                 T* scores) noexcept {
     for_each_block(executor, row_blocks(rows),
@@ -89,6 +108,11 @@ template void score_block(const DenseView<float>&, std::size_t, std::size_t, Wei
                           float*) noexcept;
 template void score_block(const DenseView<double>&, std::size_t, std::size_t, WeightsView<double>,
                           double*) noexcept;
+template void score_block_together(const DenseView<float>&, std::size_t, std::size_t,
+                                   const WeightsView<float>*, std::size_t, float* const*) noexcept;
+template void score_block_together(const DenseView<double>&, std::size_t, std::size_t,
+                                   const WeightsView<double>*, std::size_t,
+                                   double* const*) noexcept;
 template void score_rows(const DenseView<float>&, WeightsView<float>, ExecutorRef, float*) noexcept;
 template void score_rows(const DenseView<double>&, WeightsView<double>, ExecutorRef,
                          double*) noexcept;

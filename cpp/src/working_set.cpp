@@ -5,7 +5,6 @@
 #include <functional>
 #include <limits>
 
-#include "dual_coordinate_descent.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
@@ -22,6 +21,8 @@ constexpr double rough_tol = 0.2;
 
 // Rows that come this close to the margin in the scan join the panel too: the weights still move.
 constexpr double slack = 0.02;
+
+constexpr int most_scans = 4;
 
 }  // namespace
 
@@ -41,33 +42,70 @@ WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const SolverSet
       blocks_(row_blocks(problem.rows)) {}
 
 template <Real T>
-bool WorkingSetSearch<T>::solve(SolveReport& report) noexcept {
+void WorkingSetSearch<T>::begin() noexcept {
     panel_.clear();
-    if (!add_collected(choose())) return false;
-    DualCoordinateDescent<T> solver(panel_.restrict(problem_), settings_, executor_, workspace_,
-                                    panel_.scores.data());
-    {
-        const Stopwatch stopwatch(workspace_.profile.solve);
-        solver.start();
-        solver.approach(std::max(settings_.tol, rough_tol));
-    }
-    scan();
+    add_collected(choose());
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    solver_.emplace(panel_.restrict(problem_), settings_, executor_, workspace_,
+                    panel_.scores.data());
+    solver_->start();
+    solver_->approach(std::max(settings_.tol, rough_tol));
+}
+
+template <Real T>
+bool WorkingSetSearch<T>::finish(SolveReport& report) noexcept {
     std::size_t n_joining = collect_reaching(-1.0 - slack);
-    for (;;) {
-        if (!add_collected(n_joining)) return false;
-        {
-            const Stopwatch stopwatch(workspace_.profile.solve);
-            solver.extend(panel_.restrict(problem_));
-            report = solver.finish();
-        }
-        rounding_ = report.score_rounding_bound;
-        if (report.status == SolveStatus::epoch_limit) {
+    for (int scans = 1; n_joining > most_joining(); ++scans) {
+        // The weights of the scan were far off. The worst rows of many make them better.
+        if (scans == most_scans || panel_.size() == panel_.capacity()) {
             scatter_dual();
             return false;
         }
-        n_joining = collect_violating();
-        if (n_joining == 0) return true;
+        add_worst(n_joining);
+        {
+            const Stopwatch stopwatch(workspace_.profile.solve);
+            solver_->extend(panel_.restrict(problem_));
+            solver_->approach(std::max(settings_.tol, rough_tol));
+        }
+        scan();
+        n_joining = collect_reaching(-1.0 - slack);
     }
+    for (;;) {
+        add_collected(n_joining);
+        {
+            const Stopwatch stopwatch(workspace_.profile.solve);
+            solver_->extend(panel_.restrict(problem_));
+            report = solver_->finish();
+        }
+        rounding_ = report.score_rounding_bound;
+        n_joining = collect_violating();
+        if (n_joining == 0 && report.status != SolveStatus::epoch_limit) return true;
+        if (panel_.size() + n_joining > panel_.capacity() ||
+            report.status == SolveStatus::epoch_limit) {
+            scatter_dual();
+            return false;
+        }
+    }
+}
+
+/// A scan costs about as much as copying and visiting an eighth of the rows.
+template <Real T>
+std::size_t WorkingSetSearch<T>::most_joining() const noexcept {
+    return std::min(panel_.capacity() - panel_.size(),
+                    std::max(panel_.size(), problem_.rows.rows / 8));
+}
+
+/// Moves the collected rows that score highest into the panel, not more than it has.
+template <Real T>
+void WorkingSetSearch<T>::add_worst(std::size_t n_collected) noexcept {
+    const std::size_t n_free = panel_.capacity() - panel_.size();
+    const std::size_t n_worst = std::min({n_collected, panel_.size(), n_free});
+    RowIndex* const collected = workspace_.collected.data();
+    std::nth_element(collected, collected + n_worst - 1, collected + n_collected,
+                     [&](RowIndex a, RowIndex b) {
+                         return scores_[a] > scores_[b] || (scores_[a] == scores_[b] && a < b);
+                     });
+    add_collected(n_worst);
 }
 
 /// Collects the rows that seem to score highest under a Gaussian approximation of the weights.
@@ -109,26 +147,55 @@ void WorkingSetSearch<T>::leave_out_panel() noexcept {
     }
 }
 
-/// Scores all rows, and keeps the weights under which it did.
 template <Real T>
 void WorkingSetSearch<T>::scan() noexcept {
-    const Stopwatch stopwatch(workspace_.profile.scan);
-    const WeightsView<T> weights = workspace_.weights.view();
-    for_each_block(
-        executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-            score_block(problem_.rows, begin, end, weights, scores_ + begin);
-            workspace_.block_highest[block] = *std::max_element(scores_ + begin, scores_ + end);
-        });
+    WorkingSetSearch* const alone[] = {this};
+    scan_together(alone, 1, executor_);
+}
+
+/// Keeps the weights under which all rows have been scored.
+template <Real T>
+void WorkingSetSearch<T>::end_scan() noexcept {
     workspace_.scan_weights = workspace_.weights;
     double square = 0.0, mean_square = 0.0;
     for (std::size_t c = 0; c < problem_.rows.cols; ++c) {
-        square += static_cast<double>(weights.coef[c]) * static_cast<double>(weights.coef[c]);
+        const auto w = static_cast<double>(workspace_.weights.coef[c]);
+        square += w * w;
         if (problem_.mean != nullptr) mean_square += problem_.mean[c] * problem_.mean[c];
     }
     const double largest_norm = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
     scan_rounding_ = rounding_ = score_rounding_bound<T>(
-        problem_.rows.cols, std::sqrt(square) * largest_norm, weights.intercept);
+        problem_.rows.cols, std::sqrt(square) * largest_norm, workspace_.weights.intercept);
     leave_out_panel();
+}
+
+template <Real T>
+void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
+                   ExecutorRef executor) noexcept {
+    if (n_searches == 0) return;
+    WeightsView<T> weights[max_batch];
+    T* scores[max_batch];
+    for (std::size_t q = 0; q < n_searches; ++q) {
+        weights[q] = searches[q]->workspace_.weights.view();
+        scores[q] = searches[q]->scores_;
+    }
+    double seconds = 0.0;
+    {
+        const Stopwatch stopwatch(seconds);
+        const DenseView<T>& rows = searches[0]->problem_.rows;
+        for_each_block(executor, row_blocks(rows),
+                       [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+                           score_block_together(rows, begin, end, weights, n_searches, scores);
+                           for (std::size_t q = 0; q < n_searches; ++q) {
+                               searches[q]->workspace_.block_highest[block] =
+                                   *std::max_element(scores[q] + begin, scores[q] + end);
+                           }
+                       });
+        for (std::size_t q = 0; q < n_searches; ++q) searches[q]->end_scan();
+    }
+    for (std::size_t q = 0; q < n_searches; ++q) {
+        searches[q]->workspace_.profile.scan += seconds / static_cast<double>(n_searches);
+    }
 }
 
 /// Collects into workspace.collected the rows outside of the panel whose score may exceed the
@@ -194,19 +261,14 @@ std::size_t WorkingSetSearch<T>::collect_violating() noexcept {
     return n_violating;
 }
 
-/// Moves the collected rows into the panel. Returns false if they do not fit.
+/// Moves the first n rows collected into the panel.
 template <Real T>
-bool WorkingSetSearch<T>::add_collected(std::size_t n_collected) noexcept {
+void WorkingSetSearch<T>::add_collected(std::size_t n) noexcept {
     const Stopwatch stopwatch(workspace_.profile.gather);
-    if (panel_.size() + n_collected > panel_.capacity()) {
-        scatter_dual();
-        return false;
-    }
-    panel_.add(problem_, workspace_.collected.data(), n_collected, executor_);
-    for (std::size_t s = 0; s < n_collected; ++s) {
+    panel_.add(problem_, workspace_.collected.data(), n, executor_);
+    for (std::size_t s = 0; s < n; ++s) {
         scores_[workspace_.collected[s]] = -std::numeric_limits<T>::infinity();
     }
-    return true;
 }
 
 template <Real T>
@@ -228,6 +290,8 @@ void WorkingSetSearch<T>::scatter_dual() noexcept {
     panel_.scatter(workspace_.dual);
 }
 
+template void scan_together(WorkingSetSearch<float>* const*, std::size_t, ExecutorRef) noexcept;
+template void scan_together(WorkingSetSearch<double>* const*, std::size_t, ExecutorRef) noexcept;
 template class WorkingSetSearch<float>;
 template class WorkingSetSearch<double>;
 

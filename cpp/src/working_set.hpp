@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "background.hpp"
+#include "dual_coordinate_descent.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/top_k.hpp"
@@ -35,10 +37,14 @@ class WorkingSetSearch {
                      const Background<T>& background, const Signatures<T>& signatures,
                      ExecutorRef executor, Workspace<T>& workspace, T* scores) noexcept;
 
-    /// Returns false if the panel cannot hold the working set, or max_epochs were not enough: then
-    /// a solver over all rows has to go on from the dual coefficients, which it finds in
-    /// workspace.dual.
-    bool solve(SolveReport& report) noexcept;
+    /// Up to the scan, which comes next: scan(), or scan_together() with other searches.
+    void begin() noexcept;
+    void scan() noexcept;
+
+    /// The rest. Returns false if the panel cannot hold the working set, or max_epochs were not
+    /// enough: then a solver over all rows has to go on from the dual coefficients, which it finds
+    /// in workspace.dual.
+    bool finish(SolveReport& report) noexcept;
 
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
@@ -47,13 +53,19 @@ class WorkingSetSearch {
     void scatter_dual() noexcept;
 
   private:
+    template <Real U>
+    friend void scan_together(WorkingSetSearch<U>* const* searches, std::size_t n_searches,
+                              ExecutorRef executor) noexcept;
+
     std::size_t choose() noexcept;
     void leave_out_panel() noexcept;
-    void scan() noexcept;
+    void end_scan() noexcept;
+    std::size_t most_joining() const noexcept;
+    void add_worst(std::size_t n_collected) noexcept;
     std::size_t collect_reaching(double threshold) noexcept;
     void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
-    bool add_collected(std::size_t n_collected) noexcept;
+    void add_collected(std::size_t n) noexcept;
 
     const Problem<T>& problem_;
     const SolverSettings& settings_;
@@ -64,9 +76,16 @@ class WorkingSetSearch {
     Panel<T>& panel_;
     T* scores_;  // of the scan; -infinity for rows of the panel
     RowBlocks blocks_;
+    std::optional<DualCoordinateDescent<T>> solver_;
 
     double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
     double rounding_ = 0.0;       // and under the present weights
 };
+
+/// Scores all rows under the weights of several searches of the same rows, at most max_batch, in
+/// one reading of the rows. Scores have the bits that a scan alone gives.
+template <Real T>
+void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
+                   ExecutorRef executor) noexcept;
 
 }  // namespace exemplar_svm

@@ -235,23 +235,34 @@ class PyIndex {
                 py::array_t<T> scores({m, static_cast<py::ssize_t>(width)});
                 py::array_t<RowNumber> rows({m, static_cast<py::ssize_t>(k ? width : 0)});
                 Reports reports(m);
-                auto workspace = held->workspaces.take(index, k ? width : 0, 1);
+                std::vector<std::unique_ptr<Workspace<T>>> workspaces;
+                std::vector<Workspace<T>*> borrowed;
+                for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
+                    workspaces.push_back(held->workspaces.take(index, k ? width : 0, 1));
+                    borrowed.push_back(workspaces.back().get());
+                }
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
                 std::vector<SearchReport> done(view.rows);
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    for (std::size_t i = 0; i < view.rows; ++i) {
-                        const DenseView<T> query{view.row(i), 1, view.cols, view.stride};
-                        T* const own_scores = scores_out + i * width;
-                        done[i] =
-                            k ? index.search_shared(query, *k, settings, *workspace, own_scores,
-                                                    rows_out + i * width, executor)
-                              : index.fit(query, settings, *workspace, own_scores, executor);
+                    if (view.rows == 1 && k) {  // the threads have one search to themselves
+                        done[0] = index.search_shared(view, *k, settings, *borrowed[0], scores_out,
+                                                      rows_out, executor);
+                    } else if (view.rows == 1) {
+                        done[0] = index.fit(view, settings, *borrowed[0], scores_out, executor);
+                    } else if (k) {
+                        index.search_batch(view, *k, settings, borrowed.data(), borrowed.size(),
+                                           scores_out, rows_out, done.data(), executor);
+                    } else {
+                        index.score_batch(view, settings, borrowed.data(), borrowed.size(),
+                                          scores_out, done.data(), executor);
                     }
                 });
                 for (py::ssize_t i = 0; i < m; ++i)
                     reports.set(i, done[static_cast<std::size_t>(i)]);
-                held->workspaces.give_back(std::move(workspace));
+                for (auto& workspace : workspaces) {
+                    held->workspaces.give_back(std::move(workspace));
+                }
                 return py::make_tuple(scores, rows, reports.arrays());
             },
             index_);

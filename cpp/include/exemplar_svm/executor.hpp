@@ -85,6 +85,13 @@ class RowBlocks {
           rows_per_block_(std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(row_bytes, 1),
                                                   min_rows, max_rows)) {}
 
+    /// Blocks of one row each, for rows that stand for larger pieces of work.
+    static RowBlocks one_by_one(std::size_t n_rows) noexcept {
+        RowBlocks blocks(n_rows, 0);
+        blocks.rows_per_block_ = 1;
+        return blocks;
+    }
+
     std::size_t count() const noexcept { return (n_rows_ + rows_per_block_ - 1) / rows_per_block_; }
     std::size_t begin(std::size_t block) const noexcept { return block * rows_per_block_; }
     std::size_t end(std::size_t block) const noexcept {

@@ -9,19 +9,15 @@
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
-#include "exemplar_svm/profile.hpp"
+#include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 
-enum class SearchStatus : std::uint8_t {
-    converged,
-    epoch_limit,
-    precision_limit,
-    invalid_input,  ///< a query that is not finite, a setting out of range, a workspace too small
-};
+template <Real T>
+struct RowStatistics;
 
 /// Bytes of what an index keeps about its rows, which themselves are borrowed.
 struct MemoryUsage {
@@ -30,19 +26,6 @@ struct MemoryUsage {
     std::size_t background = 0;  ///< mean and main directions of a sample
     std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
     std::size_t gram = 0;        ///< products of the rows with each other
-};
-
-/// What a search did and what it can prove.
-struct SearchReport {
-    SearchStatus status = SearchStatus::converged;
-    std::uint32_t epochs = 0;
-    std::size_t n_support = 0;
-    double duality_gap = 0.0;
-    /// No score of any row is further than this from its exact value.
-    double score_error_bound = 0.0;
-    /// How many of the leading ranks are proven to be the exact optimum's.
-    std::size_t certified_k = 0;
-    SearchProfile profile;
 };
 
 /// Rows to search, and what is computed about them once: their norms, for centring their mean, and
@@ -98,6 +81,23 @@ class Index {
                      Workspace<T>& workspace, T* scores_out,
                      ExecutorRef executor = SerialExecutor{}) const noexcept;
 
+    /// One search per row of `queries`, several at a time: they share the scans of the rows, and
+    /// the threads are spread over the rest. Results have the bits of single searches.
+    ///
+    /// @param workspaces  at least one; as many as are given, up to max_batch, are searched at once
+    /// @param scores_out  k values per query
+    /// @param rows_out    k row numbers per query
+    /// @param reports     one per query
+    void search_batch(DenseView<T> queries, std::size_t k, const SearchSettings& settings,
+                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
+                      RowNumber* rows_out, SearchReport* reports,
+                      ExecutorRef executor = SerialExecutor{}) const noexcept;
+
+    /// The same with the scores of all rows, n_rows() per query, in place of the best.
+    void score_batch(DenseView<T> queries, const SearchSettings& settings,
+                     Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
+                     SearchReport* reports, ExecutorRef executor = SerialExecutor{}) const noexcept;
+
     std::size_t n_rows() const noexcept { return rows_.rows; }
     std::size_t n_features() const noexcept { return rows_.cols; }
     const DenseView<T>& rows() const noexcept { return rows_; }
@@ -105,25 +105,18 @@ class Index {
     const IndexSettings& settings() const noexcept { return settings_; }
 
   private:
-    struct Statistics;  // what is computed from the rows
-
     DenseView<T> one_row(const T* values) const noexcept {
         return {values, 1, rows_.cols, static_cast<std::ptrdiff_t>(rows_.cols)};
     }
 
-    bool solve_with_gram_matrix(Problem<T>& problem, const SolverSettings& settings,
-                                Workspace<T>& workspace, T* scores, TopK<T>* best,
-                                ExecutorRef executor, SolveReport& report) const noexcept;
-    bool solve_with_working_set(Problem<T>& problem, const SolverSettings& settings,
-                                Workspace<T>& workspace, T* scores, TopK<T>* best,
-                                ExecutorRef executor, SolveReport& report) const noexcept;
-    SearchReport train(DenseView<T> positives, const SearchSettings& settings,
-                       Workspace<T>& workspace, T* scores, TopK<T>* best, ExecutorRef executor,
-                       ScoreError& error) const noexcept;
+    template <class Finish>
+    void search_each(DenseView<T> queries, const SearchSettings& settings,
+                     Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
+                     ExecutorRef executor, Finish&& finish) const noexcept;
 
     DenseView<T> rows_;
     IndexSettings settings_;
-    std::unique_ptr<const Statistics> statistics_;
+    std::unique_ptr<const RowStatistics<T>> statistics_;
 };
 
 }  // namespace exemplar_svm

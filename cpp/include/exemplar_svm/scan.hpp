@@ -23,6 +23,13 @@ template <Real T>
 void score_block(const DenseView<T>& rows, std::size_t begin, std::size_t end,
                  WeightsView<T> weights, T* scores) noexcept;
 
+/// score_block under several weights at once, scores[q] for weights[q]: the same bits, and the rows
+/// are read from memory once.
+template <Real T>
+void score_block_together(const DenseView<T>& rows, std::size_t begin, std::size_t end,
+                          const WeightsView<T>* weights, std::size_t n_weights,
+                          T* const* scores) noexcept;
+
 /// scores[i] = coef . x_i + intercept for every row.
 template <Real T>
 void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef executor,

@@ -19,6 +19,9 @@ class Panel;
 /// The most coordinates that a Newton step of the solver takes together (see solver.hpp).
 inline constexpr std::size_t max_polished = 256;
 
+/// The most searches of a batch that share a scan.
+inline constexpr std::size_t max_batch = 8;
+
 /// The most rows whose products with each other an index keeps (Method::gram): 256 MB of float32.
 inline constexpr std::size_t max_gram_rows = 8192;
 

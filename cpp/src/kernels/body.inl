@@ -158,6 +158,53 @@ void dot_few_rows(const T* rows, std::ptrdiff_t stride, const T* w, std::size_t 
     for (std::size_t r = 0; r < Rows; ++r) out[r] = sum(add(even[r], odd[r]));
 }
 
+/// The same with two w: the partial sums of a row with each are those of dot_few_rows.
+template <class V, std::size_t Rows, class T = typename V::T>
+void dot_few_rows_two(const T* rows, std::ptrdiff_t stride, const T* w0, const T* w1, std::size_t n,
+                      T* out0, T* out1) noexcept {
+    const T* row[Rows];
+    V even0[Rows], odd0[Rows], even1[Rows], odd1[Rows];
+    for (std::size_t r = 0; r < Rows; ++r) {
+        row[r] = rows + static_cast<std::ptrdiff_t>(r) * stride;
+        even0[r] = odd0[r] = even1[r] = odd1[r] = V::zero();
+    }
+    std::size_t j = 0;
+    for (; j + 2 * V::width <= n; j += 2 * V::width) {
+        const V even_w0 = V::load(w0 + j), even_w1 = V::load(w1 + j);
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const V x = V::load(row[r] + j);
+            even0[r] = fma(x, even_w0, even0[r]);
+            even1[r] = fma(x, even_w1, even1[r]);
+        }
+        const V odd_w0 = V::load(w0 + j + V::width), odd_w1 = V::load(w1 + j + V::width);
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const V x = V::load(row[r] + j + V::width);
+            odd0[r] = fma(x, odd_w0, odd0[r]);
+            odd1[r] = fma(x, odd_w1, odd1[r]);
+        }
+    }
+    for (; j + V::width <= n; j += V::width) {
+        const V even_w0 = V::load(w0 + j), even_w1 = V::load(w1 + j);
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const V x = V::load(row[r] + j);
+            even0[r] = fma(x, even_w0, even0[r]);
+            even1[r] = fma(x, even_w1, even1[r]);
+        }
+    }
+    if (j < n) {
+        const V odd_w0 = V::load_head(w0 + j, n - j), odd_w1 = V::load_head(w1 + j, n - j);
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const V x = V::load_head(row[r] + j, n - j);
+            odd0[r] = fma(x, odd_w0, odd0[r]);
+            odd1[r] = fma(x, odd_w1, odd1[r]);
+        }
+    }
+    for (std::size_t r = 0; r < Rows; ++r) {
+        out0[r] = sum(add(even0[r], odd0[r]));
+        out1[r] = sum(add(even1[r], odd1[r]));
+    }
+}
+
 template <class V, class T = typename V::T>
 void dot_rows(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w, std::size_t n,
               T* out) noexcept {
@@ -167,6 +214,19 @@ void dot_rows(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T*
     }
     for (; i < n_rows; ++i) {
         dot_few_rows<V, 1>(rows + static_cast<std::ptrdiff_t>(i) * stride, stride, w, n, out + i);
+    }
+}
+
+template <class V, class T = typename V::T>
+void dot_rows_two(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w0,
+                  const T* w1, std::size_t n, T* out0, T* out1) noexcept {
+    const auto row = [&](std::size_t i) { return rows + static_cast<std::ptrdiff_t>(i) * stride; };
+    std::size_t i = 0;
+    for (; i + 3 <= n_rows; i += 3) {
+        dot_few_rows_two<V, 3>(row(i), stride, w0, w1, n, out0 + i, out1 + i);
+    }
+    for (; i < n_rows; ++i) {
+        dot_few_rows_two<V, 1>(row(i), stride, w0, w1, n, out0 + i, out1 + i);
     }
 }
 
@@ -242,7 +302,7 @@ constexpr KernelTable<T> table() noexcept {
     return {dot<Vector<T>, T>,       dot<Vector<double>, T>,       dot_pair<Vector<T>>,
             axpy<Vector<T>, T>,      axpy_pair<Vector<T>>,         axpy<Vector<double>, T>,
             axpy_four<Vector<T>, T>, axpy_four<Vector<double>, T>, dot_rows<Vector<T>>,
-            2 * Vector<T>::width};
+            dot_rows_two<Vector<T>>, 2 * Vector<T>::width};
 }
 
 }  // namespace

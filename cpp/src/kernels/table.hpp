@@ -41,6 +41,10 @@ struct KernelTable {
     void (*dot_rows)(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w,
                      std::size_t n, T* out) noexcept;
 
+    /// dot_rows with two w at once: the same bits, for one reading of the rows.
+    void (*dot_rows_two)(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w0,
+                         const T* w1, std::size_t n, T* out0, T* out1) noexcept;
+
     /// Partial sums over which dot_rows spreads a row, for bounds on its rounding.
     std::size_t partial_sums;
 };

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "exemplar_svm/profile.hpp"
+
+namespace exemplar_svm {
+
+enum class SearchStatus : std::uint8_t {
+    converged,
+    epoch_limit,
+    precision_limit,
+    invalid_input,  ///< a query that is not finite, a setting out of range, a workspace too small
+};
+
+/// What a search did and what it can prove.
+struct SearchReport {
+    SearchStatus status = SearchStatus::converged;
+    std::uint32_t epochs = 0;
+    std::size_t n_support = 0;
+    double duality_gap = 0.0;
+    /// No score of any row is further than this from its exact value.
+    double score_error_bound = 0.0;
+    /// How many of the leading ranks are proven to be the exact optimum's.
+    std::size_t certified_k = 0;
+    SearchProfile profile;
+};
+
+}  // namespace exemplar_svm

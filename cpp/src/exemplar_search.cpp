@@ -1,0 +1,215 @@
+#include "exemplar_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "gram_descent.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+/// A violation of tol leaves scores that differ by up to about tol from the exact ones, enough to
+/// swap close ranks; proving them to this part of it costs two to five epochs over few rows and
+/// makes nearly all ranks certain (docs/numerics.md).
+constexpr double score_tol_per_tol = 0.02;
+
+template <Real T>
+bool all_finite(const T* values, std::size_t n) noexcept {
+    return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
+}
+
+/// C of a positive and of a row.
+template <Real T>
+void set_costs(const IndexSettings& index, double C, Problem<T>& problem) noexcept {
+    const auto n = static_cast<double>(problem.rows.rows);
+    const auto p = static_cast<double>(problem.positives.rows);
+    if (index.class_weight.balanced) {
+        problem.positive_cost = C * (n + p) / (2.0 * p);
+        problem.cost = C * (n + p) / (2.0 * std::max(n, 1.0));
+    } else {
+        problem.positive_cost = C * index.class_weight.positive;
+        problem.cost = C * index.class_weight.negative;
+    }
+}
+
+SearchStatus search_status(SolveStatus status) noexcept {
+    switch (status) {
+        case SolveStatus::epoch_limit: return SearchStatus::epoch_limit;
+        case SolveStatus::precision_limit: return SearchStatus::precision_limit;
+        case SolveStatus::converged: break;
+    }
+    return SearchStatus::converged;
+}
+
+}  // namespace
+
+template <Real T>
+ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
+                                  const IndexSettings& index, const SearchSettings& settings,
+                                  DenseView<T> positives, ExecutorRef executor,
+                                  Workspace<T>& workspace, T* scores) noexcept
+    : rows_(rows),
+      statistics_(statistics),
+      index_(index),
+      search_(settings),
+      executor_(executor),
+      workspace_(workspace),
+      scores_(scores) {
+    problem_.positives = positives;
+    valid_ = is_valid();
+    if (!valid_) return;
+    workspace_.profile = {};
+    problem_.rows = rows_;
+    problem_.squared_norms = statistics_.squared_norms.data();
+    problem_.max_squared_norm = statistics_.max_squared_norm;
+    problem_.loss = index_.loss;
+    problem_.intercept_scaling = index_.intercept_scaling;
+    problem_.prior = search_.prior;
+    if (!statistics_.mean.empty()) {
+        problem_.mean = statistics_.mean.data();
+        problem_.mean_products = statistics_.mean_products.data();
+    }
+    set_costs(index_, search_.C, problem_);
+    settings_ = search_.solver;
+    settings_.score_tol = std::min(settings_.score_tol, score_tol_per_tol * settings_.tol);
+}
+
+template <Real T>
+bool ExemplarSearch<T>::is_valid() const noexcept {
+    const DenseView<T>& positives = problem_.positives;
+    bool valid = exemplar_svm::is_valid(search_) && positives.rows > 0 &&
+                 positives.cols == rows_.cols && positives.rows <= workspace_.max_positives() &&
+                 workspace_.n_rows() == rows_.rows && workspace_.n_features() == rows_.cols;
+    for (std::size_t j = 0; valid && j < positives.rows; ++j) {
+        valid = all_finite(positives.row(j), positives.cols);
+    }
+    return valid;
+}
+
+template <Real T>
+bool ExemplarSearch<T>::begin() noexcept {
+    if (!valid_ || statistics_.signatures.empty() ||
+        problem_.positives.rows > PositiveBlock::capacity) {
+        return false;
+    }
+    working_set_.emplace(problem_, settings_, statistics_.background, statistics_.signatures,
+                         executor_, workspace_, scores_);
+    working_set_->begin();
+    return true;
+}
+
+template <Real T>
+SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* rows_out) noexcept {
+    std::fill_n(scores_out, k, -std::numeric_limits<T>::infinity());
+    std::fill_n(rows_out, k, RowNumber{-1});
+    const std::size_t n_returned = std::min(k, rows_.rows);
+    valid_ = valid_ && n_returned <= workspace_.max_ranks();
+    if (!valid_) return report();
+    TopK<T> best(workspace_.ranking.data(), n_returned + 1);
+    solve(&best);
+
+    const std::size_t n_ranked = best.finish();  // fewer than rows only if scores are NaN
+    const std::size_t n_shown = std::min(n_returned, n_ranked);
+    for (std::size_t rank = 0; rank < n_shown; ++rank) {
+        scores_out[rank] = workspace_.ranking[rank].score;
+        rows_out[rank] = workspace_.ranking[rank].row;
+    }
+    std::size_t certified = 0;
+    {
+        const Stopwatch stopwatch(workspace_.profile.verify);
+        certified = certified_ranks(workspace_.ranking.data(), n_ranked, n_shown, rows_,
+                                    statistics_.squared_norms.data(), statistics_.max_squared_norm,
+                                    score_error());
+    }
+    SearchReport done = report();
+    done.certified_k = certified;
+    return done;
+}
+
+template <Real T>
+SearchReport ExemplarSearch<T>::fit() noexcept {
+    if (valid_) solve(nullptr);
+    return report();
+}
+
+template <Real T>
+void ExemplarSearch<T>::solve(TopK<T>* best) noexcept {
+    const bool solved = working_set_ ? solve_with_working_set(best) : solve_with_gram_matrix(best);
+    if (!solved) solve_over_all_rows(best);
+}
+
+/// Returns false if another solver has to go on; the problem then begins where this ended.
+template <Real T>
+bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
+    if (statistics_.gram.empty() || problem_.positives.rows > PositiveBlock::capacity) return false;
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    const bool solved =
+        GramDescent<T>(problem_, settings_, statistics_.gram, executor_, workspace_, scores_)
+            .solve(solved_);
+    if (solved && best != nullptr) {
+        offer_block(scores_, 0, rows_.rows, *best);
+        return true;
+    }
+    // It forms no weights, which a fit is asked for.
+    problem_.initial_dual = workspace_.dual.data();
+    problem_.initial_positive_dual = workspace_.positive_dual.data();
+    return false;
+}
+
+/// The same, after the scan.
+template <Real T>
+bool ExemplarSearch<T>::solve_with_working_set(TopK<T>* best) noexcept {
+    if (!working_set_->finish(solved_)) {
+        problem_.initial_dual = workspace_.dual.data();
+        problem_.initial_positive_dual = workspace_.positive_dual.data();
+        return false;
+    }
+    if (best != nullptr) {
+        working_set_->rank(*best);
+    } else {
+        working_set_->scatter_dual();
+        const Stopwatch stopwatch(workspace_.profile.scan);
+        score_rows(rows_, workspace_.weights.view(), executor_, scores_);
+    }
+    return true;
+}
+
+template <Real T>
+void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    const std::uint32_t epochs_before = solved_.epochs;
+    SolverSettings rest = settings_;
+    rest.max_epochs -= std::min(epochs_before, rest.max_epochs - 1);
+    solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_);
+    solved_.epochs += epochs_before;
+    if (best != nullptr) offer_block(scores_, 0, rows_.rows, *best);
+}
+
+template <Real T>
+ScoreError ExemplarSearch<T>::score_error() const noexcept {
+    return {solved_.weights_error_bound, solved_.score_rounding_bound, index_.intercept_scaling};
+}
+
+template <Real T>
+SearchReport ExemplarSearch<T>::report() const noexcept {
+    SearchReport report;
+    if (!valid_) {
+        report.status = SearchStatus::invalid_input;
+        return report;
+    }
+    report.status = search_status(solved_.status);
+    report.epochs = solved_.epochs;
+    report.n_support = solved_.n_support;
+    report.duality_gap = solved_.gap;
+    report.score_error_bound = score_error().bound(statistics_.max_squared_norm);
+    report.profile = workspace_.profile;
+    return report;
+}
+
+template class ExemplarSearch<float>;
+template class ExemplarSearch<double>;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/search_report.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/workspace.hpp"
+#include "row_statistics.hpp"
+#include "working_set.hpp"
+
+namespace exemplar_svm {
+
+/// One search from its positives to its report, in two parts with a scan of all rows between them,
+/// so that several searches can share the scan.
+template <Real T>
+class ExemplarSearch {
+  public:
+    /// Everything is borrowed. @param scores  n_rows values: of every row after fit(), else scratch
+    ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
+                   const IndexSettings& index, const SearchSettings& settings,
+                   DenseView<T> positives, ExecutorRef executor, Workspace<T>& workspace,
+                   T* scores) noexcept;
+
+    /// Returns whether a scan of all rows has to come next: see WorkingSetSearch.
+    bool begin() noexcept;
+    WorkingSetSearch<T>& working_set() noexcept { return *working_set_; }
+
+    /// Goes on to the end and returns the best k rows.
+    SearchReport rank(std::size_t k, T* scores_out, RowNumber* rows_out) noexcept;
+
+    /// Goes on to the end, leaving the weights and dual coefficients in the workspace, and the
+    /// scores of all rows.
+    SearchReport fit() noexcept;
+
+  private:
+    bool is_valid() const noexcept;
+    void solve(TopK<T>* best) noexcept;
+    bool solve_with_gram_matrix(TopK<T>* best) noexcept;
+    bool solve_with_working_set(TopK<T>* best) noexcept;
+    void solve_over_all_rows(TopK<T>* best) noexcept;
+    ScoreError score_error() const noexcept;
+    SearchReport report() const noexcept;
+
+    const DenseView<T>& rows_;
+    const RowStatistics<T>& statistics_;
+    const IndexSettings& index_;
+    const SearchSettings& search_;
+    ExecutorRef executor_;
+    Workspace<T>& workspace_;
+    T* scores_;
+    bool valid_;
+
+    Problem<T> problem_;
+    SolverSettings settings_;
+    std::optional<WorkingSetSearch<T>> working_set_;
+    SolveReport solved_;
+};
+
+}  // namespace exemplar_svm
