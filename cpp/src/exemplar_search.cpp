@@ -95,8 +95,7 @@ bool ExemplarSearch<T>::begin() noexcept {
         problem_.positives.rows > PositiveBlock::capacity) {
         return false;
     }
-    working_set_.emplace(problem_, settings_, statistics_.background, statistics_.signatures,
-                         executor_, workspace_, scores_);
+    working_set_.emplace(problem_, settings_, statistics_, executor_, workspace_, scores_);
     working_set_->begin();
     return true;
 }

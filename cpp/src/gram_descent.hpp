@@ -44,6 +44,13 @@ class GramDescent {
         return workspace_.products.data() + i * block_.count();
     }
 
+    /// x~_i . x~_j for every positive j.
+    void products_with_bias(std::size_t i, double* k) const noexcept {
+        for (std::size_t j = 0; j < block_.count(); ++j) {
+            k[j] = static_cast<double>(products(i)[j]) + bias_square_;
+        }
+    }
+
     Problem<T> problem_;
     SolverSettings settings_;
     const GramMatrix<T>& gram_;
@@ -59,8 +66,9 @@ class GramDescent {
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     std::size_t n_active_ = 0;
 
-    // The score of row i is workspace.row_scores[i] + scores_[i] + (what waits) + a' k_i: the first
-    // as of the last refresh, in double precision, the second its change since.
+    // The score of row i is workspace.row_scores[i] + scores_[i] + (what waits) - s^2 dual_sum_
+    // + a' k_i: the first as of the last refresh, in double precision, the second its change since.
+    double dual_sum_ = 0.0;  // of the rows
     static constexpr std::size_t max_waiting = 4;
     std::size_t n_waiting_ = 0;
     RowIndex waiting_[max_waiting];  // rows whose steps are not in scores_ yet,

@@ -7,11 +7,9 @@
 namespace exemplar_svm {
 
 template <Real T>
-GramMatrix<T>::GramMatrix(const DenseView<T>& rows, const double* mean, double intercept_scaling,
-                          ExecutorRef executor)
+GramMatrix<T>::GramMatrix(const DenseView<T>& rows, const double* mean, ExecutorRef executor)
     : n_rows_(rows.rows), values_(rows.rows * rows.rows) {
     const std::size_t n = rows.rows, d = rows.cols;
-    const double bias_square = intercept_scaling * intercept_scaling;
     // With a mean m, (x_i - m).(x_j - m) = x_j.(x_i - m) - m.(x_i - m).
     const RowBlocks blocks = row_blocks(rows);
     std::vector<T> centred(blocks.count() * d);
@@ -21,7 +19,7 @@ GramMatrix<T>::GramMatrix(const DenseView<T>& rows, const double* mean, double i
             T* const x = centred.data() + block * d;
             double* const row = products.data() + block * n;
             for (std::size_t i = begin; i < end; ++i) {
-                double constant = bias_square;
+                double constant = 0.0;
                 for (std::size_t c = 0; c < d; ++c) {
                     const double m = mean == nullptr ? 0.0 : mean[c];
                     x[c] = static_cast<T>(static_cast<double>(rows.row(i)[c]) - m);

@@ -9,15 +9,14 @@
 
 namespace exemplar_svm {
 
-/// The products x~_i . x~_j of all rows with each other: n^2 values, computed in n^2 d / 2 steps.
+/// The products x_i . x_j of all rows with each other: n^2 values, computed in n^2 d / 2 steps.
 template <Real T>
 class GramMatrix {
   public:
     GramMatrix() = default;
 
     /// @param mean  subtracted from the rows; null: the rows as they are
-    GramMatrix(const DenseView<T>& rows, const double* mean, double intercept_scaling,
-               ExecutorRef executor);
+    GramMatrix(const DenseView<T>& rows, const double* mean, ExecutorRef executor);
 
     bool empty() const noexcept { return values_.empty(); }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(T); }

@@ -42,6 +42,7 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
         statistics_->mean.size() * sizeof(double) + statistics_->mean_products.size() * sizeof(T);
     usage.background = statistics_->background.bytes();
     usage.signatures = statistics_->signatures.bytes();
+    usage.sketch = statistics_->sketch.bytes();
     usage.gram = statistics_->gram.bytes();
     return usage;
 }

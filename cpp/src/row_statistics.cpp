@@ -58,18 +58,25 @@ RowStatistics<T>::RowStatistics(const DenseView<T>& rows, const IndexSettings& s
     for (const T square : squared_norms) {
         max_squared_norm = std::max(max_squared_norm, static_cast<double>(square));
     }
-    const Method method = settings.method == Method::automatic
-                              ? suitable_method(rows.rows, rows.cols)
-                              : settings.method;
+    Method method = settings.method;
+    if (method == Method::automatic) {
+        method = settings.sketch == SketchType::none ? suitable_method(rows.rows, rows.cols)
+                                                     : Method::working_set;
+    }
+    require(settings.sketch == SketchType::none || method == Method::working_set,
+            "sketch is read by searches with method 'working_set' alone");
     if (method == Method::gram) {
         require(rows.rows <= max_gram_rows,
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
                     std::to_string(rows.rows));
-        gram = GramMatrix<T>(rows, mean.empty() ? nullptr : mean.data(), settings.intercept_scaling,
-                             executor);
+        gram = GramMatrix<T>(rows, mean.empty() ? nullptr : mean.data(), executor);
     } else if (method == Method::working_set && rows.rows > 1) {
         background = Background<T>(rows);
         signatures = Signatures<T>(rows, background.mean(), executor);
+        if (settings.sketch == SketchType::int8) sketch = Sketch<T>(rows, executor);
+        for (std::size_t i = 0; !sketch.empty() && i < rows.rows; ++i) {
+            max_sketch_error = std::max(max_sketch_error, static_cast<double>(sketch.error(i)));
+        }
     }
 }
 

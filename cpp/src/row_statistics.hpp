@@ -8,6 +8,7 @@
 #include "exemplar_svm/settings.hpp"
 #include "gram_matrix.hpp"
 #include "signatures.hpp"
+#include "sketch.hpp"
 
 namespace exemplar_svm {
 
@@ -19,8 +20,10 @@ struct RowStatistics {
     std::vector<double> mean;      ///< empty unless centred
     std::vector<T> mean_products;  ///< empty unless centred
     Background<T> background;
-    Signatures<T> signatures;  ///< empty unless searches choose working sets
-    GramMatrix<T> gram;        ///< empty unless searches use it
+    Signatures<T> signatures;       ///< empty unless searches choose working sets
+    Sketch<T> sketch;               ///< empty unless asked for
+    double max_sketch_error = 0.0;  ///< largest of its rows' errors
+    GramMatrix<T> gram;             ///< empty unless searches use it
 
     /// @throws std::invalid_argument for rows that are not finite, or too many for the method
     RowStatistics(const DenseView<T>& rows, const IndexSettings& settings, ExecutorRef executor);

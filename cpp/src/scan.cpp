@@ -48,7 +48,7 @@ void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef ex
 
 namespace {
 
-constexpr std::size_t run_of_features = 256;
+constexpr std::size_t run_of_features = 128;
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
+#include "row_statistics.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -28,13 +29,11 @@ constexpr int most_scans = 4;
 
 template <Real T>
 WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
-                                      const Background<T>& background,
-                                      const Signatures<T>& signatures, ExecutorRef executor,
+                                      const RowStatistics<T>& statistics, ExecutorRef executor,
                                       Workspace<T>& workspace, T* scores) noexcept
     : problem_(problem),
       settings_(settings),
-      background_(background),
-      signatures_(signatures),
+      statistics_(statistics),
       executor_(executor),
       workspace_(workspace),
       panel_(*workspace.panel),
@@ -54,7 +53,7 @@ void WorkingSetSearch<T>::begin() noexcept {
 
 template <Real T>
 bool WorkingSetSearch<T>::finish(SolveReport& report) noexcept {
-    std::size_t n_joining = collect_reaching(-1.0 - slack);
+    std::size_t n_joining = collect_near(-1.0 - slack);
     for (int scans = 1; n_joining > most_joining(); ++scans) {
         // The weights of the scan were far off. The worst rows of many make them better.
         if (scans == most_scans || panel_.size() == panel_.capacity()) {
@@ -68,7 +67,7 @@ bool WorkingSetSearch<T>::finish(SolveReport& report) noexcept {
             solver_->approach(std::max(settings_.tol, rough_tol));
         }
         scan();
-        n_joining = collect_reaching(-1.0 - slack);
+        n_joining = collect_near(-1.0 - slack);
     }
     for (;;) {
         add_collected(n_joining);
@@ -120,8 +119,9 @@ std::size_t WorkingSetSearch<T>::choose() noexcept {
     for (std::size_t j = 0; j < p; ++j) {
         kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.positives.row(j), direction, d);
     }
-    background_.suppress(direction);
-    signatures_.guess_scores(direction, executor_, workspace_.signature_scratch.data(), scores_);
+    statistics_.background.suppress(direction);
+    statistics_.signatures.guess_scores(direction, executor_, workspace_.signature_scratch.data(),
+                                        scores_);
 
     // The threshold is a quantile of a sample, spread evenly over the rows.
     const auto wanted =
@@ -164,8 +164,10 @@ void WorkingSetSearch<T>::end_scan() noexcept {
         if (problem_.mean != nullptr) mean_square += problem_.mean[c] * problem_.mean[c];
     }
     const double largest_norm = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
-    scan_rounding_ = rounding_ = score_rounding_bound<T>(
-        problem_.rows.cols, std::sqrt(square) * largest_norm, workspace_.weights.intercept);
+    const double intercept = workspace_.weights.intercept;
+    scan_norm_ = std::sqrt(square);
+    rounding_ = score_rounding_bound<T>(problem_.rows.cols, scan_norm_ * largest_norm, intercept);
+    scan_rounding_ = reads_sketch() ? Sketch<T>::rounding(intercept) : rounding_;
     leave_out_panel();
 }
 
@@ -183,9 +185,20 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     {
         const Stopwatch stopwatch(seconds);
         const DenseView<T>& rows = searches[0]->problem_.rows;
+        const Sketch<T>& sketch = searches[0]->statistics_.sketch;
+        for (std::size_t q = 0; q < n_searches && !sketch.empty(); ++q) {
+            searches[q]->workspace_.sketch_weights->assign(weights[q]);
+        }
         for_each_block(executor, row_blocks(rows),
                        [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-                           score_block_together(rows, begin, end, weights, n_searches, scores);
+                           if (sketch.empty()) {
+                               score_block_together(rows, begin, end, weights, n_searches, scores);
+                           }
+                           for (std::size_t q = 0; q < n_searches && !sketch.empty(); ++q) {
+                               sketch.score_block(begin, end,
+                                                  *searches[q]->workspace_.sketch_weights,
+                                                  scores[q] + begin);
+                           }
                            for (std::size_t q = 0; q < n_searches; ++q) {
                                searches[q]->workspace_.block_highest[block] =
                                    *std::max_element(scores[q] + begin, scores[q] + end);
@@ -198,8 +211,16 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     }
 }
 
-/// Collects into workspace.collected the rows outside of the panel whose score may exceed the
-/// threshold under the present weights.
+/// Collects into workspace.collected the rows outside of the panel that scored above a threshold
+/// in the scan.
+template <Real T>
+std::size_t WorkingSetSearch<T>::collect_near(double threshold) noexcept {
+    const Stopwatch stopwatch(workspace_.profile.verify);
+    return collect(threshold, [](std::size_t) noexcept { return true; });
+}
+
+/// Collects the rows outside of the panel whose score may exceed the threshold under the present
+/// weights.
 template <Real T>
 std::size_t WorkingSetSearch<T>::collect_reaching(double threshold) noexcept {
     const Stopwatch stopwatch(workspace_.profile.verify);
@@ -215,18 +236,28 @@ std::size_t WorkingSetSearch<T>::collect_reaching(double threshold) noexcept {
     }
     const double distance = std::sqrt(square);
     const double lowest = threshold - common - scan_rounding_ - rounding_;
-    const double lowest_of_all = lowest - distance * std::sqrt(problem_.max_squared_norm);
+    const double most =
+        distance * std::sqrt(problem_.max_squared_norm) + scan_norm_ * statistics_.max_sketch_error;
+    return collect(lowest - most, [&](std::size_t i) noexcept {
+        double bound = static_cast<double>(scores_[i]) +
+                       distance * std::sqrt(static_cast<double>(problem_.squared_norms[i]));
+        if (reads_sketch()) {
+            bound += scan_norm_ * static_cast<double>(statistics_.sketch.error(i));
+        }
+        return !(bound <= lowest);  // what is not a number is looked at
+    });
+}
 
+template <Real T>
+template <class Test>
+std::size_t WorkingSetSearch<T>::collect(double lowest, Test&& test) noexcept {
+    constexpr T left_out = -std::numeric_limits<T>::infinity();
     std::size_t n_collected = 0;
     for (std::size_t b = 0; b < blocks_.count(); ++b) {
-        if (static_cast<double>(workspace_.block_highest[b]) <= lowest_of_all) continue;
+        if (static_cast<double>(workspace_.block_highest[b]) <= lowest) continue;
         for (std::size_t i = blocks_.begin(b); i < blocks_.end(b); ++i) {
-            const auto score = static_cast<double>(scores_[i]);
-            if (score <= lowest_of_all) continue;
-            const auto norm = std::sqrt(static_cast<double>(problem_.squared_norms[i]));
-            if (score + distance * norm > lowest) {
-                workspace_.collected[n_collected++] = static_cast<RowIndex>(i);
-            }
+            if (static_cast<double>(scores_[i]) <= lowest || scores_[i] == left_out) continue;
+            if (test(i)) workspace_.collected[n_collected++] = static_cast<RowIndex>(i);
         }
     }
     return n_collected;

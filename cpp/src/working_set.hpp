@@ -3,13 +3,12 @@
 #include <cstddef>
 #include <optional>
 
-#include "background.hpp"
 #include "dual_coordinate_descent.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "panel.hpp"
-#include "signatures.hpp"
+#include "row_statistics.hpp"
 
 namespace exemplar_svm {
 
@@ -19,11 +18,13 @@ namespace exemplar_svm {
 ///               weights, and copy the rows that seem to score highest into a panel, the working
 ///               set;
 ///   2. solve    roughly over the panel;
-///   3. scan     all rows once under these weights: those at or near the margin join the panel;
+///   3. scan     all rows once, or their sketch, under these weights: those at or near the margin
+///               join the panel;
 ///   4. solve    over the panel, to the end;
 ///   5. verify:  no row outside of the panel may score above -1. Its score f_1 in the scan and the
 ///               change of the weights since then bound its score now,
-///               f(x) <= f_1(x) + ||w - w_1|| ||x||, so few rows have to be looked at again.
+///               f(x) <= f_1(x) + ||w - w_1|| ||x||, so few rows have to be looked at again. (A
+///               sketch x^ adds ||w_1|| ||x - x^|| to the bound.)
 ///               Those that violate the margin join the panel, and it goes on at 4.
 ///
 /// The rows outside have dual coefficients of zero and do not violate their margins, so they add
@@ -34,8 +35,8 @@ class WorkingSetSearch {
   public:
     /// @param scores  n_rows values, for the scan
     WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
-                     const Background<T>& background, const Signatures<T>& signatures,
-                     ExecutorRef executor, Workspace<T>& workspace, T* scores) noexcept;
+                     const RowStatistics<T>& statistics, ExecutorRef executor,
+                     Workspace<T>& workspace, T* scores) noexcept;
 
     /// Up to the scan, which comes next: scan(), or scan_together() with other searches.
     void begin() noexcept;
@@ -62,15 +63,18 @@ class WorkingSetSearch {
     void end_scan() noexcept;
     std::size_t most_joining() const noexcept;
     void add_worst(std::size_t n_collected) noexcept;
+    std::size_t collect_near(double threshold) noexcept;
     std::size_t collect_reaching(double threshold) noexcept;
+    template <class Test>
+    std::size_t collect(double lowest, Test&& test) noexcept;
+    bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
     void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 
     const Problem<T>& problem_;
     const SolverSettings& settings_;
-    const Background<T>& background_;
-    const Signatures<T>& signatures_;
+    const RowStatistics<T>& statistics_;
     ExecutorRef executor_;
     Workspace<T>& workspace_;
     Panel<T>& panel_;
@@ -78,6 +82,7 @@ class WorkingSetSearch {
     RowBlocks blocks_;
     std::optional<DualCoordinateDescent<T>> solver_;
 
+    double scan_norm_ = 0.0;      // ||coef|| in the scan
     double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
     double rounding_ = 0.0;       // and under the present weights
 };

@@ -8,6 +8,7 @@
 #include "positive_block.hpp"
 
 #include "signatures.hpp"
+#include "sketch.hpp"
 
 namespace exemplar_svm {
 
@@ -41,6 +42,7 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
       panel(std::make_unique<Panel<T>>(Panel<T>::capacity_for(n_rows), n_features)),
       signature_scratch(Signatures<T>::scratch_size(n_features)),
       scan_weights{std::vector<T>(n_features), 0.0},
+      sketch_weights(std::make_unique<IntegerWeights>(n_features)),
       block_highest(summaries.size()),
       collected(n_rows),
       collected_scores(n_rows),

@@ -114,7 +114,8 @@ SearchSettings search_settings(double C, double prior, double tol, std::uint32_t
 class PyIndex {
   public:
     PyIndex(py::array rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
-            double intercept_scaling, bool center, bool check_finite, Method method, int n_threads)
+            double intercept_scaling, bool center, bool check_finite, Method method,
+            SketchType sketch, int n_threads)
         : rows_(std::move(rows)) {
         IndexSettings settings;
         settings.loss = loss;
@@ -124,6 +125,7 @@ class PyIndex {
         settings.center = center;
         settings.check_finite = check_finite;
         settings.method = method;
+        settings.sketch = sketch;
         with_dtype(rows_, "embeddings", [&]<class T>(T) {
             const auto view = as_dense_view<T>(rows_, "embeddings");
             without_gil(n_threads, [&](const OpenMpExecutor& executor) {
@@ -141,6 +143,7 @@ class PyIndex {
         parts["mean"] = usage.mean;
         parts["background"] = usage.background;
         parts["signatures"] = usage.signatures;
+        parts["sketch"] = usage.sketch;
         parts["gram"] = usage.gram;
         return parts;
     }
@@ -287,16 +290,21 @@ void bind_index(py::module_& module) {
         .value("gram", Method::gram)
         .finalize();
 
+    py::native_enum<SketchType>(module, "SketchType", "enum.Enum")
+        .value("none", SketchType::none)
+        .value("int8", SketchType::int8)
+        .finalize();
+
     py::class_<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
              py::arg("tol"), py::arg("max_iter"));
 
     py::class_<PyIndex>(module, "Index")
         .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
-                      Method, int>(),
+                      Method, SketchType, int>(),
              py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
              py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
-             py::arg("method"), py::arg("n_threads"))
+             py::arg("method"), py::arg("sketch"), py::arg("n_threads"))
         .def("memory_usage", &PyIndex::memory_usage)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),

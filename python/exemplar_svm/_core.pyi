@@ -31,6 +31,10 @@ class Method(enum.Enum):
     working_set = 2
     gram = 3
 
+class SketchType(enum.Enum):
+    none = 0
+    int8 = 1
+
 class SearchSettings:
     def __init__(self, *, C: float, prior: float, tol: float, max_iter: int) -> None: ...
 
@@ -45,6 +49,7 @@ class Index:
         center: bool,
         check_finite: bool,
         method: Method,
+        sketch: SketchType,
         n_threads: int,
     ) -> None: ...
     def memory_usage(self) -> dict[str, int]: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _METHODS = {
     "working_set": _core.Method.working_set,
     "gram": _core.Method.gram,
 }
+_SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
 _LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
 
 
@@ -73,6 +74,11 @@ class ExemplarIndex:
         (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build. "full" visits every row and
         keeps nothing but norms. "auto" takes "gram" for up to twice as many rows as features if
         building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
+    sketch : {None, "int8"}, default None
+        "int8" keeps eight bits per feature of the rows (a quarter of float32), with exact bounds
+        on what they miss: searches scan these instead of the rows, and read only rows that the
+        bounds cannot decide. The rankings are the same; `decision_function` and `fit` scan the rows
+        as well. For ``method="working_set"``, which it implies.
     copy : bool or None, default None
         As in NumPy 2: None copies the embeddings only if it must, False raises instead, True
         always copies.
@@ -116,6 +122,7 @@ class ExemplarIndex:
         max_iter: int = 1000,
         check_finite: bool = True,
         method: MethodName = "auto",
+        sketch: Literal["int8"] | None = None,
         copy: bool | None = None,
         n_threads: int | None = None,
     ) -> None:
@@ -125,6 +132,8 @@ class ExemplarIndex:
             raise ValueError(
                 f"method is {method!r}, but must be 'auto', 'full', 'working_set' or 'gram'"
             )
+        if sketch not in _SKETCHES:
+            raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
         self._C = positive_number(C, "C")
         self._prior = nonnegative_number(prior, "prior")
         self._tol = positive_number(tol, "tol")
@@ -141,6 +150,7 @@ class ExemplarIndex:
             center=bool(center),
             check_finite=bool(check_finite),
             method=_METHODS[method],
+            sketch=_SKETCHES[sketch],
             n_threads=self._n_threads,
         )
 
@@ -168,7 +178,7 @@ class ExemplarIndex:
         -------
         dict of str to int
             ``"norms"``, ``"mean"`` (with ``center=True``), ``"background"`` (mean and main
-            directions of a sample), ``"signatures"`` (one bit per feature), ``"gram"``
+            directions of a sample), ``"signatures"`` (one bit per feature), ``"sketch"``, ``"gram"``
             (products of the rows with each other), and ``"total"``.
         """
         parts = self._core.memory_usage()

@@ -54,6 +54,12 @@ enum class Method : std::uint8_t {
     gram,         ///< it keeps all scores up to date by the products of the rows with each other
 };
 
+/// What the scans of a working-set search read.
+enum class SketchType : std::uint8_t {
+    none,  ///< the rows
+    int8,  ///< eight bits per feature, with exact bounds on what they miss: a quarter of float32
+};
+
 /// The exemplar SVM itself. The defaults are those of the recipe:
 /// LinearSVC(C=0.1, class_weight="balanced").
 struct IndexSettings {
@@ -66,6 +72,7 @@ struct IndexSettings {
     /// Refuse rows that hold NaN or infinity.
     bool check_finite = true;
     Method method = Method::automatic;
+    SketchType sketch = SketchType::none;  ///< other than none only if searches use working sets
     SearchSettings search{};
 };
 

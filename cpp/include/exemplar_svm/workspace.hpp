@@ -13,6 +13,7 @@
 namespace exemplar_svm {
 
 class PositiveBlock;
+class IntegerWeights;
 template <Real T>
 class Panel;
 
@@ -81,13 +82,14 @@ class Workspace {
     std::vector<BlockSummary> summaries;   ///< one per block of rows
 
     // What a search works with.
-    std::vector<T> scores;                         ///< per row
-    std::vector<double> row_scores;                ///< what scores owe to the rows (Gram matrix)
-    std::unique_ptr<Panel<T>> panel;               ///< the working set
-    std::vector<std::uint64_t> signature_scratch;  ///< weights as signatures are multiplied with
-    Weights<T> scan_weights;                       ///< those of the last scan
-    std::vector<T> block_highest;                  ///< best score of each block of rows in it
-    std::vector<RowIndex> collected;               ///< rows to look at again
+    std::vector<T> scores;                           ///< per row
+    std::vector<double> row_scores;                  ///< what scores owe to the rows (Gram matrix)
+    std::unique_ptr<Panel<T>> panel;                 ///< the working set
+    std::vector<std::uint64_t> signature_scratch;    ///< weights as signatures are multiplied with
+    Weights<T> scan_weights;                         ///< those of the last scan
+    std::unique_ptr<IntegerWeights> sketch_weights;  ///< the same, for the scan of a sketch
+    std::vector<T> block_highest;                    ///< best score of each block of rows in it
+    std::vector<RowIndex> collected;                 ///< rows to look at again
     std::vector<T> collected_scores;
     std::vector<Ranked<T>> ranking;  ///< one place more than is returned, for the certificate
 };
