@@ -8,16 +8,21 @@
 namespace exemplar_svm {
 namespace {
 
-constexpr std::size_t word_bits = 64;
-constexpr std::size_t magnitude_bits = kernels::signature_planes;
-constexpr double largest_magnitude = (1u << magnitude_bits) - 1;
+constexpr std::size_t block_rows = kernels::signature_rows;
+constexpr double largest_entry = 127.0;  // of a table; the sum of two fits into a byte
 
-constexpr std::size_t words_per_row(std::size_t n_features) noexcept {
-    return (n_features + word_bits - 1) / word_bits;
+constexpr std::size_t bytes_per_row(std::size_t n_features) noexcept {
+    return (n_features + 7) / 8;
 }
 
-RowBlocks signature_blocks(std::size_t n_rows, std::size_t n_features) noexcept {
-    return {n_rows, words_per_row(n_features) * sizeof(std::uint64_t)};
+constexpr std::size_t count_blocks(std::size_t n_rows) noexcept {
+    return (n_rows + block_rows - 1) / block_rows;
+}
+
+/// The lane of a row in its block, so that sums come out in the order of the rows.
+constexpr std::size_t lane(std::size_t row) noexcept {
+    const std::size_t half = block_rows / 2, r = row % block_rows;
+    return r < half ? 2 * r : 2 * (r - half) + 1;
 }
 
 }  // namespace
@@ -25,73 +30,103 @@ RowBlocks signature_blocks(std::size_t n_rows, std::size_t n_features) noexcept 
 template <Real T>
 Signatures<T>::Signatures(const DenseView<T>& rows, const std::vector<T>& mean,
                           ExecutorRef executor)
-    : n_features_(rows.cols), bits_(rows.rows * words_per_row(rows.cols)), scales_(rows.rows) {
-    const std::size_t d = rows.cols, words = words_per_row(d);
+    : n_features_(rows.cols),
+      bits_(count_blocks(rows.rows) * block_rows * bytes_per_row(rows.cols)),
+      scales_(rows.rows) {
+    const std::size_t d = rows.cols, bytes = bytes_per_row(d);
     const RowBlocks blocks(rows.rows, d * sizeof(T));
     for_each_block(executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
         for (std::size_t i = begin; i < end; ++i) {
             const T* x = rows.row(i);
-            std::uint64_t* const bits = bits_.data() + i * words;
-            T absolute = 0, square = 0;
-            for (std::size_t j = 0; j < d; ++j) {
-                const T centred = x[j] - mean[j];
-                absolute += std::abs(centred);
-                square += centred * centred;
-                bits[j / word_bits] |= std::uint64_t{centred > 0} << (j % word_bits);
+            std::uint8_t* const bits = bits_.data() + i / block_rows * block_rows * bytes + lane(i);
+            T absolute[8] = {}, square[8] = {};  // a byte at a time
+            for (std::size_t b = 0; b < bytes; ++b) {
+                const std::size_t n = std::min<std::size_t>(8, d - 8 * b);
+                unsigned byte = 0;
+                for (std::size_t k = 0; k < n; ++k) {
+                    const T centred = x[8 * b + k] - mean[8 * b + k];
+                    absolute[k] += std::abs(centred);
+                    square[k] += centred * centred;
+                    byte |= static_cast<unsigned>(centred > 0) << k;
+                }
+                bits[block_rows * b] = static_cast<std::uint8_t>(byte);
             }
-            scales_[i] = absolute > 0 ? square / absolute : T(0);
+            T absolutes = 0, squares = 0;
+            for (std::size_t k = 0; k < 8; ++k) {
+                absolutes += absolute[k];
+                squares += square[k];
+            }
+            scales_[i] = absolutes > 0 ? squares / absolutes : T(0);
         }
     });
 }
 
 template <Real T>
 std::size_t Signatures<T>::bytes() const noexcept {
-    return bits_.size() * sizeof(std::uint64_t) + scales_.size() * sizeof(T);
+    return bits_.size() + scales_.size() * sizeof(T);
 }
 
 template <Real T>
 std::size_t Signatures<T>::scratch_size(std::size_t n_features) noexcept {
-    return (1 + magnitude_bits) * words_per_row(n_features);
+    return 32 * bytes_per_row(n_features);
 }
 
 template <Real T>
-void Signatures<T>::guess_scores(const double* coef, ExecutorRef executor, std::uint64_t* scratch,
+void Signatures<T>::guess_scores(const double* coef, ExecutorRef executor, std::uint8_t* scratch,
                                  T* scores) const noexcept {
-    // coef_j is about sign_j * magnitude_j, magnitude_j an integer. With s_ij = +1 or -1 from the
-    // signature, sum_j s_ij sign_j magnitude_j = sum of the magnitudes - 2 (those where s_ij and
-    // sign_j differ), and the latter is a sum of bit counts, plane by plane.
-    const std::size_t words = words_per_row(n_features_);
-    std::uint64_t* const signs = scratch;
-    std::uint64_t* const planes = scratch + words;
-    std::fill_n(scratch, scratch_size(n_features_), std::uint64_t{0});
-    double largest = 0.0;
-    for (std::size_t j = 0; j < n_features_; ++j) largest = std::max(largest, std::abs(coef[j]));
-    const double unit = largest > 0.0 ? largest_magnitude / largest : 0.0;
-    double sum = 0.0;
-    for (std::size_t j = 0; j < n_features_; ++j) {
-        const auto magnitude = static_cast<std::uint64_t>(std::abs(coef[j]) * unit + 0.5);
-        const std::size_t word = j / word_bits, bit = j % word_bits;
-        signs[word] |= std::uint64_t{coef[j] > 0.0} << bit;
-        for (std::size_t p = 0; p < magnitude_bits; ++p) {
-            planes[p * words + word] |= ((magnitude >> p) & 1u) << bit;
+    // With s_ij = +1 or -1 from the signature, sum_j s_ij coef_j is twice the sum of the coef_j
+    // whose bit is set, less the sum of all. For every four features a table has the sum for each
+    // of the 16 ways in which their bits can be set, less the lowest, in units common to all.
+    const std::size_t bytes = bytes_per_row(n_features_);
+    const auto four = [&](std::size_t t, std::size_t k) noexcept {
+        return 4 * t + k < n_features_ ? coef[4 * t + k] : 0.0;
+    };
+    double widest = 0.0, lowest = 0.0, sum = 0.0;
+    for (std::size_t t = 0; t < 2 * bytes; ++t) {
+        double width = 0.0;
+        for (std::size_t k = 0; k < 4; ++k) {
+            const double c = four(t, k);
+            width += std::abs(c);
+            lowest += std::min(c, 0.0);
+            sum += c;
         }
-        sum += static_cast<double>(magnitude);
+        widest = std::max(widest, width);
     }
-    const auto count = kernels::active().differing_magnitude;
-    for_each_block(executor, signature_blocks(scales_.size(), n_features_),
-                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                       constexpr std::size_t batch = 256;
-                       std::uint32_t differing[batch];
-                       for (std::size_t i = begin; i < end; i += batch) {
-                           const std::size_t n = std::min(batch, end - i);
-                           count(bits_.data() + i * words, n, words, signs, planes, differing);
-                           for (std::size_t r = 0; r < n; ++r) {
-                               scores[i + r] =
-                                   scales_[i + r] *
-                                   (static_cast<T>(sum) - T(2) * static_cast<T>(differing[r]));
-                           }
-                       }
-                   });
+    const double unit = widest > 0.0 ? widest / largest_entry : 1.0;
+    for (std::size_t t = 0; t < 2 * bytes; ++t) {
+        for (std::size_t set = 0; set < 16; ++set) {
+            double value = 0.0;
+            for (std::size_t k = 0; k < 4; ++k) {
+                value += ((set >> k) & 1u ? four(t, k) : 0.0) - std::min(four(t, k), 0.0);
+            }
+            scratch[16 * t + set] = static_cast<std::uint8_t>(value / unit + 0.5);
+        }
+    }
+
+    const auto constant = static_cast<T>(2.0 * lowest - sum);
+    const auto twice_unit = static_cast<T>(2.0 * unit);
+    const auto sum_nibbles = kernels::active().sum_nibbles;
+    const std::size_t n = scales_.size();
+    for_each_block(
+        executor, RowBlocks(count_blocks(n), block_rows * bytes),
+        [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+            for (std::size_t block = begin; block < end; ++block) {
+                const std::uint8_t* const codes = bits_.data() + block * block_rows * bytes;
+                std::uint32_t sums[block_rows] = {};
+                for (std::size_t b = 0; b < bytes; b += kernels::signature_run) {
+                    std::uint16_t part[block_rows];
+                    sum_nibbles(codes + block_rows * b, std::min(kernels::signature_run, bytes - b),
+                                scratch + 32 * b, part);
+                    for (std::size_t r = 0; r < block_rows; ++r) sums[r] += part[r];
+                }
+                const std::size_t first = block * block_rows;
+                const std::size_t n_here = std::min(block_rows, n - first);
+                for (std::size_t r = 0; r < n_here; ++r) {
+                    scores[first + r] =
+                        scales_[first + r] * (constant + twice_unit * static_cast<T>(sums[r]));
+                }
+            }
+        });
 }
 
 template class Signatures<float>;

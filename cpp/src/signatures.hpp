@@ -25,17 +25,17 @@ class Signatures {
     bool empty() const noexcept { return scales_.empty(); }
     std::size_t bytes() const noexcept;
 
-    /// Words of scratch for guess_scores.
+    /// Bytes of scratch for guess_scores.
     static std::size_t scratch_size(std::size_t n_features) noexcept;
 
     /// scores[i] is about coef . (x_i - mean) for every row, up to a factor common to all.
-    void guess_scores(const double* coef, ExecutorRef executor, std::uint64_t* scratch,
+    void guess_scores(const double* coef, ExecutorRef executor, std::uint8_t* scratch,
                       T* scores) const noexcept;
 
   private:
     std::size_t n_features_ = 0;
-    std::vector<std::uint64_t> bits_;  // words_per_row(n_features) per row
-    std::vector<T> scales_;            // ||x - mean||^2 / ||x - mean||_1
+    std::vector<std::uint8_t> bits_;  // in the order that kernels' sum_nibbles reads them
+    std::vector<T> scales_;           // ||x - mean||^2 / ||x - mean||_1
 };
 
 }  // namespace exemplar_svm

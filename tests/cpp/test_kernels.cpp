@@ -222,6 +222,33 @@ TEMPLATE_TEST_CASE("axpy_pair and axpy_wide_four add several multiples", "", flo
     });
 }
 
+TEMPLATE_TEST_CASE("axpy_four adds four multiples and touches nothing else", "", float, double) {
+    using T = TestType;
+    Random random(10);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        const Buffer<T> x0(n, 0, random), x1(n, 1, random), x2(n, 2, random), x3(n, 3, random);
+        const T* const x[] = {x0.data(), x1.data(), x2.data(), x3.data()};
+        const auto alpha = random.normals<T>(4);
+        const Buffer<T> y(n, 2, random);
+        const auto y_before = y.copy(), before_y = y.before();
+        kernels.axpy_four(alpha.data(), x, y.data(), n);
+        bool close = true;
+        for (std::size_t j = 0; j < n; ++j) {
+            double sum = static_cast<double>(y_before[j]), size = std::abs(sum);
+            for (std::size_t r = 0; r < 4; ++r) {
+                const double part = static_cast<double>(alpha[r]) * static_cast<double>(x[r][j]);
+                sum += part;
+                size += std::abs(part);
+            }
+            close =
+                close && std::abs(static_cast<double>(y.data()[j]) - sum) <=
+                             4.0 * static_cast<double>(std::numeric_limits<T>::epsilon()) * size;
+        }
+        CHECK(close);
+        CHECK(y.before() == before_y);
+    });
+}
+
 TEMPLATE_TEST_CASE("dot_rows is the dot of every row, whose bits depend on that row alone", "",
                    float, double) {
     using T = TestType;
@@ -255,6 +282,64 @@ TEMPLATE_TEST_CASE("dot_rows is the dot of every row, whose bits depend on that 
             }
         }
     });
+}
+
+TEMPLATE_TEST_CASE("dot_rows_two has the bits of dot_rows, twice", "", float, double) {
+    using T = TestType;
+    Random random(8);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        const Buffer<T> w0(n, 1, random), w1(n, 2, random);
+        for (const std::size_t n_rows : {0, 1, 2, 3, 4, 5, 9}) {
+            for (const std::size_t padding : {0, 3}) {
+                const std::size_t span = n_rows == 0 ? 0 : n_rows * (n + padding) - padding;
+                const auto stride = static_cast<std::ptrdiff_t>(n + padding);
+                const Buffer<T> rows(span, n_rows % 4, random);
+                const Buffer<T> out0(n_rows, 1, random), out1(n_rows, 2, random);
+                const auto before0 = out0.before(), before1 = out1.before();
+                kernels.dot_rows_two(rows.data(), stride, n_rows, w0.data(), w1.data(), n,
+                                     out0.data(), out1.data());
+                std::vector<T> alone0(n_rows), alone1(n_rows);
+                kernels.dot_rows(rows.data(), stride, n_rows, w0.data(), n, alone0.data());
+                kernels.dot_rows(rows.data(), stride, n_rows, w1.data(), n, alone1.data());
+                CAPTURE(n_rows, padding);
+                CHECK(out0.copy() == alone0);
+                CHECK(out1.copy() == alone1);
+                CHECK(out0.before() == before0);
+                CHECK(out1.before() == before1);
+            }
+        }
+    });
+}
+
+TEST_CASE("sum_nibbles adds up the tables' entries of every row") {
+    SplitMix64 bytes_of(9);
+    constexpr std::size_t n_rows = kernels::signature_rows;
+    for (const Isa isa : all_isas) {
+        if (!isa_supported(isa)) continue;
+        for (const std::size_t n_bytes : {std::size_t{0}, std::size_t{1}, std::size_t{2},
+                                          std::size_t{48}, kernels::signature_run}) {
+            for (const bool largest : {false, true}) {
+                std::vector<std::uint8_t> codes(n_rows * n_bytes), tables(32 * n_bytes);
+                for (auto& code : codes) code = static_cast<std::uint8_t>(bytes_of.next());
+                for (auto& entry : tables) {
+                    entry = largest ? 127 : static_cast<std::uint8_t>(bytes_of.next() % 128);
+                }
+                std::uint16_t sums[n_rows], expected[n_rows] = {};
+                kernels::find(isa)->sum_nibbles(codes.data(), n_bytes, tables.data(), sums);
+                for (std::size_t lane = 0; lane < n_rows; ++lane) {
+                    const std::size_t place = lane / 2 + lane % 2 * (n_rows / 2);
+                    for (std::size_t b = 0; b < n_bytes; ++b) {
+                        const std::uint8_t code = codes[n_rows * b + lane];
+                        expected[place] = static_cast<std::uint16_t>(
+                            expected[place] + tables[32 * b + code % 16] +
+                            tables[32 * b + 16 + code / 16]);
+                    }
+                }
+                INFO(isa_name(isa) << ", " << n_bytes << " bytes");
+                CHECK(std::equal(sums, sums + n_rows, expected));
+            }
+        }
+    }
 }
 
 TEST_CASE("dot_codes is exact, and reads nothing else") {

@@ -52,7 +52,8 @@ TEST_CASE("the counter counts") {
 
 TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
     using T = TestType;
-    constexpr std::size_t k = 10;
+    constexpr std::size_t k = 150;  // more than support
+    const Method method = GENERATE(Method::full, Method::working_set, Method::gram);
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 40);
     const bool center = GENERATE(false, true);
@@ -61,6 +62,7 @@ TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
     IndexSettings settings;
     settings.loss = loss;
     settings.center = center;
+    settings.method = method;
     settings.search.C = 10.0;  // hard enough for every stage of the solver
     settings.search.solver.tol = 1e-6;
     const Index<T> index(reference::view(data.rows, data.d), settings);
@@ -75,11 +77,35 @@ TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
     const auto fitted = index.fit(positives, settings.search, workspace, all_scores.data());
     const std::size_t after = n_allocations;
 
-    CAPTURE(static_cast<int>(loss), p, center);
+    CAPTURE(static_cast<int>(method), static_cast<int>(loss), p, center);
     CHECK(after == before);
     CHECK(single.status != SearchStatus::invalid_input);
     CHECK(shared.status != SearchStatus::invalid_input);
-    CHECK(fitted.epochs == shared.epochs);
+    CHECK(fitted.status == shared.status);
+}
+
+TEMPLATE_TEST_CASE("a batch of searches allocates nothing", "", float, double) {
+    using T = TestType;
+    constexpr std::size_t k = 150, n_queries = 5;
+    IndexSettings settings;
+    settings.method = GENERATE(Method::full, Method::working_set, Method::gram);
+    Random random(3);
+    const reference::TestData<T> data(400, 20, n_queries, random);
+    const Index<T> index(reference::view(data.rows, data.d), settings);
+    Workspace<T> first(index, k), second(index, k);
+    Workspace<T>* const workspaces[] = {&first, &second};
+    std::vector<T> scores(n_queries * k), all_scores(n_queries * data.n);
+    std::vector<RowNumber> rows(n_queries * k);
+    std::vector<SearchReport> reports(n_queries);
+    const auto queries = reference::view(data.positives, data.d);
+
+    const std::size_t before = n_allocations;
+    index.search_batch(queries, k, settings.search, workspaces, 2, scores.data(), rows.data(),
+                       reports.data());
+    index.score_batch(queries, settings.search, workspaces, 2, all_scores.data(), reports.data());
+    const std::size_t after = n_allocations;
+    CHECK(after == before);
+    CHECK(reports[4].status == SearchStatus::converged);
 }
 
 TEMPLATE_TEST_CASE("a refused search allocates nothing either", "", float, double) {

@@ -230,33 +230,15 @@ void dot_rows_two(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, cons
     }
 }
 
-/// Bits set in a word. std::popcount is a template, of which a copy could leak (see table.hpp).
-std::uint32_t count_bits(std::uint64_t word) noexcept {
-#if defined(__GNUC__)
-    return static_cast<std::uint32_t>(__builtin_popcountll(word));
-#else
-    word -= (word >> 1) & 0x5555555555555555u;
-    word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
-    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    return static_cast<std::uint32_t>((word * 0x0101010101010101u) >> 56);
-#endif
-}
-
-void differing_magnitude(const std::uint64_t* rows, std::size_t n_rows, std::size_t words,
-                         const std::uint64_t* signs, const std::uint64_t* planes,
-                         std::uint32_t* out) noexcept {
-    static_assert(signature_planes == 4, "one count per plane below");
-    for (std::size_t i = 0; i < n_rows; ++i, rows += words) {
-        std::uint32_t ones = 0, twos = 0, fours = 0, eights = 0;
-        for (std::size_t j = 0; j < words; ++j) {
-            const std::uint64_t differing = rows[j] ^ signs[j];
-            ones += count_bits(differing & planes[j]);
-            twos += count_bits(differing & planes[words + j]);
-            fours += count_bits(differing & planes[2 * words + j]);
-            eights += count_bits(differing & planes[3 * words + j]);
-        }
-        out[i] = ones + 2 * twos + 4 * fours + 8 * eights;
+/// Sixteen-entry tables in registers, as fast scans of product-quantised codes use them (Andre,
+/// Kermarrec, Le Scouarnec, VLDB 2015).
+void sum_nibbles(const std::uint8_t* codes, std::size_t n_bytes, const std::uint8_t* tables,
+                 std::uint16_t* out) noexcept {
+    NibbleSums sums = NibbleSums::zero();
+    for (std::size_t b = 0; b < n_bytes; ++b) {
+        sums.add(codes + signature_rows * b, tables + 32 * b);
     }
+    sums.store(out);
 }
 
 /// Asks for the cache line at p. A hint: it may do nothing.

@@ -62,6 +62,34 @@ F64 add(F64 a, F64 b) noexcept { return {vaddq_f64(a.lanes, b.lanes)}; }
 float sum(F32 a) noexcept { return vaddvq_f32(a.lanes); }
 double sum(F64 a) noexcept { return vaddvq_f64(a.lanes); }
 
+/// Sums of 32 rows: those of even and of odd lanes, in 16 bits each.
+struct NibbleSums {
+    uint16x8_t even[2], odd[2];
+
+    static NibbleSums zero() noexcept {
+        const uint16x8_t none = vdupq_n_u16(0);
+        return {{none, none}, {none, none}};
+    }
+
+    void add(const std::uint8_t* codes, const std::uint8_t* tables) noexcept {
+        const uint8x16_t low_table = vld1q_u8(tables), high_table = vld1q_u8(tables + 16);
+        for (int half = 0; half < 2; ++half) {
+            const uint8x16_t bytes = vld1q_u8(codes + 16 * half);
+            const uint16x8_t values = vreinterpretq_u16_u8(
+                vaddq_u8(vqtbl1q_u8(low_table, vandq_u8(bytes, vdupq_n_u8(0x0f))),
+                         vqtbl1q_u8(high_table, vshrq_n_u8(bytes, 4))));
+            even[half] = vaddq_u16(even[half], vandq_u16(values, vdupq_n_u16(0x00ff)));
+            odd[half] = vaddq_u16(odd[half], vshrq_n_u16(values, 8));
+        }
+    }
+    void store(std::uint16_t* out) const noexcept {
+        for (int half = 0; half < 2; ++half) {
+            vst1q_u16(out + 8 * half, even[half]);
+            vst1q_u16(out + 16 + 8 * half, odd[half]);
+        }
+    }
+};
+
 struct Shorts {
     int16x8_t low, high;
 
@@ -92,5 +120,5 @@ std::int32_t sum(Sums a) noexcept { return vaddvq_s32(vaddq_s32(a.low, a.high));
 #include "kernels/body.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels neon{table<float>(), table<double>(), differing_magnitude, dot_codes};
+const Kernels neon{table<float>(), table<double>(), sum_nibbles, dot_codes};
 }

@@ -49,8 +49,10 @@ struct KernelTable {
     std::size_t partial_sums;
 };
 
-/// Bits of the magnitudes that signatures are multiplied with (signatures.hpp).
-inline constexpr std::size_t signature_planes = 4;
+/// Signatures (signatures.hpp) lie in blocks of so many rows,
+inline constexpr std::size_t signature_rows = 32;
+/// and sums over so many bytes of a row fit into 16 bits.
+inline constexpr std::size_t signature_run = 256;
 
 /// Codes of a row come in groups of so many (sketch.hpp).
 inline constexpr std::size_t code_group = 16;
@@ -59,11 +61,12 @@ struct Kernels {
     KernelTable<float> f32;
     KernelTable<double> f64;
 
-    /// out[i] = sum over planes p of 2^p * (number of bits set in plane p where row i's bits differ
-    /// from `signs`). Rows and planes are of `words` words each, one after the other.
-    void (*differing_magnitude)(const std::uint64_t* rows, std::size_t n_rows, std::size_t words,
-                                const std::uint64_t* signs, const std::uint64_t* planes,
-                                std::uint32_t* out) noexcept;
+    /// For a block of signature_rows rows, of which codes[32 b ...] holds the b-th byte of each,
+    /// and tables of 16 values up to 127 each for the low and the high four bits of the b-th byte:
+    /// out[t] = sum over b of tables[32 b + low bits] + tables[32 b + 16 + high bits] of the row in
+    /// lane 2 t, and out[16 + t] that of lane 2 t + 1. At most signature_run bytes.
+    void (*sum_nibbles)(const std::uint8_t* codes, std::size_t n_bytes, const std::uint8_t* tables,
+                        std::uint16_t* out) noexcept;
 
     /// out[i] = sum over j < n of codes[i * n + j] * w[j], exactly. n is a multiple of code_group,
     /// and 127 times the sum of the |w[j]| is below 2^31, so that no sum overflows.
