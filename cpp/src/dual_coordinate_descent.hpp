@@ -47,6 +47,12 @@ class DualCoordinateDescent {
     /// Goes on with a problem that has more rows behind those of before.
     void extend(const Problem<T>& problem) noexcept;
 
+    /// Sets how close finish() comes.
+    void set_goal(double tol, double score_tol) noexcept {
+        settings_.tol = tol;
+        settings_.score_tol = score_tol;
+    }
+
     /// Solves to the end, as solve() does.
     SolveReport finish() noexcept;
 

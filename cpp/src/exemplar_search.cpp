@@ -16,6 +16,9 @@ namespace {
 /// makes nearly all ranks certain (docs/numerics.md).
 constexpr double score_tol_per_tol = 0.02;
 
+/// Where the proof of some leading ranks is all that is asked for, it is tried here first.
+constexpr double early_tol_per_tol = 30.0;
+
 template <Real T>
 bool all_finite(const T* values, std::size_t n) noexcept {
     return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
@@ -107,37 +110,50 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     const std::size_t n_returned = std::min(k, rows_.rows);
     valid_ = valid_ && n_returned <= workspace_.max_ranks();
     if (!valid_) return report();
-    TopK<T> best(workspace_.ranking.data(), n_returned + 1);
-    solve(&best);
-
-    const std::size_t n_ranked = best.finish();  // fewer than rows only if scores are NaN
-    const std::size_t n_shown = std::min(n_returned, n_ranked);
-    for (std::size_t rank = 0; rank < n_shown; ++rank) {
+    const std::size_t certify = std::min(search_.certify, n_returned);
+    std::size_t n_ranked = 0, certified = 0;
+    if (certify > 0 && working_set_) {
+        const double early_tol = early_tol_per_tol * settings_.tol;
+        certified = rank_at(early_tol, std::numeric_limits<double>::infinity(), n_returned, n_ranked);
+    }
+    if (certify == 0 || certified < certify) {
+        certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
+    }
+    for (std::size_t rank = 0; rank < std::min(n_returned, n_ranked); ++rank) {
         scores_out[rank] = workspace_.ranking[rank].score;
         rows_out[rank] = workspace_.ranking[rank].row;
-    }
-    std::size_t certified = 0;
-    {
-        const Stopwatch stopwatch(workspace_.profile.verify);
-        certified = certified_ranks(workspace_.ranking.data(), n_ranked, n_shown, rows_,
-                                    statistics_.squared_norms.data(), statistics_.max_squared_norm,
-                                    score_error());
     }
     SearchReport done = report();
     done.certified_k = certified;
     return done;
 }
 
+/// Solves up to a goal, ranks into workspace.ranking, and returns how many ranks are proven.
+template <Real T>
+std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t n_returned,
+                                       std::size_t& n_ranked) noexcept {
+    TopK<T> best(workspace_.ranking.data(), n_returned + 1);
+    solve(tol, score_tol, &best);
+    const Stopwatch stopwatch(workspace_.profile.verify);
+    n_ranked = best.finish();  // fewer than rows only if scores are NaN
+    return certified_ranks(workspace_.ranking.data(), n_ranked, std::min(n_returned, n_ranked),
+                           rows_, statistics_.squared_norms.data(), statistics_.max_squared_norm,
+                           score_error());
+}
+
 template <Real T>
 SearchReport ExemplarSearch<T>::fit() noexcept {
-    if (valid_) solve(nullptr);
+    if (valid_) solve(settings_.tol, settings_.score_tol, nullptr);
     return report();
 }
 
 template <Real T>
-void ExemplarSearch<T>::solve(TopK<T>* best) noexcept {
-    const bool solved = working_set_ ? solve_with_working_set(best) : solve_with_gram_matrix(best);
-    if (!solved) solve_over_all_rows(best);
+void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexcept {
+    const bool solved =
+        working_set_ ? solve_with_working_set(tol, score_tol, best) : solve_with_gram_matrix(best);
+    if (solved) return;
+    working_set_.reset();
+    solve_over_all_rows(best);
 }
 
 /// Returns false if another solver has to go on; the problem then begins where this ended.
@@ -160,8 +176,9 @@ bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
 
 /// The same, after the scan.
 template <Real T>
-bool ExemplarSearch<T>::solve_with_working_set(TopK<T>* best) noexcept {
-    if (!working_set_->finish(solved_)) {
+bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
+                                               TopK<T>* best) noexcept {
+    if (!working_set_->finish(tol, score_tol, solved_)) {
         problem_.initial_dual = workspace_.dual.data();
         problem_.initial_positive_dual = workspace_.positive_dual.data();
         return false;

@@ -38,9 +38,11 @@ class ExemplarSearch {
 
   private:
     bool is_valid() const noexcept;
-    void solve(TopK<T>* best) noexcept;
+    std::size_t rank_at(double tol, double score_tol, std::size_t n_returned,
+                        std::size_t& n_ranked) noexcept;
+    void solve(double tol, double score_tol, TopK<T>* best) noexcept;
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
-    bool solve_with_working_set(TopK<T>* best) noexcept;
+    bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;

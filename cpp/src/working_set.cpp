@@ -52,7 +52,31 @@ void WorkingSetSearch<T>::begin() noexcept {
 }
 
 template <Real T>
-bool WorkingSetSearch<T>::finish(SolveReport& report) noexcept {
+bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& report) noexcept {
+    if (!has_joined_ && !join()) return false;
+    has_joined_ = true;
+    solver_->set_goal(tol, score_tol);
+    for (;;) {
+        {
+            const Stopwatch stopwatch(workspace_.profile.solve);
+            solver_->extend(panel_.restrict(problem_));
+            report = solver_->finish();
+        }
+        rounding_ = report.score_rounding_bound;
+        const std::size_t n_joining = collect_violating();
+        if (n_joining == 0 && report.status != SolveStatus::epoch_limit) return true;
+        if (panel_.size() + n_joining > panel_.capacity() ||
+            report.status == SolveStatus::epoch_limit) {
+            scatter_dual();
+            return false;
+        }
+        add_collected(n_joining);
+    }
+}
+
+/// Moves what the scan has found near the margin into the panel. Returns false if that is too much.
+template <Real T>
+bool WorkingSetSearch<T>::join() noexcept {
     std::size_t n_joining = collect_near(-1.0 - slack);
     for (int scans = 1; n_joining > most_joining(); ++scans) {
         // The weights of the scan were far off. The worst rows of many make them better.
@@ -69,22 +93,8 @@ bool WorkingSetSearch<T>::finish(SolveReport& report) noexcept {
         scan();
         n_joining = collect_near(-1.0 - slack);
     }
-    for (;;) {
-        add_collected(n_joining);
-        {
-            const Stopwatch stopwatch(workspace_.profile.solve);
-            solver_->extend(panel_.restrict(problem_));
-            report = solver_->finish();
-        }
-        rounding_ = report.score_rounding_bound;
-        n_joining = collect_violating();
-        if (n_joining == 0 && report.status != SolveStatus::epoch_limit) return true;
-        if (panel_.size() + n_joining > panel_.capacity() ||
-            report.status == SolveStatus::epoch_limit) {
-            scatter_dual();
-            return false;
-        }
-    }
+    add_collected(n_joining);
+    return true;
 }
 
 /// A scan costs about as much as copying and visiting an eighth of the rows.

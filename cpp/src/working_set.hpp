@@ -42,10 +42,10 @@ class WorkingSetSearch {
     void begin() noexcept;
     void scan() noexcept;
 
-    /// The rest. Returns false if the panel cannot hold the working set, or max_epochs were not
+    /// The rest, up to the given tol and score_tol; may go on with others. Returns false if the panel cannot hold the working set, or max_epochs were not
     /// enough: then a solver over all rows has to go on from the dual coefficients, which it finds
     /// in workspace.dual.
-    bool finish(SolveReport& report) noexcept;
+    bool finish(double tol, double score_tol, SolveReport& report) noexcept;
 
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
@@ -61,6 +61,7 @@ class WorkingSetSearch {
     std::size_t choose() noexcept;
     void leave_out_panel() noexcept;
     void end_scan() noexcept;
+    bool join() noexcept;
     std::size_t most_joining() const noexcept;
     void add_worst(std::size_t n_collected) noexcept;
     std::size_t collect_near(double threshold) noexcept;
@@ -81,6 +82,7 @@ class WorkingSetSearch {
     T* scores_;  // of the scan; -infinity for rows of the panel
     RowBlocks blocks_;
     std::optional<DualCoordinateDescent<T>> solver_;
+    bool has_joined_ = false;  // what the scan has found
 
     double scan_norm_ = 0.0;      // ||coef|| in the scan
     double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,

@@ -100,12 +100,14 @@ struct Reports {
     py::array_t<double> profile;
 };
 
-SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter) {
+SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter,
+                               std::size_t certify) {
     SearchSettings settings;
     settings.C = C;
     settings.prior = prior;
     settings.solver.tol = tol;
     settings.solver.max_epochs = max_iter;
+    settings.certify = certify;
     require_valid(settings);
     return settings;
 }
@@ -297,7 +299,7 @@ void bind_index(py::module_& module) {
 
     py::class_<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
-             py::arg("tol"), py::arg("max_iter"));
+             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0);
 
     py::class_<PyIndex>(module, "Index")
         .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,

@@ -36,7 +36,9 @@ class SketchType(enum.Enum):
     int8 = 1
 
 class SearchSettings:
-    def __init__(self, *, C: float, prior: float, tol: float, max_iter: int) -> None: ...
+    def __init__(
+        self, *, C: float, prior: float, tol: float, max_iter: int, certify: int = 0
+    ) -> None: ...
 
 class Index:
     def __init__(

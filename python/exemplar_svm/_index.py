@@ -193,6 +193,7 @@ class ExemplarIndex:
         prior: float | None = None,
         tol: float | None = None,
         max_iter: int | None = None,
+        certify: int | None = None,
         n_threads: int | None = None,
         candidates: None = None,
         background: None = None,
@@ -208,6 +209,9 @@ class ExemplarIndex:
             May exceed the number of rows.
         C, prior, tol, max_iter, n_threads : optional
             Override the index's for this call.
+        certify : int, optional
+            Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
+            before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
         candidates, background, timeout : None
             Reserved: not supported in this version.
 
@@ -223,7 +227,7 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         refuse_unsupported(candidates=candidates, background=background, timeout=timeout)
-        settings = self._settings(C, prior, tol, max_iter)
+        settings = self._settings(C, prior, tol, max_iter, certify)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
@@ -243,6 +247,7 @@ class ExemplarIndex:
         prior: float | None = None,
         tol: float | None = None,
         max_iter: int | None = None,
+        certify: int | None = None,
         n_threads: int | None = None,
         candidates: None = None,
         background: None = None,
@@ -259,6 +264,9 @@ class ExemplarIndex:
         k : int, default 10
         negatives, candidates, background, timeout : None
             Reserved: not supported in this version, and neither are row numbers as positives.
+        certify : int, optional
+            Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
+            before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
         C, prior, tol, max_iter, n_threads : optional
             Override the index's for this call.
 
@@ -275,7 +283,7 @@ class ExemplarIndex:
         refuse_unsupported(
             negatives=negatives, candidates=candidates, background=background, timeout=timeout
         )
-        settings = self._settings(C, prior, tol, max_iter)
+        settings = self._settings(C, prior, tol, max_iter, certify)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         vectors = self._positives(positives)
@@ -380,13 +388,19 @@ class ExemplarIndex:
         self._core.refresh(self._n_threads)
 
     def _settings(
-        self, C: float | None, prior: float | None, tol: float | None, max_iter: int | None
+        self,
+        C: float | None,
+        prior: float | None,
+        tol: float | None,
+        max_iter: int | None,
+        certify: int | None = None,
     ) -> _core.SearchSettings:
         return _core.SearchSettings(
             C=self._C if C is None else positive_number(C, "C"),
             prior=self._prior if prior is None else nonnegative_number(prior, "prior"),
             tol=self._tol if tol is None else positive_number(tol, "tol"),
             max_iter=self._max_iter if max_iter is None else positive_integer(max_iter, "max_iter"),
+            certify=0 if certify is None else positive_integer(certify, "certify"),
         )
 
     def _threads(self, n_threads: int | None) -> int:

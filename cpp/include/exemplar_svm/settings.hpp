@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -42,6 +43,9 @@ struct SearchSettings {
     double C = 0.1;
     /// Regularise toward prior * (mean of the positives) instead of toward zero.
     double prior = 0.0;
+    /// Stop as soon as so many leading ranks are proven, if that is before the solver's own goal.
+    /// 0: go on to the goal. Read by searches for the best rows with working sets.
+    std::size_t certify = 0;
     /// Scores are proven at least to tol / 50, whatever score_tol is.
     SolverSettings solver{};
 };
