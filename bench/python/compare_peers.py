@@ -137,8 +137,16 @@ def time_builds(rows: data.Floats, threads: int) -> list[timing.Timing]:
             "building ExemplarIndex",
             lambda: esvm.ExemplarIndex(rows, C=peers.C, n_threads=threads),
             threads=threads,
-        )
+        ),
+        timing.time_builds("copying the rows", rows.copy, threads=threads),
     ]
+    if len(rows) >= peers.SKETCHED_ROWS:
+        build = timing.time_builds(
+            "building with sketch",
+            lambda: esvm.ExemplarIndex(rows, C=peers.C, sketch="int8", n_threads=threads),
+            threads=threads,
+        )
+        built.append(build)
     if not isinstance(peers.faiss, peers.Missing):
         build = timing.time_builds(
             "building IndexFlatIP", lambda: peers.faiss_index(rows), threads=threads

@@ -17,6 +17,8 @@ from exemplar_svm import _core
 
 C = 0.1
 OURS = "exemplar_svm search"
+SKETCHED = f"{OURS}, int8 sketch"
+SKETCHED_ROWS = 10_000  # fewer are not worth a sketch
 ONE_BY_ONE = f"{OURS}, one by one"
 DUALS: tuple[bool | str, ...] = (True, False, "auto")
 
@@ -94,6 +96,9 @@ def line_up(
         Competitor(OURS, "svm", exemplar_search(index, k)),
         Competitor("exemplar_svm decision_function", "svm", exemplar_scores(index)),
     ]
+    if len(rows) >= SKETCHED_ROWS:
+        sketched = esvm.ExemplarIndex(rows, C=C, sketch="int8", n_threads=threads)
+        competitors.insert(1, Competitor(SKETCHED, "svm", exemplar_search(sketched, k)))
     competitors += [
         Competitor(f"LinearSVC dual={d}", "svm", recipe(rows, d), slow=True, serial=True)
         for d in duals

@@ -178,8 +178,8 @@ class ExemplarIndex:
         -------
         dict of str to int
             ``"norms"``, ``"mean"`` (with ``center=True``), ``"background"`` (mean and main
-            directions of a sample), ``"signatures"`` (one bit per feature), ``"sketch"``, ``"gram"``
-            (products of the rows with each other), and ``"total"``.
+            directions of a sample), ``"signatures"`` (one bit per feature), ``"sketch"``,
+            ``"gram"`` (products of the rows with each other), and ``"total"``.
         """
         parts = self._core.memory_usage()
         return {**parts, "total": sum(parts.values())}

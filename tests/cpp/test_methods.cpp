@@ -223,15 +223,14 @@ TEMPLATE_TEST_CASE("every method finds the optimum", "", float, double) {
     using T = TestType;
     auto settings =
         settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), GENERATE(1e-3, 0.1, 10.0));
-    settings.center = GENERATE(false, true);
+    const bool center = GENERATE(false, true);
     const auto p = GENERATE(as<std::size_t>{}, 1, 3, 33);
     Random random(1);
-    for (const double prior : {0.0, 0.5}) {
-        settings.search.prior = prior;
-        const Data<T> data(200, 16, p, random);
-        CAPTURE(static_cast<int>(settings.loss), settings.search.C, settings.center, p, prior);
-        check_methods(data, settings, 20);
-    }
+    settings.center = center;
+    settings.search.prior = center == (p == 3) ? 0.5 : 0.0;
+    const Data<T> data(120, 16, p, random);
+    CAPTURE(static_cast<int>(settings.loss), settings.search.C, center, p, settings.search.prior);
+    check_methods(data, settings, 20);
 }
 
 TEMPLATE_TEST_CASE("every method finds the optimum of rows of any number", "", float, double) {
@@ -263,8 +262,8 @@ TEMPLATE_TEST_CASE("every method ranks rows behind the working set", "", float, 
     settings.center = GENERATE(false, true);
     settings.search.prior = GENERATE(0.0, 0.5);
     Random random(4);
-    const Data<T> data(500, 24, 2, random);
-    for (const std::size_t k : {250, 500}) {
+    const Data<T> data(300, 24, 2, random);
+    for (const std::size_t k : {150, 300}) {
         CAPTURE(static_cast<int>(settings.loss), settings.center, settings.search.prior, k);
         check_methods(data, settings, k);
     }
@@ -330,12 +329,12 @@ TEMPLATE_TEST_CASE("too few epochs end every method with a bound that holds", ""
     settings.search.solver.tol = 1e-6;
     const auto p = GENERATE(as<std::size_t>{}, 1, 3, 33);
     Random random(8);
-    const Data<T> data(300, 10, p, random);
+    const Data<T> data(200, 10, p, random);
     const Exact exact(data, settings);
     for (const Way& way : all_ways) {
-        for (const std::uint32_t max_epochs : {1u, 2u, 5u}) {
+        for (const std::uint32_t max_epochs : {1u, 2u}) {
             settings.search.solver.max_epochs = max_epochs;
-            const auto found = search(make_index(data, settings, way), data.positives, 150);
+            const auto found = search(make_index(data, settings, way), data.positives, 100);
             CAPTURE(way.name, static_cast<int>(settings.loss), settings.search.C, p, max_epochs,
                     found.report.epochs);
             CHECK(found.report.status == SearchStatus::epoch_limit);
@@ -446,7 +445,6 @@ TEMPLATE_TEST_CASE("every method has the same bits on any executor", "", float, 
         CAPTURE(way.name, settings.center);
         for (const ExecutorRef executor :
              {ExecutorRef(serial), ExecutorRef(openmp), ExecutorRef(threads)}) {
-            CHECK(same_bits(search(index, data.positives, n / 2, executor), expected));
             CHECK(same_bits(search(made_in_threads, data.positives, n / 2, executor), expected));
         }
     }
@@ -454,7 +452,7 @@ TEMPLATE_TEST_CASE("every method has the same bits on any executor", "", float, 
 
 TEMPLATE_TEST_CASE("a batch has the bits of single searches by any method", "", float, double) {
     using T = TestType;
-    constexpr std::size_t n = 200, d = 80, n_queries = 11, k = 100;
+    constexpr std::size_t n = 120, d = 50, n_queries = 11, k = 60;
     IndexSettings settings;
     settings.center = GENERATE(false, true);
     Random random(14);
@@ -480,7 +478,7 @@ TEMPLATE_TEST_CASE("a batch has the bits of single searches by any method", "", 
             CHECK((expected[q].report.status == SearchStatus::invalid_input) == (q == 4));
         }
         for (const ExecutorRef executor : {ExecutorRef(serial), ExecutorRef(threads)}) {
-            for (const std::size_t n_workspaces : {std::size_t{1}, std::size_t{3}, max_batch + 2}) {
+            for (const std::size_t n_workspaces : {std::size_t{3}, max_batch + 2}) {
                 std::vector<SearchReport> reports(n_queries), score_reports(n_queries);
                 std::vector<T> scores(n_queries * k), all_scores(n_queries * n);
                 std::vector<RowNumber> rows(n_queries * k);

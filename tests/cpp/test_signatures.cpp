@@ -90,8 +90,9 @@ TEMPLATE_TEST_CASE("a guess is the sum of signs times weights times the row's sc
                    double) {
     using T = TestType;
     Random random(1);
-    for (const std::size_t d : {1, 2, 63, 64, 65, 100, 128, 200, 384}) {
-        for (const std::size_t n : {1, 2, 50, 300}) {
+    // 2048 features are as many bytes as the kernel sums in one go.
+    for (const std::size_t d : {1, 2, 7, 8, 9, 63, 64, 65, 128, 384, 2048, 2049, 5000}) {
+        for (const std::size_t n : {1, 2, 31, 32, 33, 100}) {
             const auto rows = random.normals<T>(n * d);
             const auto mean = mean_of(rows, d);
             auto coef = random.normals<double>(d);

@@ -158,6 +158,19 @@ def test_unknown_names_are_refused():
         esvm.ExemplarIndex(ROWS, class_weight={1: 0})
 
 
+@pytest.mark.parametrize("method", ["x", "", None, "automatic", "Gram"])
+def test_an_unknown_method_is_refused(method):
+    with pytest.raises(ValueError, match=f"method is {method!r}, but must be 'auto', 'full'"):
+        esvm.ExemplarIndex(ROWS, method=method)
+
+
+def test_too_many_rows_for_their_products_are_refused():
+    rows = np.ones((8193, 1), np.float32)
+    with pytest.raises(ValueError, match=r"method is 'gram'.* 8192 rows.* has 8193"):
+        esvm.ExemplarIndex(rows, method="gram")
+    assert esvm.ExemplarIndex(rows).memory_usage()["gram"] == 0
+
+
 @pytest.mark.parametrize("positives", [[3, 4], 3, np.array([1, 2]), [ROWS[0], 5]])
 def test_row_numbers_as_positives_are_refused_for_now(index, positives):
     for function in (index.search_shared, index.fit):

@@ -188,6 +188,52 @@ def test_an_index_describes_itself(rows):
     assert "200 rows of 16 features" in repr(index)
 
 
+@pytest.mark.parametrize("center", [False, True])
+def test_memory_usage_counts_the_bytes_of_what_a_method_keeps(rows, center):
+    n, d = rows.shape
+    usage = {
+        method: esvm.ExemplarIndex(rows, method=method, center=center).memory_usage()
+        for method in ("full", "working_set", "gram", "auto")
+    }
+    for parts in usage.values():
+        assert sum(parts.values()) == 2 * parts["total"]
+        assert parts["norms"] == n * rows.itemsize
+        assert parts["mean"] == (8 * d + n * rows.itemsize if center else 0)
+        assert {"norms", "mean", "background", "signatures", "gram", "total"} <= set(parts)
+    kept = {key for key, size in usage["full"].items() if size}
+    assert kept == {"norms", "mean", "total"} - ({"mean"} if not center else set())
+    assert usage["working_set"]["background"] > 0
+    assert usage["working_set"]["signatures"] >= n * (d // 8)
+    assert usage["working_set"]["gram"] == 0
+    assert usage["gram"]["gram"] == n * n * rows.itemsize
+    assert usage["gram"]["background"] == usage["gram"]["signatures"] == 0
+    assert usage["auto"] == usage["full"]
+
+
+def test_the_method_follows_from_the_shape_of_the_rows(dtype):
+    def kept(n, d):
+        usage = esvm.ExemplarIndex(clustered(n, d, dtype=dtype)).memory_usage()
+        return {key for key in ("signatures", "gram") if usage[key]}
+
+    assert kept(100, 50) == {"gram"}
+    assert kept(101, 50) == set()
+    assert kept(1023, 8) == set()
+    assert kept(1024, 8) == {"signatures"}
+
+
+@pytest.mark.parametrize("method", ["full", "working_set", "gram"])
+@pytest.mark.parametrize("k", [5, 300, 700])
+def test_every_method_returns_the_same_ranking(dtype, method, k):
+    rows = clustered(600, 24, dtype=dtype)
+    truth = esvm.ExemplarIndex(rows.astype(np.float64), tol=1e-8, method="full")
+    result = esvm.ExemplarIndex(rows, method=method).search(rows[:3] + dtype(0.1), k)
+    scores, indices = truth.search(rows[:3] + dtype(0.1), k)
+    assert (result.report.status == "converged").all()
+    np.testing.assert_allclose(result.scores, scores, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(result.indices[:, :5], indices[:, :5])
+    assert ((result.indices == -1) == (indices == -1)).all()
+
+
 @pytest.mark.parametrize("n", [0, 1, 2])
 @pytest.mark.parametrize("d", [1, 5])
 @pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])

@@ -11,6 +11,12 @@ from reference import exemplar
 
 LOSSES = st.sampled_from(["squared_hinge", "hinge"])
 COSTS = st.sampled_from([0.01, 0.1, 1.0, 10.0])
+METHODS = [
+    {"method": "full"},
+    {"method": "working_set"},
+    {"method": "working_set", "sketch": "int8"},
+    {"method": "gram"},
+]
 
 
 @st.composite
@@ -122,6 +128,41 @@ def test_subtracting_the_mean_by_hand_is_centring(data):
     by_hand, _ = exact_scores(rows - mean, positives - mean)
     centred, _ = exact_scores(rows, positives, center=True)
     close(centred, by_hand)
+
+
+@given(
+    rows_and_positives(),
+    LOSSES,
+    COSTS,
+    st.booleans(),
+    st.sampled_from([0.0, 0.3]),
+    st.sampled_from(METHODS),
+)
+def test_every_method_gives_the_same_scores(data, loss, C, center, prior, method):
+    rows, positives = data
+    options = {"loss": loss, "C": C, "center": center, "prior": prior}
+    full, _ = exact_scores(rows, positives, method="full", **options)
+    other, _ = exact_scores(rows, positives, **method, **options)
+    close(other, full)
+
+
+@given(rows_and_positives(), LOSSES, COSTS, st.booleans(), st.integers(1, 10))
+def test_every_method_is_right_about_what_it_has_proven(data, loss, C, center, max_iter):
+    rows, positives = (x.astype(np.float32) for x in data)
+    options = {"loss": loss, "C": C, "center": center}
+    exact, final = exact_scores(
+        rows.astype(np.float64), positives.astype(np.float64), method="full", **options
+    )
+    order = np.lexsort((np.arange(len(rows)), -exact))
+    for method in METHODS:
+        index = esvm.ExemplarIndex(rows, **method, **options)
+        for epochs in (max_iter, 20000):
+            result = index.search_shared(positives, k=len(rows), max_iter=epochs)
+            error = np.abs(result.scores - exact[result.indices]).max()
+            assert error <= result.report.score_error_bound + final.score_error_bound + 1e-6
+            proven = result.report.certified_k
+            lost = exact[order[:proven]] - exact[result.indices[:proven]]
+            assert np.abs(lost).max(initial=0.0) < 1e-6
 
 
 @given(rows_and_positives(), LOSSES, COSTS)

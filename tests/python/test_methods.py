@@ -1,0 +1,80 @@
+"""However a search finds the rows that matter, its answer is the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import clustered
+
+import exemplar_svm as esvm
+
+ROWS = clustered(3000, 48, dtype=np.float32)
+QUERIES = ROWS[::331] + np.float32(0.02)
+WAYS = {
+    "working set": {"method": "working_set"},
+    "sketch": {"sketch": "int8"},
+    "Gram matrix": {"method": "gram"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("C", [0.001, 0.1, 10.0])
+@pytest.mark.parametrize("center", [False, True])
+def test_every_way_ranks_as_the_solver_over_all_rows_does(way, C, center):
+    settings = {"C": C, "center": center, "n_threads": 1}
+    expected = esvm.ExemplarIndex(ROWS, method="full", **settings).search(QUERIES, k=20)
+    found = esvm.ExemplarIndex(ROWS, **WAYS[way], **settings).search(QUERIES, k=20)
+    assert set(found.report.status) == {"converged"}
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=2e-5)
+    swapped = found.indices != expected.indices
+    assert np.abs(found.scores - expected.scores)[swapped].max(initial=0) < 2e-6
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_batch_has_the_bits_of_single_searches(way, n_threads):
+    index = esvm.ExemplarIndex(ROWS, **WAYS[way], n_threads=n_threads)
+    batch = index.search(QUERIES, k=7)
+    assert len(QUERIES) > 8, "more than share one scan"
+    for i, query in enumerate(QUERIES):
+        single = index.search(query, k=7)
+        np.testing.assert_array_equal(batch.scores[i], single.scores)
+        np.testing.assert_array_equal(batch.indices[i], single.indices)
+        assert batch.report[i] == single.report
+    scores = index.decision_function(QUERIES)
+    np.testing.assert_array_equal(scores[3], index.decision_function(QUERIES[3]))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_ranking_longer_than_the_working_set_looks_at_more_rows(way):
+    index = esvm.ExemplarIndex(ROWS, C=1.0, **WAYS[way])
+    scores, indices = index.search(QUERIES[0], k=len(ROWS) + 3)
+    expected = esvm.ExemplarIndex(ROWS, C=1.0, method="full").decision_function(QUERIES[0])
+    assert sorted(indices[: len(ROWS)]) == list(range(len(ROWS)))
+    assert (indices[len(ROWS) :] == -1).all()
+    np.testing.assert_allclose(scores[: len(ROWS)], expected[indices[: len(ROWS)]], atol=2e-5)
+    assert (np.diff(scores[: len(ROWS)]) <= 0).all()
+
+
+def test_certified_ranks_may_end_a_search():
+    index = esvm.ExemplarIndex(ROWS, method="working_set")
+    for query in QUERIES:
+        exact = index.search(query, k=10)
+        early = index.search(query, k=10, certify=3)
+        assert early.report.certified_k >= 3
+        assert early.report.epochs <= exact.report.epochs
+        proven = early.report.certified_k
+        np.testing.assert_array_equal(early.indices[:proven], exact.indices[:proven])
+        difference = np.abs(early.scores[:proven] - exact.scores[:proven]).max()
+        assert difference <= early.report.score_error_bound + exact.report.score_error_bound
+
+
+def test_the_time_of_a_search_is_told_part_by_part():
+    profile = esvm.ExemplarIndex(ROWS, method="working_set").search(QUERIES[0]).report.profile
+    assert min(profile.choose, profile.solve, profile.scan) > 0
+
+
+@pytest.mark.parametrize("method", ["full", "gram"])
+def test_a_sketch_is_for_working_sets(method):
+    with pytest.raises(ValueError, match="sketch"):
+        esvm.ExemplarIndex(ROWS, method=method, sketch="int8")
