@@ -114,7 +114,8 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     std::size_t n_ranked = 0, certified = 0;
     if (certify > 0 && working_set_) {
         const double early_tol = early_tol_per_tol * settings_.tol;
-        certified = rank_at(early_tol, std::numeric_limits<double>::infinity(), n_returned, n_ranked);
+        certified =
+            rank_at(early_tol, std::numeric_limits<double>::infinity(), n_returned, n_ranked);
     }
     if (certify == 0 || certified < certify) {
         certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
@@ -159,19 +160,20 @@ void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexc
 /// Returns false if another solver has to go on; the problem then begins where this ended.
 template <Real T>
 bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
-    if (statistics_.gram.empty() || problem_.positives.rows > PositiveBlock::capacity) return false;
-    const Stopwatch stopwatch(workspace_.profile.solve);
-    const bool solved =
-        GramDescent<T>(problem_, settings_, statistics_.gram, executor_, workspace_, scores_)
-            .solve(solved_);
-    if (solved && best != nullptr) {
-        offer_block(scores_, 0, rows_.rows, *best);
-        return true;
-    }
     // It forms no weights, which a fit is asked for.
-    problem_.initial_dual = workspace_.dual.data();
-    problem_.initial_positive_dual = workspace_.positive_dual.data();
-    return false;
+    if (best == nullptr || statistics_.gram.empty() ||
+        problem_.positives.rows > PositiveBlock::capacity) {
+        return false;
+    }
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    GramDescent<T> solver(problem_, settings_, statistics_.gram, executor_, workspace_, scores_);
+    if (!solver.solve(solved_)) {
+        problem_.initial_dual = workspace_.dual.data();
+        problem_.initial_positive_dual = workspace_.positive_dual.data();
+        return false;
+    }
+    offer_block(scores_, 0, rows_.rows, *best);
+    return true;
 }
 
 /// The same, after the scan.

@@ -22,8 +22,8 @@ class GramMatrix {
     std::size_t bytes() const noexcept { return values_.size() * sizeof(T); }
     const T* row(std::size_t i) const noexcept { return values_.data() + i * n_rows_; }
 
-    /// Bound on the error of a product, relative to the norms of its rows (where there is a mean,
-    /// of the rows as they are).
+    /// Bound on the error of a product, relative to the norms of its rows; where there is a mean m,
+    /// to ||x - m|| + ||m||.
     static double rounding(std::size_t n_features) noexcept;
 
   private:

@@ -99,7 +99,9 @@ void Signatures<T>::guess_scores(const double* coef, ExecutorRef executor, std::
             for (std::size_t k = 0; k < 4; ++k) {
                 value += ((set >> k) & 1u ? four(t, k) : 0.0) - std::min(four(t, k), 0.0);
             }
-            scratch[16 * t + set] = static_cast<std::uint8_t>(value / unit + 0.5);
+            const double entry = value / unit + 0.5;
+            const bool fits = entry < largest_entry + 1.0;  // not so if a weight is not finite
+            scratch[16 * t + set] = static_cast<std::uint8_t>(fits ? entry : 0.0);
         }
     }
 

@@ -108,7 +108,8 @@ std::size_t WorkingSetSearch<T>::most_joining() const noexcept {
 template <Real T>
 void WorkingSetSearch<T>::add_worst(std::size_t n_collected) noexcept {
     const std::size_t n_free = panel_.capacity() - panel_.size();
-    const std::size_t n_worst = std::min({n_collected, panel_.size(), n_free});
+    const std::size_t n_worst =
+        std::min({n_collected, std::max<std::size_t>(panel_.size(), 1), n_free});
     RowIndex* const collected = workspace_.collected.data();
     std::nth_element(collected, collected + n_worst - 1, collected + n_collected,
                      [&](RowIndex a, RowIndex b) {

@@ -14,7 +14,7 @@ from ._typing import FloatArray, IndexArray, Rows
 from ._validation import as_rows, thread_count
 
 #: By the core's number for them.
-STATUS_NAMES = ("converged", "epoch_limit", "precision_limit", "invalid_input")
+STATUS_NAMES = np.array(["converged", "epoch_limit", "precision_limit", "invalid_input"])
 
 
 class SearchProfile(NamedTuple):
@@ -100,7 +100,7 @@ class BatchReport:
     def from_core(cls, reports: tuple[Any, ...]) -> BatchReport:
         """Name the status numbers of the extension."""
         status, *others = reports
-        return cls(np.array(STATUS_NAMES)[status], *others)
+        return cls(STATUS_NAMES[status], *others)
 
     def __len__(self) -> int:
         return len(self.status)

@@ -50,7 +50,7 @@ class OpenMpExecutor {
     static bool available() noexcept;
 
   private:
-    int n_threads_;
+    [[maybe_unused]] int n_threads_;  // not used without OpenMP
 };
 static_assert(Executor<OpenMpExecutor>);
 

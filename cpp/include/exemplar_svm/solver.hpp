@@ -45,17 +45,18 @@ struct SolveReport {
 ///   3. verify:  score every row under these weights (in parallel: this is where the threads go),
 ///               which gives the violations and the duality gap over all rows, and the scores.
 ///
-/// The rounds end when the verification finds no violation above tol. With many rows and eliminated
-/// positives, the first round is a rough one over the rows that score highest under the positives
-/// alone; its verification finds the others that matter, as hard-negative mining does, but with an
-/// exact stop.
+/// The rounds end when the verification finds no violation above tol. It visits every row; where
+/// there are many and few of them matter, Index solves over a working set of them instead.
 ///
-/// Three things more make the descent short where LIBLINEAR's is long:
+/// Four things more make the descent short where LIBLINEAR's is long:
 ///
 /// * Up to 32 positives are *eliminated*: after every step on a row they are exactly optimal given
 ///   the rows. They are coupled to every row, so that visiting them once per epoch, as plain
 ///   coordinate descent does, is what makes it slow on exemplar SVMs (positive_block.hpp). More
 ///   positives than that are visited as ordinary coordinates, one after every few rows.
+/// * Rows are visited two at a time, which share the reading and writing of the weights; the
+/// product
+///   of the two says what the first step does to the second row's score.
 /// * Where C ||x||^2 is large, coordinates are strongly coupled to each other and epochs progress
 ///   slowly, but few rows support: now and then these are solved for together, by a Newton step
 ///   within the bounds (box_quadratic.hpp).

@@ -37,8 +37,9 @@ struct BlockSummary {
 };
 
 /// Every buffer that a search needs, allocated once. One search uses a workspace at a time; about
-/// 12 + (1 + p) sizeof(T) bytes per row for p positives, of which at most 32 are counted, and at
-/// most half a megabyte besides.
+/// 16 + (2 + p) sizeof(T) bytes per row for p positives, of which at most 32 are counted, and at
+/// most half a megabyte besides. The working set takes as much memory as the rows it copies, of
+/// which there is room for half of all or 16,384, whichever is less; it is touched as it is needed.
 template <Real T>
 class Workspace {
   public:
