@@ -77,6 +77,7 @@ void Index<T>::search_each(DenseView<T> queries, const SearchSettings& settings,
     std::optional<ExemplarSearch<T>> searches[max_batch];
     bool scans[max_batch];
     const std::size_t most = std::min(n_workspaces, max_batch);
+    if (most == 0) return;
     for (std::size_t first = 0; first < queries.rows; first += most) {
         const std::size_t n = std::min(most, queries.rows - first);
         const RowBlocks one_by_one = RowBlocks::one_by_one(n);

@@ -29,6 +29,8 @@ _METHODS = {
     "gram": _core.Method.gram,
 }
 _SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
+#: For one search over fewer rows than these, visiting all of them is cheaper than preparing.
+_WORTH_PREPARING = 10_000
 _LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
 
 
@@ -420,6 +422,8 @@ class ExemplarIndex:
 def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> SearchResult:
     """Search once, without keeping an index.
 
+    On few rows nothing is prepared for later searches: ``method`` is then "full" unless given.
+
     Parameters
     ----------
     query : array-like, shape (d,) or (m, d)
@@ -433,4 +437,7 @@ def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> Searc
     SearchResult
         Unpacks as ``scores, indices``; carries ``.report``.
     """
-    return ExemplarIndex(embeddings, **settings).search(query, k)
+    rows = as_rows(embeddings, "embeddings", settings.pop("copy", None))
+    if len(rows) < _WORTH_PREPARING and settings.get("sketch") is None:
+        settings.setdefault("method", "full")
+    return ExemplarIndex(rows, **settings).search(query, k)

@@ -85,7 +85,8 @@ class Index {
     /// One search per row of `queries`, several at a time: they share the scans of the rows, and
     /// the threads are spread over the rest. Results have the bits of single searches.
     ///
-    /// @param workspaces  at least one; as many as are given, up to max_batch, are searched at once
+    /// @param workspaces  at least one (without any, nothing is done); as many as are given, up to
+    /// max_batch, are searched at once
     /// @param scores_out  k values per query
     /// @param rows_out    k row numbers per query
     /// @param reports     one per query
