@@ -142,7 +142,7 @@ TEMPLATE_TEST_CASE("no row and one row have no background", "", float, double) {
     using T = TestType;
     Random random(5);
     const auto x = random.normals<double>(6);
-    for (const std::size_t n : {0, 1}) {
+    for (const std::size_t n : {0u, 1u}) {
         const auto row = random.normals<T>(6);
         const Background<T> background(DenseView<T>{row.data(), n, 6, 6});
         CHECK(suppressed(background, x) == x);
@@ -172,7 +172,7 @@ TEMPLATE_TEST_CASE("rows that are not finite do not crash the background", "", f
     constexpr std::size_t d = 9;
     Random random(7);
     for (const T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity()}) {
-        for (const std::size_t n : {1, 2, 40}) {
+        for (const std::size_t n : {1u, 2u, 40u}) {
             auto rows = random.normals<T>(n * d);
             rows[n * d / 2] = bad;
             const Background<T> background(view(rows, d));

@@ -289,8 +289,8 @@ TEMPLATE_TEST_CASE("dot_rows_two has the bits of dot_rows, twice", "", float, do
     Random random(8);
     for_all<T>([&](const auto& kernels, std::size_t n) {
         const Buffer<T> w0(n, 1, random), w1(n, 2, random);
-        for (const std::size_t n_rows : {0, 1, 2, 3, 4, 5, 9}) {
-            for (const std::size_t padding : {0, 3}) {
+        for (const std::size_t n_rows : {0u, 1u, 2u, 3u, 4u, 5u, 9u}) {
+            for (const std::size_t padding : {0u, 3u}) {
                 const std::size_t span = n_rows == 0 ? 0 : n_rows * (n + padding) - padding;
                 const auto stride = static_cast<std::ptrdiff_t>(n + padding);
                 const Buffer<T> rows(span, n_rows % 4, random);
@@ -347,8 +347,8 @@ TEST_CASE("dot_codes is exact, and reads nothing else") {
     for (const Isa isa : all_isas) {
         if (!isa_supported(isa)) continue;
         const auto dot_codes = kernels::find(isa)->dot_codes;
-        for (const std::size_t n : {0, 16, 32, 48, 384, 1536}) {
-            for (const std::size_t n_rows : {0, 1, 2, 3, 4, 5, 7, 8, 13, 301}) {
+        for (const std::size_t n : {0u, 16u, 32u, 48u, 384u, 1536u}) {
+            for (const std::size_t n_rows : {0u, 1u, 2u, 3u, 4u, 5u, 7u, 8u, 13u, 301u}) {
                 const Buffer<std::int8_t> codes(n_rows * n, n_rows % 5, random);
                 const Buffer<std::int16_t> w(n, 3, random);
                 const Buffer<std::int32_t> out(n_rows, 2, random);

@@ -238,7 +238,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum of rows of any number", "", f
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), 0.1);
     settings.center = GENERATE(false, true);
     Random random(2);
-    for (const std::size_t n : {0, 1, 2, 3, 5, 64}) {
+    for (const std::size_t n : {0u, 1u, 2u, 3u, 5u, 64u}) {
         const Data<T> data(n, 9, 1, random);
         for (const std::size_t k : {std::size_t{0}, std::size_t{1}, n / 2, n, n + 4}) {
             CAPTURE(n, k, static_cast<int>(settings.loss), settings.center);
@@ -263,7 +263,7 @@ TEMPLATE_TEST_CASE("every method ranks rows behind the working set", "", float, 
     settings.search.prior = GENERATE(0.0, 0.5);
     Random random(4);
     const Data<T> data(300, 24, 2, random);
-    for (const std::size_t k : {150, 300}) {
+    for (const std::size_t k : {150u, 300u}) {
         CAPTURE(static_cast<int>(settings.loss), settings.center, settings.search.prior, k);
         check_methods(data, settings, k);
     }
@@ -395,7 +395,7 @@ TEMPLATE_TEST_CASE("a workspace serves one search after the other by any method"
     for (int repetition = 0; repetition < 2; ++repetition) {
         for (const Way& way : all_ways) {
             const auto index = make_index(data, settings, way);
-            for (const std::size_t p : {6, 1, 3}) {
+            for (const std::size_t p : {6u, 1u, 3u}) {
                 const std::vector<T> positives(
                     data.positives.begin(),
                     data.positives.begin() + static_cast<std::ptrdiff_t>(p * data.d));

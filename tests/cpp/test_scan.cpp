@@ -61,7 +61,7 @@ TEMPLATE_TEST_CASE("multiply_rows gives products within their bound", "", float,
     const bool one_sign = GENERATE(false, true);
     Random random(1);
     for (const std::size_t d : some_features) {
-        for (const std::size_t n : {0, 1, 15, 16, 17, 70}) {
+        for (const std::size_t n : {0u, 1u, 15u, 16u, 17u, 70u}) {
             const Padded<T> rows(n, d, one_sign, random);
             auto coef = random.normals<T>(d);
             for (T& v : coef) v = one_sign ? std::abs(v) : v;
@@ -143,7 +143,7 @@ TEMPLATE_TEST_CASE("scores under several weights together have the bits of each 
                    double) {
     using T = TestType;
     Random random(4);
-    for (const std::size_t d : {1, 17, 300}) {
+    for (const std::size_t d : {1u, 17u, 300u}) {
         constexpr std::size_t n = 23;
         const Padded<T> rows(n, d, false, random);
         for (std::size_t n_weights = 0; n_weights <= 8; ++n_weights) {

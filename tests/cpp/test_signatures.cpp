@@ -91,8 +91,9 @@ TEMPLATE_TEST_CASE("a guess is the sum of signs times weights times the row's sc
     using T = TestType;
     Random random(1);
     // 2048 features are as many bytes as the kernel sums in one go.
-    for (const std::size_t d : {1, 2, 7, 8, 9, 63, 64, 65, 128, 384, 2048, 2049, 5000}) {
-        for (const std::size_t n : {1, 2, 31, 32, 33, 100}) {
+    for (const std::size_t d :
+         {1u, 2u, 7u, 8u, 9u, 63u, 64u, 65u, 128u, 384u, 2048u, 2049u, 5000u}) {
+        for (const std::size_t n : {1u, 2u, 31u, 32u, 33u, 100u}) {
             const auto rows = random.normals<T>(n * d);
             const auto mean = mean_of(rows, d);
             auto coef = random.normals<double>(d);

@@ -80,7 +80,7 @@ template <Real T, class Body>
 void for_all(Body body) {
     Random random(1);
     for (const Kind& kind : kinds) {
-        for (const std::size_t d : {1, 7, 8, 15, 31, 384, 1536}) {
+        for (const std::size_t d : {1u, 7u, 8u, 15u, 31u, 384u, 1536u}) {
             INFO(kind.name << ", " << d << " features");
             body(rows_of<T>(kind, d, random), d, random);
         }
@@ -195,7 +195,7 @@ TEMPLATE_TEST_CASE("bits depend neither on the block nor on the threads", "", fl
 
     IntegerWeights integers(d);
     integers.assign(weights.view());
-    for (const std::size_t step : {1, 3, 4, 170, 511, 513}) {
+    for (const std::size_t step : {1u, 3u, 4u, 170u, 511u, 513u}) {
         std::vector<T> stepwise(n);
         for (std::size_t i = 0; i < n; i += step) {
             sketch.score_block(i, std::min(n, i + step), integers, stepwise.data() + i);
