@@ -112,12 +112,14 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     if (!valid_) return report();
     const std::size_t certify = std::min(search_.certify, n_returned);
     std::size_t n_ranked = 0, certified = 0;
-    if (certify > 0 && working_set_) {
+    const bool early = certify > 0 && working_set_;
+    if (early) {
         const double early_tol = early_tol_per_tol * settings_.tol;
         certified =
             rank_at(early_tol, std::numeric_limits<double>::infinity(), n_returned, n_ranked);
     }
-    if (certify == 0 || certified < certify) {
+    // Where the working set has been given up, all rows have been solved for to the end.
+    if (!early || (certified < certify && working_set_)) {
         certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
     }
     for (std::size_t rank = 0; rank < std::min(n_returned, n_ranked); ++rank) {

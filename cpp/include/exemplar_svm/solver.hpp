@@ -54,9 +54,8 @@ struct SolveReport {
 ///   the rows. They are coupled to every row, so that visiting them once per epoch, as plain
 ///   coordinate descent does, is what makes it slow on exemplar SVMs (positive_block.hpp). More
 ///   positives than that are visited as ordinary coordinates, one after every few rows.
-/// * Rows are visited two at a time, which share the reading and writing of the weights; the
-/// product
-///   of the two says what the first step does to the second row's score.
+/// * Rows are visited two at a time, which share the reading and writing of the weights; their
+///   product says what the first step does to the second row's score.
 /// * Where C ||x||^2 is large, coordinates are strongly coupled to each other and epochs progress
 ///   slowly, but few rows support: now and then these are solved for together, by a Newton step
 ///   within the bounds (box_quadratic.hpp).
