@@ -4,10 +4,13 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "box_quadratic.hpp"
 #include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 #include "positives.hpp"
@@ -29,6 +32,10 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
     int fruitless = 0;
     for (;;) {
         const Descent descent = descend(tol, score_tol);
+        if (descent == Descent::stopped) {
+            report = conclude();
+            break;
+        }
         refining_ = false;
         refresh();
         const BlockSummary verified = verify();
@@ -141,10 +148,14 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
     if (eliminates()) multiply_rows_by_positives(begin);
 }
 
-/// k_ij = x~_i . x~_j for every row i from `first` on and positive j: one scan of these rows.
+/// k_ij = x~_i . x~_j for every row i from `first` on and positive j: one scan of these rows. It
+/// tells how long conclude() will take, which scans them once and then adds up those that support
+/// in double precision, at about twice the price.
 template <Real T>
 void DualCoordinateDescent<T>::multiply_rows_by_positives(std::size_t first) noexcept {
     const std::size_t p = n_positives();
+    double seconds = 0.0;
+    std::optional<Stopwatch> stopwatch(std::in_place, seconds);
     double constant[PositiveBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
         constant[j] = bias_square_;
@@ -167,6 +178,8 @@ void DualCoordinateDescent<T>::multiply_rows_by_positives(std::size_t first) noe
                            }
                        }
                    });
+    stopwatch.reset();
+    seconds_to_conclude_ += 3.0 * seconds / static_cast<double>(p);
 }
 
 /// Epochs over the active rows until their violations are within tol and prove the scores to within
@@ -193,6 +206,7 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         const EpochSummary seen = epoch();
         ++epochs_;
         fold();
+        if (has_to_conclude()) return Descent::stopped;
         const double violation = seen.violation();
         shrink_above_ = seen.highest > 0.0 ? seen.highest : infinity;
         shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -infinity;
@@ -207,7 +221,8 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         }
 
         ++since_start;
-        if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) && polish()) {
+        if (++since_polish >= std::max(polish_interval, seen.n_inside / 2) &&
+            !has_to_conclude(seconds_to_polish(seen.n_inside)) && polish()) {
             since_polish = 0;
         } else if (std::is_same_v<T, float> && !refining_ &&
                    (violation <= std::max(tol, 32.0 * resolvable) ||
@@ -237,7 +252,9 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
         ++visits;
     };
 
-    std::size_t since_positive = 0;
+    // Often enough to stop in time, and seldom enough for reading a clock not to matter.
+    constexpr std::size_t rows_per_look = 16;
+    std::size_t since_positive = 0, since_look = 0;
     for (std::size_t s = 0; s < n_active_;) {
         const std::size_t n_visited = std::min<std::size_t>(2, n_active_ - s);
         for (std::size_t next = s + n_visited; next < std::min(s + 4, n_active_); ++next) {
@@ -253,6 +270,11 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
             std::swap(active[s + n_staying], active[--n_active_]);
         }
         s += n_staying;
+        since_look += n_visited;
+        if (since_look >= rows_per_look) {
+            since_look = 0;
+            if (has_to_conclude()) return seen;
+        }
         since_positive += n_visited;
         if (n_outside > 0 && since_positive >= rows_per_positive) {
             since_positive = 0;
@@ -417,29 +439,8 @@ template <Real T>
 void DualCoordinateDescent<T>::refresh() noexcept {
     const std::size_t d = n_features();
     double* wide = workspace_.wide_coef.data();
-    std::copy_n(workspace_.prior_coef.data(), d, wide);
-    double sum = 0.0;
-    double duals[4];
-    const T* rows[4];
-    std::size_t n_waiting = 0;
-    for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (workspace_.dual[i] == 0.0) continue;
-        rows[n_waiting] = problem_.rows.row(i);
-        sum += duals[n_waiting] = label(i) * workspace_.dual[i];
-        if (++n_waiting < 4) continue;
-        kernels_.axpy_wide_four(duals, rows, wide, d);
-        n_waiting = 0;
-    }
-    for (std::size_t r = 0; r < n_waiting; ++r) kernels_.axpy_wide(duals[r], rows[r], wide, d);
-    if (problem_.mean != nullptr) {
-        for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
-    }
+    double sum = sum_weights();
     double before[PositiveBlock::capacity], gradients[PositiveBlock::capacity];
-    for (std::size_t j = 0; j < n_positives(); ++j) {
-        const double a = positive_dual(j);
-        kernels_.axpy_wide(a, positives_.row(j), wide, d);
-        sum += a;
-    }
     for (std::size_t j = 0; j < block_.count(); ++j) {
         before[j] = block_.dual(j);
         gradients[j] = kernels_.dot_wide(wide, positives_.row(j), d) + sum * bias_square_ - 1.0 +
@@ -475,6 +476,112 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     if (refining_) rebase();
 }
 
+/// Adds up the weights w_0 + sum a_i y_i x_i in double precision in workspace.wide_coef, and
+/// returns sum a_i y_i.
+template <Real T>
+double DualCoordinateDescent<T>::sum_weights() noexcept {
+    const std::size_t d = n_features();
+    double* wide = workspace_.wide_coef.data();
+    std::copy_n(workspace_.prior_coef.data(), d, wide);
+    double sum = 0.0;
+    double duals[4];
+    const T* rows[4];
+    std::size_t n_waiting = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (workspace_.dual[i] == 0.0) continue;
+        rows[n_waiting] = problem_.rows.row(i);
+        sum += duals[n_waiting] = label(i) * workspace_.dual[i];
+        if (++n_waiting < 4) continue;
+        kernels_.axpy_wide_four(duals, rows, wide, d);
+        n_waiting = 0;
+    }
+    for (std::size_t r = 0; r < n_waiting; ++r) kernels_.axpy_wide(duals[r], rows[r], wide, d);
+    if (problem_.mean != nullptr) {
+        for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        const double a = positive_dual(j);
+        kernels_.axpy_wide(a, positives_.row(j), wide, d);
+        sum += a;
+    }
+    return sum;
+}
+
+/// For any weights w~ and dual coefficients a, however they have come about, ||w~ - w~*||^2 / 2 is
+/// at most P(w~) - P* and so at most P(w~) - D(a) (the primal is 1-strongly convex): no matter how
+/// the weights have been rounded on their way, their error is bounded by their own objective.
+template <Real T>
+SolveReport DualCoordinateDescent<T>::conclude() noexcept {
+    const std::size_t d = n_features();
+    Weights<T>& weights = workspace_.weights;
+    double square = 0.0, from_prior = 0.0, mean_score = 0.0;
+    for (std::size_t c = 0; c < d; ++c) {
+        double w = static_cast<double>(workspace_.coef[c]);
+        if (refining_) w += workspace_.wide_coef[c];
+        weights.coef[c] = static_cast<T>(w);
+        w = static_cast<double>(weights.coef[c]);
+        square += w * w;
+        from_prior += (w - workspace_.prior_coef[c]) * (w - workspace_.prior_coef[c]);
+        if (problem_.mean != nullptr) mean_score += w * problem_.mean[c];
+    }
+    refining_ = false;
+    weights.intercept = intercept_ - mean_score;
+    const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
+    score_rounding_ = score_rounding_bound<T>(d, std::sqrt(square) * raw_norm, weights.intercept);
+
+    SolveReport report;
+    report.status = SolveStatus::deadline;
+    report.epochs = epochs_;
+    score_rows(problem_.rows, weights.view(), executor_, scores_);
+    report.primal = 0.5 * from_prior;
+    if (bias_square_ > 0.0) report.primal += 0.5 * intercept_ * intercept_ / bias_square_;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (workspace_.dual[i] > 0.0) ++report.n_support;
+        const double slack = 1.0 - label(i) * static_cast<double>(scores_[i]) + score_rounding_;
+        report.primal += loss_term(problem_.loss, cost(i), slack);
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        const T* const x = positives_.row(j);
+        double score = intercept_;
+        for (std::size_t c = 0; c < d; ++c) {
+            score += static_cast<double>(weights.coef[c]) * static_cast<double>(x[c]);
+        }
+        report.primal += loss_term(problem_.loss, positive_cost(j), 1.0 - score);
+    }
+    // Sums in double precision lose far less than this part of the objective.
+    constexpr double rounding = 1e-11;
+    report.gap = std::max(report.primal - dual_objective(), 0.0) + rounding * (1.0 + report.primal);
+    report.score_rounding_bound = score_rounding_;
+    report.weights_error_bound = std::sqrt(2.0 * report.gap);
+    for (std::size_t j = 0; eliminates() && j < n_positives(); ++j) {
+        workspace_.positive_dual[j] = block_.dual(j);
+    }
+    return report;
+}
+
+/// D(a) = sum a_i - w_0.(w - w_0) - 1/2 ||w~ - w~_0||^2 - 1/2 sum D_i a_i^2 for the weights w~ of
+/// the dual coefficients, as sum a_i y_i w_0.x_i = w_0.(w - w_0).
+template <Real T>
+double DualCoordinateDescent<T>::dual_objective() noexcept {
+    const double sum = sum_weights();
+    double objective = -0.5 * sum * sum * bias_square_;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        const double prior = workspace_.prior_coef[c];
+        const double change = workspace_.wide_coef[c] - prior;
+        objective -= change * (prior + 0.5 * change);
+    }
+    const auto add = [&](double dual, Penalty bounds) noexcept {
+        objective += dual * (1.0 - 0.5 * bounds.diagonal * dual);
+    };
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (workspace_.dual[i] > 0.0) add(workspace_.dual[i], row_penalty(i));
+    }
+    for (std::size_t j = 0; j < n_positives(); ++j) {
+        add(positive_dual(j), penalty(problem_.loss, positive_cost(j)));
+    }
+    return objective;
+}
+
 /// Begins to work on the change from the refreshed weights.
 template <Real T>
 void DualCoordinateDescent<T>::rebase() noexcept {
@@ -485,6 +592,14 @@ void DualCoordinateDescent<T>::rebase() noexcept {
     }
     std::fill_n(workspace_.coef.data(), n_features(), T(0));
     refreshed_offset_ = offset_;
+}
+
+/// About how long a Newton step takes that solves for so many coordinates.
+template <Real T>
+double DualCoordinateDescent<T>::seconds_to_polish(std::size_t n_inside) const noexcept {
+    constexpr double seconds_per_operation = 1e-9;
+    const auto m = static_cast<double>(std::min(n_inside, max_polished));
+    return seconds_per_operation * m * m * (m + static_cast<double>(n_features()));
 }
 
 /// A Newton step on the coordinates that are off their bounds, the positives among them: solves for

@@ -8,6 +8,7 @@
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
 #include "optimality.hpp"
@@ -23,13 +24,15 @@ template <Real T>
 class DualCoordinateDescent {
   public:
     DualCoordinateDescent(const Problem<T>& problem, const SolverSettings& settings,
-                          ExecutorRef executor, Workspace<T>& workspace, T* scores) noexcept
+                          ExecutorRef executor, Workspace<T>& workspace, T* scores,
+                          const StopCondition& stop = {}) noexcept
         : problem_(problem),
           settings_(settings),
           executor_(executor),
           workspace_(workspace),
           block_(*workspace.block),
           scores_(scores),
+          stop_(stop),
           kernels_(kernels::active_table<T>()),
           blocks_(row_blocks(problem.rows)),
           random_(settings.seed),
@@ -40,8 +43,8 @@ class DualCoordinateDescent {
     /// Begins at the dual coefficients that the problem gives.
     void start() noexcept;
 
-    /// Epochs until no visited row violates its optimality condition by more than tol. Looks at no
-    /// row again, and leaves the weights in workspace.weights.
+    /// Epochs until no visited row violates its optimality condition by more than tol, or until
+    /// conclude() has to begin. Looks at no row again, and leaves the weights in workspace.weights.
     void approach(double tol) noexcept;
 
     /// Goes on with a problem that has more rows behind those of before.
@@ -56,8 +59,17 @@ class DualCoordinateDescent {
     /// Solves to the end, as solve() does.
     SolveReport finish() noexcept;
 
+    /// Ends short of the goal: leaves the present weights in workspace.weights, and the scores
+    /// under them. Their primal objective, and the gap to the dual one, which is the bound on their
+    /// error then, are upper bounds. There is no violation in the report, and no more to be done
+    /// here.
+    SolveReport conclude() noexcept;
+
+    /// About how many seconds conclude() takes.
+    double seconds_to_conclude() const noexcept { return seconds_to_conclude_; }
+
   private:
-    enum class Descent { converged, stalled, epoch_limit };
+    enum class Descent { converged, stalled, epoch_limit, stopped };
 
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
     void add_rows(std::size_t begin) noexcept;
@@ -68,6 +80,11 @@ class DualCoordinateDescent {
     void visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
                     EpochSummary& seen) noexcept;
     double visit_row(RowIndex i, double product, bool& stays, EpochSummary& seen) noexcept;
+    /// Whether there is no time left for anything, or for what takes `seconds`, but to conclude().
+    bool has_to_conclude(double seconds = 0.0) const noexcept {
+        return stop_.is_set() && stop_.earlier_by(seconds_to_conclude_ + seconds).reached();
+    }
+    double seconds_to_polish(std::size_t n_inside) const noexcept;
     void visit_positive(std::size_t j, EpochSummary& seen) noexcept;
     void fold() noexcept;
     double resolution() const noexcept;
@@ -75,6 +92,8 @@ class DualCoordinateDescent {
     double widen_sample(std::size_t sample) noexcept;
 
     void refresh() noexcept;
+    double sum_weights() noexcept;
+    double dual_objective() noexcept;
     void rebase() noexcept;
     BlockSummary verify() noexcept;
     double precise_score(const T* x) const noexcept;
@@ -109,6 +128,8 @@ class DualCoordinateDescent {
     Workspace<T>& workspace_;
     PositiveBlock& block_;
     T* scores_;
+    StopCondition stop_;
+    double seconds_to_conclude_ = 0.0;
     const kernels::KernelTable<T>& kernels_;
     RowBlocks blocks_;
     SplitMix64 random_;

@@ -42,6 +42,7 @@ SearchStatus search_status(SolveStatus status) noexcept {
     switch (status) {
         case SolveStatus::epoch_limit: return SearchStatus::epoch_limit;
         case SolveStatus::precision_limit: return SearchStatus::precision_limit;
+        case SolveStatus::deadline: return SearchStatus::deadline;
         case SolveStatus::converged: break;
     }
     return SearchStatus::converged;
@@ -53,12 +54,14 @@ template <Real T>
 ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
                                   DenseView<T> positives, ExecutorRef executor,
-                                  Workspace<T>& workspace, T* scores) noexcept
+                                  const StopCondition& stop, Workspace<T>& workspace,
+                                  T* scores) noexcept
     : rows_(rows),
       statistics_(statistics),
       index_(index),
       search_(settings),
       executor_(executor),
+      stop_(stop),
       workspace_(workspace),
       scores_(scores) {
     problem_.positives = positives;
@@ -98,9 +101,8 @@ bool ExemplarSearch<T>::begin() noexcept {
         problem_.positives.rows > PositiveBlock::capacity) {
         return false;
     }
-    working_set_.emplace(problem_, settings_, statistics_, executor_, workspace_, scores_);
-    working_set_->begin();
-    return true;
+    working_set_.emplace(problem_, settings_, statistics_, executor_, stop_, workspace_, scores_);
+    return working_set_->begin();
 }
 
 template <Real T>
@@ -119,7 +121,8 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
             rank_at(early_tol, std::numeric_limits<double>::infinity(), n_returned, n_ranked);
     }
     // Where the working set has been given up, all rows have been solved for to the end.
-    if (!early || (certified < certify && working_set_)) {
+    const bool stopped = solved_.status == SolveStatus::deadline;
+    if (!early || (certified < certify && working_set_ && !stopped)) {
         certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
     }
     for (std::size_t rank = 0; rank < std::min(n_returned, n_ranked); ++rank) {
@@ -138,7 +141,9 @@ std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t
     TopK<T> best(workspace_.ranking.data(), n_returned + 1);
     solve(tol, score_tol, &best);
     const Stopwatch stopwatch(workspace_.profile.verify);
-    n_ranked = best.finish();  // fewer than rows only if scores are NaN
+    // Fewer than rows if scores are NaN, or the search was stopped before it had seen all.
+    n_ranked = best.finish();
+    if (working_set_ && !working_set_->has_seen_all_rows()) return 0;
     return certified_ranks(workspace_.ranking.data(), n_ranked, std::min(n_returned, n_ranked),
                            rows_, statistics_.squared_norms.data(), statistics_.max_squared_norm,
                            score_error());
@@ -168,7 +173,8 @@ bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
         return false;
     }
     const Stopwatch stopwatch(workspace_.profile.solve);
-    GramDescent<T> solver(problem_, settings_, statistics_.gram, executor_, workspace_, scores_);
+    GramDescent<T> solver(problem_, settings_, statistics_.gram, executor_, workspace_, scores_,
+                          stop_);
     if (!solver.solve(solved_)) {
         problem_.initial_dual = workspace_.dual.data();
         problem_.initial_positive_dual = workspace_.positive_dual.data();
@@ -203,7 +209,7 @@ void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
     const std::uint32_t epochs_before = solved_.epochs;
     SolverSettings rest = settings_;
     rest.max_epochs -= std::min(epochs_before, rest.max_epochs - 1);
-    solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_);
+    solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_, stop_);
     solved_.epochs += epochs_before;
     if (best != nullptr) offer_block(scores_, 0, rows_.rows, *best);
 }

@@ -8,6 +8,7 @@
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "row_statistics.hpp"
 #include "working_set.hpp"
@@ -22,8 +23,8 @@ class ExemplarSearch {
     /// Everything is borrowed. @param scores  n_rows values: of every row after fit(), else scratch
     ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
                    const IndexSettings& index, const SearchSettings& settings,
-                   DenseView<T> positives, ExecutorRef executor, Workspace<T>& workspace,
-                   T* scores) noexcept;
+                   DenseView<T> positives, ExecutorRef executor, const StopCondition& stop,
+                   Workspace<T>& workspace, T* scores) noexcept;
 
     /// Returns whether a scan of all rows has to come next: see WorkingSetSearch.
     bool begin() noexcept;
@@ -52,6 +53,7 @@ class ExemplarSearch {
     const IndexSettings& index_;
     const SearchSettings& search_;
     ExecutorRef executor_;
+    StopCondition stop_;
     Workspace<T>& workspace_;
     T* scores_;
     bool valid_;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "exemplar_svm/certificate.hpp"
+#include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "positives.hpp"
 #include "prefetch.hpp"
@@ -20,7 +21,7 @@ constexpr std::uint32_t most_epochs = 48;
 template <Real T>
 GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& settings,
                             const GramMatrix<T>& gram, ExecutorRef executor,
-                            Workspace<T>& workspace, T* scores) noexcept
+                            Workspace<T>& workspace, T* scores, const StopCondition& stop) noexcept
     : problem_(problem),
       settings_(settings),
       gram_(gram),
@@ -28,6 +29,7 @@ GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& set
       workspace_(workspace),
       block_(*workspace.block),
       scores_(scores),
+      stop_(stop),
       kernels_(kernels::active_table<T>()),
       random_(settings.seed),
       penalty_(penalty(problem.loss, problem.cost)),
@@ -46,6 +48,12 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
     while (report.epochs < limit) {
         const EpochSummary seen = epoch();
         ++report.epochs;
+        if (has_to_stop()) {
+            refresh();
+            verify(report);
+            report.status = SolveStatus::deadline;
+            return true;
+        }
         const double violation = seen.violation();
         shrink_above_ = seen.highest > 0.0 ? seen.highest : std::numeric_limits<double>::infinity();
         shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -std::numeric_limits<double>::infinity();
@@ -78,7 +86,11 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
 template <Real T>
 void GramDescent<T>::start() noexcept {
     prepare_positives(problem_, workspace_);
-    multiply_rows_by_positives();
+    {
+        // The end reads less than this, the products of the support rows, but in double precision.
+        const Stopwatch stopwatch(seconds_to_verify_);
+        multiply_rows_by_positives();
+    }
     for (std::size_t i = 0; i < n_rows(); ++i) {
         workspace_.dual[i] = 0.0;
         workspace_.active[i] = static_cast<RowIndex>(i);
@@ -108,11 +120,18 @@ EpochSummary GramDescent<T>::epoch() noexcept {
     EpochSummary seen;
     RowIndex* const active = workspace_.active.data();
     permute(active, n_active_, random_);
+    // Often enough to stop in time, and seldom enough for reading a clock not to matter.
+    constexpr std::size_t rows_per_look = 16;
+    std::size_t since_look = 0;
     for (std::size_t s = 0; s < n_active_;) {
         if (visit(active[s], seen)) {
             ++s;
         } else {
             std::swap(active[s], active[--n_active_]);
+        }
+        if (++since_look == rows_per_look) {
+            since_look = 0;
+            if (has_to_stop()) break;
         }
     }
     flush();

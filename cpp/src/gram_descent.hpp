@@ -5,6 +5,7 @@
 
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "gram_matrix.hpp"
 #include "kernels/dispatch.hpp"
@@ -22,8 +23,8 @@ class GramDescent {
   public:
     /// For at most PositiveBlock::capacity positives and rows that are all negatives.
     GramDescent(const Problem<T>& problem, const SolverSettings& settings,
-                const GramMatrix<T>& gram, ExecutorRef executor, Workspace<T>& workspace,
-                T* scores) noexcept;
+                const GramMatrix<T>& gram, ExecutorRef executor, Workspace<T>& workspace, T* scores,
+                const StopCondition& stop = {}) noexcept;
 
     /// Returns false where steps on one row after the other make too little progress: then a solver
     /// with other means has to go on from the dual coefficients in the workspace. Leaves the
@@ -36,6 +37,9 @@ class GramDescent {
     EpochSummary epoch() noexcept;
     bool visit(RowIndex i, EpochSummary& seen) noexcept;
     void flush() noexcept;
+    bool has_to_stop() const noexcept {
+        return stop_.is_set() && stop_.earlier_by(seconds_to_verify_).reached();
+    }
     void refresh() noexcept;
     void verify(SolveReport& report) noexcept;
 
@@ -58,6 +62,8 @@ class GramDescent {
     Workspace<T>& workspace_;
     PositiveBlock& block_;
     T* scores_;
+    StopCondition stop_;
+    double seconds_to_verify_ = 0.0;  // about what the last refresh() and verify() take
     const kernels::KernelTable<T>& kernels_;
     SplitMix64 random_;
     Penalty penalty_;

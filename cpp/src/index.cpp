@@ -50,9 +50,9 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
 template <Real T>
 SearchReport Index<T>::search_shared(DenseView<T> positives, std::size_t k,
                                      const SearchSettings& settings, Workspace<T>& workspace,
-                                     T* scores_out, RowNumber* rows_out,
-                                     ExecutorRef executor) const noexcept {
-    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, positives, executor,
+                                     T* scores_out, RowNumber* rows_out, ExecutorRef executor,
+                                     const StopCondition& stop) const noexcept {
+    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, positives, executor, stop,
                              workspace, workspace.scores.data());
     if (search.begin()) search.working_set().scan();
     return search.rank(k, scores_out, rows_out);
@@ -63,7 +63,7 @@ SearchReport Index<T>::fit(DenseView<T> positives, const SearchSettings& setting
                            Workspace<T>& workspace, T* scores_out,
                            ExecutorRef executor) const noexcept {
     ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, positives, executor,
-                             workspace, scores_out);
+                             StopCondition{}, workspace, scores_out);
     if (search.begin()) search.working_set().scan();
     return search.fit();
 }
@@ -73,7 +73,8 @@ template <Real T>
 template <class Finish>
 void Index<T>::search_each(DenseView<T> queries, const SearchSettings& settings,
                            Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
-                           ExecutorRef executor, Finish&& finish) const noexcept {
+                           ExecutorRef executor, const StopCondition& stop,
+                           Finish&& finish) const noexcept {
     std::optional<ExemplarSearch<T>> searches[max_batch];
     bool scans[max_batch];
     const std::size_t most = std::min(n_workspaces, max_batch);
@@ -86,7 +87,7 @@ void Index<T>::search_each(DenseView<T> queries, const SearchSettings& settings,
             T* const scores = scores_out == nullptr ? workspace.scores.data()
                                                     : scores_out + (first + q) * rows_.rows;
             searches[q].emplace(rows_, *statistics_, settings_, settings,
-                                one_row(queries.row(first + q)), SerialExecutor{}, workspace,
+                                one_row(queries.row(first + q)), SerialExecutor{}, stop, workspace,
                                 scores);
             scans[q] = searches[q]->begin();
         });
@@ -106,9 +107,9 @@ template <Real T>
 void Index<T>::search_batch(DenseView<T> queries, std::size_t k, const SearchSettings& settings,
                             Workspace<T>* const* workspaces, std::size_t n_workspaces,
                             T* scores_out, RowNumber* rows_out, SearchReport* reports,
-                            ExecutorRef executor) const noexcept {
+                            ExecutorRef executor, const StopCondition& stop) const noexcept {
     search_each(queries, settings, workspaces, n_workspaces, static_cast<T*>(nullptr), executor,
-                [&](ExemplarSearch<T>& search, std::size_t q) noexcept {
+                stop, [&](ExemplarSearch<T>& search, std::size_t q) noexcept {
                     reports[q] = search.rank(k, scores_out + q * k, rows_out + q * k);
                 });
 }
@@ -118,7 +119,7 @@ void Index<T>::score_batch(DenseView<T> queries, const SearchSettings& settings,
                            Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                            SearchReport* reports, ExecutorRef executor) const noexcept {
     search_each(
-        queries, settings, workspaces, n_workspaces, scores_out, executor,
+        queries, settings, workspaces, n_workspaces, scores_out, executor, StopCondition{},
         [&](ExemplarSearch<T>& search, std::size_t q) noexcept { reports[q] = search.fit(); });
 }
 

@@ -6,15 +6,15 @@ namespace exemplar_svm {
 
 template <Real T>
 SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, ExecutorRef executor,
-                  Workspace<T>& workspace, T* scores) noexcept {
-    DualCoordinateDescent<T> solver(problem, settings, executor, workspace, scores);
+                  Workspace<T>& workspace, T* scores, const StopCondition& stop) noexcept {
+    DualCoordinateDescent<T> solver(problem, settings, executor, workspace, scores, stop);
     solver.start();
     return solver.finish();
 }
 
 template SolveReport solve(const Problem<float>&, const SolverSettings&, ExecutorRef,
-                           Workspace<float>&, float*) noexcept;
+                           Workspace<float>&, float*, const StopCondition&) noexcept;
 template SolveReport solve(const Problem<double>&, const SolverSettings&, ExecutorRef,
-                           Workspace<double>&, double*) noexcept;
+                           Workspace<double>&, double*, const StopCondition&) noexcept;
 
 }  // namespace exemplar_svm

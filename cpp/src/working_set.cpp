@@ -9,6 +9,7 @@
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
 #include "row_statistics.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -25,35 +26,79 @@ constexpr double slack = 0.02;
 
 constexpr int most_scans = 4;
 
+// A pass over the scores of the scan, with a stop condition: about as long as reading them.
+constexpr double seconds_per_score = 1e-9;
+
+/// The highest score of a block that has not been scanned.
+template <Real T>
+constexpr T not_scanned = -std::numeric_limits<T>::infinity();
+
 }  // namespace
 
 template <Real T>
 WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
                                       const RowStatistics<T>& statistics, ExecutorRef executor,
-                                      Workspace<T>& workspace, T* scores) noexcept
+                                      const StopCondition& stop, Workspace<T>& workspace,
+                                      T* scores) noexcept
     : problem_(problem),
       settings_(settings),
       statistics_(statistics),
       executor_(executor),
+      stop_(stop.earlier_by(seconds_per_score * static_cast<double>(problem.rows.rows))),
       workspace_(workspace),
       panel_(*workspace.panel),
       scores_(scores),
       blocks_(row_blocks(problem.rows)) {}
 
 template <Real T>
-void WorkingSetSearch<T>::begin() noexcept {
+bool WorkingSetSearch<T>::begin() noexcept {
+    double mean_square = 0.0;
+    for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
+        mean_square += problem_.mean[c] * problem_.mean[c];
+    }
+    largest_norm_ = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
+
     panel_.clear();
-    add_collected(choose());
+    const StoppableExecutor executor(executor_, stop_);
+    const std::size_t n_chosen = choose(executor);
+    if (stop_.reached()) return false;
+    stage_ = Stage::guessed;
+    {
+        const Stopwatch stopwatch(workspace_.profile.gather);
+        panel_.add(problem_, workspace_.collected.data(), n_chosen, executor);
+    }
+    if (stop_.reached()) return false;
+    stage_ = Stage::solving;
+    if (stop_.is_set()) std::ranges::fill(workspace_.block_highest, not_scanned<T>);
     const Stopwatch stopwatch(workspace_.profile.solve);
     solver_.emplace(panel_.restrict(problem_), settings_, executor_, workspace_,
-                    panel_.scores.data());
+                    panel_.scores.data(), stop_);
     solver_->start();
     solver_->approach(std::max(settings_.tol, rough_tol));
+    return !has_to_conclude();
 }
 
 template <Real T>
 bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& report) noexcept {
-    if (!has_joined_ && !join()) return false;
+    if (stage_ != Stage::solving) {
+        constexpr double infinity = std::numeric_limits<double>::infinity();
+        report.status = SolveStatus::deadline;
+        report.gap = report.weights_error_bound = infinity;
+        stopped_ = true;
+        return true;
+    }
+    if (has_to_conclude()) {
+        conclude(report);
+        return true;
+    }
+    if (!has_joined_ && !join()) {
+        if (has_to_conclude(seconds_over_all_rows())) {
+            conclude(report);
+            return true;
+        }
+        scatter_dual();
+        return false;
+    }
     has_joined_ = true;
     solver_->set_goal(tol, score_tol);
     for (;;) {
@@ -63,10 +108,19 @@ bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& repo
             report = solver_->finish();
         }
         rounding_ = report.score_rounding_bound;
+        if (report.status == SolveStatus::deadline) {
+            add_outside(report);
+            return true;
+        }
         const std::size_t n_joining = collect_violating();
         if (n_joining == 0 && report.status != SolveStatus::epoch_limit) return true;
-        if (panel_.size() + n_joining > panel_.capacity() ||
-            report.status == SolveStatus::epoch_limit) {
+        const bool gives_up = panel_.size() + n_joining > panel_.capacity() ||
+                              report.status == SolveStatus::epoch_limit;
+        if (has_to_conclude(gives_up ? seconds_over_all_rows() : seconds_to_gather(n_joining))) {
+            conclude(report);
+            return true;
+        }
+        if (gives_up) {
             scatter_dual();
             return false;
         }
@@ -74,14 +128,66 @@ bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& repo
     }
 }
 
-/// Moves what the scan has found near the margin into the panel. Returns false if that is too much.
+template <Real T>
+bool WorkingSetSearch<T>::has_to_conclude(double seconds) const noexcept {
+    return stop_.is_set() && stop_.earlier_by(solver_->seconds_to_conclude() + seconds).reached();
+}
+
+/// Ends with the weights as they are.
+template <Real T>
+void WorkingSetSearch<T>::conclude(SolveReport& report) noexcept {
+    const Stopwatch stopwatch(workspace_.profile.verify);
+    report = solver_->conclude();
+    rounding_ = report.score_rounding_bound;
+    add_outside(report);
+}
+
+/// Brings the rows outside of the panel into what the solver has concluded about those inside.
+template <Real T>
+void WorkingSetSearch<T>::add_outside(SolveReport& report) noexcept {
+    stopped_ = true;
+    const double loss = outside_loss();
+    report.primal += loss;
+    report.gap += loss;
+    report.weights_error_bound = std::sqrt(2.0 * report.gap);
+}
+
+/// An upper bound on the loss of the rows outside of the panel under the present weights.
+template <Real T>
+double WorkingSetSearch<T>::outside_loss() const noexcept {
+    const Drift moved = drift();
+    const double most = beyond_scan_at_most(moved);
+    double square = 0.0;
+    for (const T w : workspace_.weights.coef) {
+        square += static_cast<double>(w) * static_cast<double>(w);
+    }
+    // By the inequality of Cauchy and Schwarz, for rows that have not been scanned.
+    const double highest = std::sqrt(square) * largest_norm_ + workspace_.weights.intercept;
+    const double unknown = loss_term(problem_.loss, problem_.cost, 1.0 + highest + rounding_);
+    double loss = 0.0;
+    for (std::size_t b = 0; b < blocks_.count(); ++b) {
+        const auto highest_scanned = static_cast<double>(workspace_.block_highest[b]);
+        if (workspace_.block_highest[b] == not_scanned<T>) {
+            loss += unknown * static_cast<double>(blocks_.end(b) - blocks_.begin(b));
+        } else if (!(highest_scanned + most <= -1.0)) {
+            for (std::size_t i = blocks_.begin(b); i < blocks_.end(b); ++i) {
+                const double score = static_cast<double>(scores_[i]) + beyond_scan(i, moved);
+                loss += loss_term(problem_.loss, problem_.cost, 1.0 + score);
+            }
+        }
+    }
+    return loss;
+}
+
+/// Moves what the scan has found near the margin into the panel. Returns false if that is too much,
+/// or takes too long.
 template <Real T>
 bool WorkingSetSearch<T>::join() noexcept {
     std::size_t n_joining = collect_near(-1.0 - slack);
     for (int scans = 1; n_joining > most_joining(); ++scans) {
         // The weights of the scan were far off. The worst rows of many make them better.
-        if (scans == most_scans || panel_.size() == panel_.capacity()) {
-            scatter_dual();
+        if (scans == most_scans || panel_.size() == panel_.capacity() ||
+            has_to_conclude(seconds_to_gather(std::min(n_joining, panel_.size())))) {
             return false;
         }
         add_worst(n_joining);
@@ -90,11 +196,27 @@ bool WorkingSetSearch<T>::join() noexcept {
             solver_->extend(panel_.restrict(problem_));
             solver_->approach(std::max(settings_.tol, rough_tol));
         }
+        if (has_to_conclude()) return false;
         scan();
         n_joining = collect_near(-1.0 - slack);
     }
+    if (has_to_conclude(seconds_to_gather(n_joining))) return false;
     add_collected(n_joining);
     return true;
+}
+
+/// By what the rows so far have taken.
+template <Real T>
+double WorkingSetSearch<T>::seconds_to_gather(std::size_t n) const noexcept {
+    return workspace_.profile.gather * static_cast<double>(n) /
+           static_cast<double>(std::max<std::size_t>(panel_.size(), 1));
+}
+
+/// At least what a solver over all rows takes: to begin with one scan of them, and to conclude() in
+/// the time of three. A sketch is a quarter of float32 rows.
+template <Real T>
+double WorkingSetSearch<T>::seconds_over_all_rows() const noexcept {
+    return (reads_sketch() ? 16.0 : 4.0) * workspace_.profile.scan;
 }
 
 /// A scan costs about as much as copying and visiting an eighth of the rows.
@@ -120,7 +242,7 @@ void WorkingSetSearch<T>::add_worst(std::size_t n_collected) noexcept {
 
 /// Collects the rows that seem to score highest under a Gaussian approximation of the weights.
 template <Real T>
-std::size_t WorkingSetSearch<T>::choose() noexcept {
+std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     constexpr std::size_t n_sampled = 2048;
     const Stopwatch stopwatch(workspace_.profile.choose);
     const std::size_t n = problem_.rows.rows, d = problem_.rows.cols, p = problem_.positives.rows;
@@ -131,7 +253,7 @@ std::size_t WorkingSetSearch<T>::choose() noexcept {
         kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.positives.row(j), direction, d);
     }
     statistics_.background.suppress(direction);
-    statistics_.signatures.guess_scores(direction, executor_, workspace_.signature_scratch.data(),
+    statistics_.signatures.guess_scores(direction, executor, workspace_.signature_scratch.data(),
                                         scores_);
 
     // The threshold is a quantile of a sample, spread evenly over the rows.
@@ -168,16 +290,13 @@ void WorkingSetSearch<T>::scan() noexcept {
 template <Real T>
 void WorkingSetSearch<T>::end_scan() noexcept {
     workspace_.scan_weights = workspace_.weights;
-    double square = 0.0, mean_square = 0.0;
-    for (std::size_t c = 0; c < problem_.rows.cols; ++c) {
-        const auto w = static_cast<double>(workspace_.weights.coef[c]);
-        square += w * w;
-        if (problem_.mean != nullptr) mean_square += problem_.mean[c] * problem_.mean[c];
+    double square = 0.0;
+    for (const T w : workspace_.weights.coef) {
+        square += static_cast<double>(w) * static_cast<double>(w);
     }
-    const double largest_norm = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
     const double intercept = workspace_.weights.intercept;
     scan_norm_ = std::sqrt(square);
-    rounding_ = score_rounding_bound<T>(problem_.rows.cols, scan_norm_ * largest_norm, intercept);
+    rounding_ = score_rounding_bound<T>(problem_.rows.cols, scan_norm_ * largest_norm_, intercept);
     scan_rounding_ = reads_sketch() ? Sketch<T>::rounding(intercept) : rounding_;
     leave_out_panel();
 }
@@ -188,7 +307,13 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     if (n_searches == 0) return;
     WeightsView<T> weights[max_batch];
     T* scores[max_batch];
+    double seconds_to_conclude = 0.0;
     for (std::size_t q = 0; q < n_searches; ++q) {
+        if (searches[q]->stop_.is_set()) {
+            std::ranges::fill(searches[q]->workspace_.block_highest, not_scanned<T>);
+        }
+        seconds_to_conclude =
+            std::max(seconds_to_conclude, searches[q]->solver_->seconds_to_conclude());
         weights[q] = searches[q]->workspace_.weights.view();
         scores[q] = searches[q]->scores_;
     }
@@ -200,7 +325,9 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
         for (std::size_t q = 0; q < n_searches && !sketch.empty(); ++q) {
             searches[q]->workspace_.sketch_weights->assign(weights[q]);
         }
-        for_each_block(executor, row_blocks(rows),
+        const StoppableExecutor stoppable(executor,
+                                          searches[0]->stop_.earlier_by(seconds_to_conclude));
+        for_each_block(stoppable, row_blocks(rows),
                        [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
                            if (sketch.empty()) {
                                score_block_together(rows, begin, end, weights, n_searches, scores);
@@ -235,6 +362,15 @@ std::size_t WorkingSetSearch<T>::collect_near(double threshold) noexcept {
 template <Real T>
 std::size_t WorkingSetSearch<T>::collect_reaching(double threshold) noexcept {
     const Stopwatch stopwatch(workspace_.profile.verify);
+    const Drift moved = drift();
+    return collect(threshold - beyond_scan_at_most(moved), [&](std::size_t i) noexcept {
+        // What is not a number is looked at.
+        return !(static_cast<double>(scores_[i]) + beyond_scan(i, moved) <= threshold);
+    });
+}
+
+template <Real T>
+auto WorkingSetSearch<T>::drift() const noexcept -> Drift {
     // f - f_1 = (w - w_1).(x - m) + (w - w_1).m + b - b_1 with the mean m, where there is one.
     const Weights<T>& scanned = workspace_.scan_weights;
     const Weights<T>& weights = workspace_.weights;
@@ -245,18 +381,23 @@ std::size_t WorkingSetSearch<T>::collect_reaching(double threshold) noexcept {
         square += change * change;
         if (problem_.mean != nullptr) common += change * problem_.mean[c];
     }
-    const double distance = std::sqrt(square);
-    const double lowest = threshold - common - scan_rounding_ - rounding_;
-    const double most =
-        distance * std::sqrt(problem_.max_squared_norm) + scan_norm_ * statistics_.max_sketch_error;
-    return collect(lowest - most, [&](std::size_t i) noexcept {
-        double bound = static_cast<double>(scores_[i]) +
-                       distance * std::sqrt(static_cast<double>(problem_.squared_norms[i]));
-        if (reads_sketch()) {
-            bound += scan_norm_ * static_cast<double>(statistics_.sketch.error(i));
-        }
-        return !(bound <= lowest);  // what is not a number is looked at
-    });
+    return {std::sqrt(square), common + scan_rounding_ + rounding_};
+}
+
+/// A bound on the score of a row under the present weights, less its score in the scan.
+template <Real T>
+double WorkingSetSearch<T>::beyond_scan(std::size_t i, const Drift& drift) const noexcept {
+    const double sketch_error =
+        reads_sketch() ? static_cast<double>(statistics_.sketch.error(i)) : 0.0;
+    return drift.common + scan_norm_ * sketch_error +
+           drift.distance * std::sqrt(static_cast<double>(problem_.squared_norms[i]));
+}
+
+/// The same for any row.
+template <Real T>
+double WorkingSetSearch<T>::beyond_scan_at_most(const Drift& drift) const noexcept {
+    return drift.common + scan_norm_ * statistics_.max_sketch_error +
+           drift.distance * std::sqrt(problem_.max_squared_norm);
 }
 
 template <Real T>
@@ -314,12 +455,22 @@ void WorkingSetSearch<T>::add_collected(std::size_t n) noexcept {
 }
 
 template <Real T>
+bool WorkingSetSearch<T>::has_seen_all_rows() const noexcept {
+    if (!stop_.is_set()) return true;
+    return stage_ == Stage::solving &&
+           std::ranges::find(workspace_.block_highest, not_scanned<T>) ==
+               workspace_.block_highest.end();
+}
+
+template <Real T>
 void WorkingSetSearch<T>::rank(TopK<T>& best) noexcept {
+    if (stage_ == Stage::guessed) offer_block(scores_, 0, problem_.rows.rows, best);
+    if (stage_ != Stage::solving) return;
     for (std::size_t s = 0; s < panel_.size(); ++s) {
         best.offer(panel_.scores[s], static_cast<RowNumber>(panel_.row(s)));
     }
-    // Rows outside of the panel score at most -1.
-    if (static_cast<double>(best.threshold()) > -1.0 + rounding_) return;
+    // Rows outside of the panel score at most -1, unless there was no time to see to that.
+    if (!stopped_ && static_cast<double>(best.threshold()) > -1.0 + rounding_) return;
     const std::size_t n_reaching = collect_reaching(static_cast<double>(best.threshold()));
     score_collected(n_reaching);
     for (std::size_t s = 0; s < n_reaching; ++s) {

@@ -6,6 +6,7 @@
 #include "dual_coordinate_descent.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "panel.hpp"
 #include "row_statistics.hpp"
@@ -27,6 +28,9 @@ namespace exemplar_svm {
 ///               sketch x^ adds ||w_1|| ||x - x^|| to the bound.)
 ///               Those that violate the margin join the panel, and it goes on at 4.
 ///
+/// Where a stop condition is reached on the way, the panel is scored under the weights so far and
+/// the scan, or as much of it as there is, bounds the scores of the rows outside.
+///
 /// The rows outside have dual coefficients of zero and do not violate their margins, so they add
 /// nothing to the duality gap: that of the panel is that of all rows. Malisiewicz, Gupta and Efros
 /// mine hard negatives in the same way, without an exact stop.
@@ -36,16 +40,20 @@ class WorkingSetSearch {
     /// @param scores  n_rows values, for the scan
     WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
                      const RowStatistics<T>& statistics, ExecutorRef executor,
-                     Workspace<T>& workspace, T* scores) noexcept;
+                     const StopCondition& stop, Workspace<T>& workspace, T* scores) noexcept;
 
-    /// Up to the scan, which comes next: scan(), or scan_together() with other searches.
-    void begin() noexcept;
+    /// Up to the scan. Returns whether that comes next, scan() or scan_together() with other
+    /// searches: if not, there is time left for finish() only.
+    bool begin() noexcept;
     void scan() noexcept;
 
     /// The rest, up to the given tol and score_tol; may go on with others. Returns false if the
     /// panel cannot hold the working set, or max_epochs were not enough: then a solver over all
     /// rows has to go on from the dual coefficients, which it finds in workspace.dual.
     bool finish(double tol, double score_tol, SolveReport& report) noexcept;
+
+    /// Whether all rows were looked at; always, unless the stop condition was reached.
+    bool has_seen_all_rows() const noexcept;
 
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
@@ -58,7 +66,27 @@ class WorkingSetSearch {
     friend void scan_together(WorkingSetSearch<U>* const* searches, std::size_t n_searches,
                               ExecutorRef executor) noexcept;
 
-    std::size_t choose() noexcept;
+    /// What the search has reached.
+    enum class Stage { nothing, guessed, solving };
+
+    /// How far scores may be from those of the scan under the present weights: for a row x, by
+    /// distance ||x|| + common, and what the scan itself left open.
+    struct Drift {
+        double distance;
+        double common;
+    };
+
+    bool has_to_conclude(double seconds = 0.0) const noexcept;
+    void conclude(SolveReport& report) noexcept;
+    void add_outside(SolveReport& report) noexcept;
+    double outside_loss() const noexcept;
+    Drift drift() const noexcept;
+    double beyond_scan(std::size_t i, const Drift& drift) const noexcept;
+    double beyond_scan_at_most(const Drift& drift) const noexcept;
+    double seconds_to_gather(std::size_t n) const noexcept;
+    double seconds_over_all_rows() const noexcept;
+
+    std::size_t choose(ExecutorRef executor) noexcept;
     void leave_out_panel() noexcept;
     void end_scan() noexcept;
     bool join() noexcept;
@@ -77,13 +105,17 @@ class WorkingSetSearch {
     const SolverSettings& settings_;
     const RowStatistics<T>& statistics_;
     ExecutorRef executor_;
+    StopCondition stop_;
     Workspace<T>& workspace_;
     Panel<T>& panel_;
     T* scores_;  // of the scan; -infinity for rows of the panel
     RowBlocks blocks_;
     std::optional<DualCoordinateDescent<T>> solver_;
+    Stage stage_ = Stage::nothing;
     bool has_joined_ = false;  // what the scan has found
+    bool stopped_ = false;
 
+    double largest_norm_ = 0.0;   // of the rows as they are
     double scan_norm_ = 0.0;      // ||coef|| in the scan
     double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
     double rounding_ = 0.0;       // and under the present weights

@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "clustered_data.hpp"
 #include "exemplar_svm/index.hpp"
 #include "reference.hpp"
 #include "threads_executor.hpp"
 
 using namespace exemplar_svm;
+using reference::ClusteredData;
 using reference::Random;
 
 namespace {
@@ -33,40 +35,6 @@ constexpr Way all_ways[] = {{"full", Method::full},
 
 template <Real T>
 constexpr bool is_float = std::is_same_v<T, float>;
-
-/// Rows around a few directions with a common mean, of norm about one, and positives like them.
-template <Real T>
-struct Data {
-    std::size_t n, d;
-    std::vector<T> rows, positives;
-
-    Data(std::size_t n_rows, std::size_t n_features, std::size_t n_positives, Random& random)
-        : n(n_rows), d(n_features) {
-        constexpr std::size_t n_clusters = 6;
-        auto centres = random.normals<double>(n_clusters * d);
-        for (double& v : centres) v += 1.0;
-        const double scale = 0.6 / std::sqrt(static_cast<double>(d));
-        const auto add = [&](std::vector<T>& values) {
-            const std::size_t cluster = random.below(n_clusters);
-            for (std::size_t j = 0; j < d; ++j) {
-                const double x = centres[cluster * d + j] + 0.7 * random.normal();
-                values.push_back(static_cast<T>(scale * x));
-            }
-        };
-        for (std::size_t i = 0; i < n; ++i) add(rows);
-        for (std::size_t j = 0; j < n_positives; ++j) add(positives);
-    }
-
-    DenseView<T> view() const { return {rows.data(), n, d, static_cast<std::ptrdiff_t>(d)}; }
-
-    auto row(std::size_t i) { return rows.begin() + static_cast<std::ptrdiff_t>(i * d); }
-
-    void scale(std::size_t i, double factor) {
-        for (std::size_t j = 0; j < d; ++j) {
-            rows[i * d + j] = static_cast<T>(factor * static_cast<double>(rows[i * d + j]));
-        }
-    }
-};
 
 template <Real T>
 struct Found {
@@ -87,7 +55,7 @@ Found<T> search(const Index<T>& index, const std::vector<T>& positives, std::siz
 }
 
 template <Real T>
-Index<T> make_index(const Data<T>& data, IndexSettings settings, const Way& way,
+Index<T> make_index(const ClusteredData<T>& data, IndexSettings settings, const Way& way,
                     ExecutorRef executor = SerialExecutor{}) {
     settings.method = way.method;
     settings.sketch = way.sketch;
@@ -110,7 +78,7 @@ struct Exact {
     double largest = 0.0;  ///< score, in magnitude
 
     template <Real T>
-    Exact(const Data<T>& data, IndexSettings settings) {
+    Exact(const ClusteredData<T>& data, IndexSettings settings) {
         settings.method = Method::full;
         settings.search.solver.tol = 1e-9;
         settings.search.solver.max_epochs = 20000;
@@ -196,7 +164,7 @@ void check_same(const Found<T>& a, const Found<T>& b, const Exact& exact, double
 }
 
 template <Real T>
-void check_methods(const Data<T>& data, const IndexSettings& settings, std::size_t k) {
+void check_methods(const ClusteredData<T>& data, const IndexSettings& settings, std::size_t k) {
     const Exact exact(data, settings);
     std::vector<Found<T>> found;
     for (const Way& way : all_ways) {
@@ -228,7 +196,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum", "", float, double) {
     Random random(1);
     settings.center = center;
     settings.search.prior = center == (p == 3) ? 0.5 : 0.0;
-    const Data<T> data(120, 16, p, random);
+    const ClusteredData<T> data(120, 16, p, random);
     CAPTURE(static_cast<int>(settings.loss), settings.search.C, center, p, settings.search.prior);
     check_methods(data, settings, 20);
 }
@@ -239,7 +207,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum of rows of any number", "", f
     settings.center = GENERATE(false, true);
     Random random(2);
     for (const std::size_t n : {0u, 1u, 2u, 3u, 5u, 64u}) {
-        const Data<T> data(n, 9, 1, random);
+        const ClusteredData<T> data(n, 9, 1, random);
         for (const std::size_t k : {std::size_t{0}, std::size_t{1}, n / 2, n, n + 4}) {
             CAPTURE(n, k, static_cast<int>(settings.loss), settings.center);
             check_methods(data, settings, k);
@@ -252,7 +220,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum of many rows", "", float, dou
     const auto settings = settings_of(Loss::squared_hinge, 0.1);
     constexpr std::size_t k = 1500;  // as many as the largest working set holds
     Random random(3);
-    const Data<T> data(3000, 16, 1, random);
+    const ClusteredData<T> data(3000, 16, 1, random);
     check_methods(data, settings, k);
 }
 
@@ -262,7 +230,7 @@ TEMPLATE_TEST_CASE("every method ranks rows behind the working set", "", float, 
     settings.center = GENERATE(false, true);
     settings.search.prior = GENERATE(0.0, 0.5);
     Random random(4);
-    const Data<T> data(300, 24, 2, random);
+    const ClusteredData<T> data(300, 24, 2, random);
     for (const std::size_t k : {150u, 300u}) {
         CAPTURE(static_cast<int>(settings.loss), settings.center, settings.search.prior, k);
         check_methods(data, settings, k);
@@ -275,7 +243,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum among equal rows and equal po
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), GENERATE(0.1, 10.0));
     settings.center = GENERATE(false, true);
     Random random(5);
-    Data<T> data(240, 12, 3, random);
+    ClusteredData<T> data(240, 12, 3, random);
     for (std::size_t i = 0; i < 240; i += 3) std::copy_n(data.row(i), 12, data.row(i + 1));
     for (std::size_t i = 60; i < 90; ++i) std::copy_n(data.row(0), 12, data.row(i));
     for (std::size_t i = 90; i < 100; ++i) data.scale(i, 0.0);
@@ -293,7 +261,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum where all rows are one", "", 
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), GENERATE(1e-3, 10.0));
     settings.center = GENERATE(false, true);
     Random random(6);
-    Data<T> data(80, 6, 1, random);
+    ClusteredData<T> data(80, 6, 1, random);
     for (std::size_t i = 1; i < 80; ++i) std::copy_n(data.row(0), 6, data.row(i));
     CAPTURE(static_cast<int>(settings.loss), settings.search.C, settings.center);
     check_methods(data, settings, 30);
@@ -305,7 +273,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum of rows of very different nor
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), GENERATE(1e-3, 0.1));
     settings.center = GENERATE(false, true);
     Random random(7);
-    Data<T> data(300, 20, 1, random);
+    ClusteredData<T> data(300, 20, 1, random);
     for (std::size_t i = 0; i < data.n; ++i) {
         data.scale(i, std::pow(10.0, random.uniform(-2.0, 2.0)));
     }
@@ -329,7 +297,7 @@ TEMPLATE_TEST_CASE("too few epochs end every method with a bound that holds", ""
     settings.search.solver.tol = 1e-6;
     const auto p = GENERATE(as<std::size_t>{}, 1, 3, 33);
     Random random(8);
-    const Data<T> data(200, 10, p, random);
+    const ClusteredData<T> data(200, 10, p, random);
     const Exact exact(data, settings);
     for (const Way& way : all_ways) {
         for (const std::uint32_t max_epochs : {1u, 2u}) {
@@ -352,7 +320,7 @@ TEMPLATE_TEST_CASE("every method fits the SVM by which it ranks", "", float, dou
     settings.center = GENERATE(false, true);
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 33);
     Random random(9);
-    const Data<T> data(400, 24, p, random);
+    const ClusteredData<T> data(400, 24, p, random);
     for (const Way& way : all_ways) {
         const auto index = make_index(data, settings, way);
         const auto found = search(index, data.positives, data.n);
@@ -388,7 +356,7 @@ TEMPLATE_TEST_CASE("a workspace serves one search after the other by any method"
                    double) {
     using T = TestType;
     Random random(10);
-    const Data<T> data(300, 18, 6, random);
+    const ClusteredData<T> data(300, 18, 6, random);
     const auto settings = settings_of(Loss::squared_hinge, 1.0);
     const std::size_t k = 150;
     Workspace<T> shared(data.n, data.d, k, 6);
@@ -416,7 +384,7 @@ TEMPLATE_TEST_CASE("refresh brings every method up to date", "", float, double) 
     settings.center = GENERATE(false, true);
     for (const Way& way : all_ways) {
         Random random(11);
-        Data<T> data(200, 16, 1, random);
+        ClusteredData<T> data(200, 16, 1, random);
         auto index = make_index(data, settings, way);
         search(index, data.positives, 10);
         for (T& v : data.rows) v = T(0.3) - T(2) * v;
@@ -434,7 +402,7 @@ TEMPLATE_TEST_CASE("every method has the same bits on any executor", "", float, 
     settings.center = GENERATE(false, true);
     constexpr std::size_t n = 300;  // several blocks, also of a working set
     Random random(12);
-    const Data<T> data(n, 500, 2, random);
+    const ClusteredData<T> data(n, 500, 2, random);
     const SerialExecutor serial;
     const OpenMpExecutor openmp{3};
     const reference::ThreadsExecutor threads{2};
@@ -456,7 +424,7 @@ TEMPLATE_TEST_CASE("a batch has the bits of single searches by any method", "", 
     IndexSettings settings;
     settings.center = GENERATE(false, true);
     Random random(14);
-    Data<T> data(n, d, n_queries, random);
+    ClusteredData<T> data(n, d, n_queries, random);
     data.positives[4 * d + 7] = std::numeric_limits<T>::quiet_NaN();
     const DenseView<T> queries = reference::view(data.positives, d);
     const reference::ThreadsExecutor threads{3};
@@ -515,7 +483,7 @@ TEMPLATE_TEST_CASE("unchecked rows that are not finite end every method somehow"
     const bool all = GENERATE(false, true);
     for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::infinity()}) {
         Random random(15);
-        Data<T> data(n, 7, 1, random);
+        ClusteredData<T> data(n, 7, 1, random);
         for (std::size_t i = all ? 0 : n - 1; i < n; ++i) data.rows[i * 7 + i % 7] = bad;
         for (const Way& way : all_ways) {
             const auto found = search(make_index(data, settings, way), data.positives, n);
@@ -531,7 +499,7 @@ TEMPLATE_TEST_CASE("an index keeps what its method needs and nothing else", "", 
     using T = TestType;
     constexpr std::size_t n = 100, d = 12;
     Random random(13);
-    const Data<T> data(n, d, 1, random);
+    const ClusteredData<T> data(n, d, 1, random);
     IndexSettings settings;
     for (const bool center : {false, true}) {
         settings.center = center;

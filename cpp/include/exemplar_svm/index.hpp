@@ -12,6 +12,7 @@
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
@@ -56,25 +57,31 @@ class Index {
     /// @param query       n_features() values
     /// @param scores_out  k values, best first; -infinity where there are fewer than k rows
     /// @param rows_out    k row numbers; -1 where there are fewer than k rows
+    /// @param stop        when to answer with the best found so far, in place of the exact best:
+    /// the
+    ///                    status is then `deadline`. Rows that had not been looked at by then are
+    ///                    missing; score_error_bound holds for those that are there.
     SearchReport search(const T* query, std::size_t k, Workspace<T>& workspace, T* scores_out,
-                        RowNumber* rows_out,
-                        ExecutorRef executor = SerialExecutor{}) const noexcept {
-        return search_shared(one_row(query), k, workspace, scores_out, rows_out, executor);
+                        RowNumber* rows_out, ExecutorRef executor = SerialExecutor{},
+                        const StopCondition& stop = {}) const noexcept {
+        return search_shared(one_row(query), k, workspace, scores_out, rows_out, executor, stop);
     }
 
     /// The same with several positives in one SVM: what they have in common.
     SearchReport search_shared(DenseView<T> positives, std::size_t k, Workspace<T>& workspace,
                                T* scores_out, RowNumber* rows_out,
-                               ExecutorRef executor = SerialExecutor{}) const noexcept {
+                               ExecutorRef executor = SerialExecutor{},
+                               const StopCondition& stop = {}) const noexcept {
         return search_shared(positives, k, settings_.search, workspace, scores_out, rows_out,
-                             executor);
+                             executor, stop);
     }
 
     /// With other settings than the index's for this search.
     SearchReport search_shared(DenseView<T> positives, std::size_t k,
                                const SearchSettings& settings, Workspace<T>& workspace,
                                T* scores_out, RowNumber* rows_out,
-                               ExecutorRef executor = SerialExecutor{}) const noexcept;
+                               ExecutorRef executor = SerialExecutor{},
+                               const StopCondition& stop = {}) const noexcept;
 
     /// Trains as search_shared does and leaves the weights and dual coefficients in the workspace.
     /// @param scores_out  n_rows() values: the score of every row
@@ -90,10 +97,13 @@ class Index {
     /// @param scores_out  k values per query
     /// @param rows_out    k row numbers per query
     /// @param reports     one per query
+    /// @param stop        of all searches together; of those that it leaves no time for no row is
+    ///                    returned
     void search_batch(DenseView<T> queries, std::size_t k, const SearchSettings& settings,
                       Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                       RowNumber* rows_out, SearchReport* reports,
-                      ExecutorRef executor = SerialExecutor{}) const noexcept;
+                      ExecutorRef executor = SerialExecutor{},
+                      const StopCondition& stop = {}) const noexcept;
 
     /// The same with the scores of all rows, n_rows() per query, in place of the best.
     void score_batch(DenseView<T> queries, const SearchSettings& settings,
@@ -114,7 +124,8 @@ class Index {
     template <class Finish>
     void search_each(DenseView<T> queries, const SearchSettings& settings,
                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
-                     ExecutorRef executor, Finish&& finish) const noexcept;
+                     ExecutorRef executor, const StopCondition& stop,
+                     Finish&& finish) const noexcept;
 
     DenseView<T> rows_;
     IndexSettings settings_;

@@ -6,6 +6,7 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
@@ -15,6 +16,7 @@ enum class SolveStatus : std::uint8_t {
     epoch_limit,      ///< max_epochs passes were not enough
     precision_limit,  ///< tol is below what the arithmetic of T resolves here; nothing improves any
                       ///< more
+    deadline,         ///< the stop condition was reached first
 };
 
 /// What a solve reached. Objectives are float64 and belong to weights that were recomputed from the
@@ -63,10 +65,12 @@ struct SolveReport {
 ///   weights that were recomputed in float64, so that the last digits are not spent on rounding.
 ///
 /// @param scores  n_rows values: the scores of the rows under the returned weights
+/// @param stop  when to end short of that: the weights so far are then scored, in time for the
+///              deadline as far as that can be told beforehand, and the gap is an upper bound
 /// @param workspace  made for at least these rows, features and positives; holds the dual
 ///                   coefficients and the weights afterwards
 template <Real T>
 SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, ExecutorRef executor,
-                  Workspace<T>& workspace, T* scores) noexcept;
+                  Workspace<T>& workspace, T* scores, const StopCondition& stop = {}) noexcept;
 
 }  // namespace exemplar_svm
