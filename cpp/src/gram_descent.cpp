@@ -87,10 +87,11 @@ template <Real T>
 void GramDescent<T>::start() noexcept {
     prepare_positives(problem_, workspace_);
     {
-        // The end reads less than this, the products of the support rows, but in double precision.
         const Stopwatch stopwatch(seconds_to_verify_);
         multiply_rows_by_positives();
     }
+    // n <= 2 d, and the end reads the products of the support rows with all others only.
+    seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
     for (std::size_t i = 0; i < n_rows(); ++i) {
         workspace_.dual[i] = 0.0;
         workspace_.active[i] = static_cast<RowIndex>(i);

@@ -130,7 +130,14 @@ bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& repo
 
 template <Real T>
 bool WorkingSetSearch<T>::has_to_conclude(double seconds) const noexcept {
-    return stop_.is_set() && stop_.earlier_by(solver_->seconds_to_conclude() + seconds).reached();
+    return stop_.is_set() && stop_.earlier_by(seconds_to_conclude() + seconds).reached();
+}
+
+/// What the solver takes over a panel in cache, and half of what it has taken to copy the panel for
+/// bringing it back there, after a scan of all rows.
+template <Real T>
+double WorkingSetSearch<T>::seconds_to_conclude() const noexcept {
+    return solver_->seconds_to_conclude() + 0.5 * workspace_.profile.gather;
 }
 
 /// Ends with the weights as they are.
@@ -312,8 +319,7 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
         if (searches[q]->stop_.is_set()) {
             std::ranges::fill(searches[q]->workspace_.block_highest, not_scanned<T>);
         }
-        seconds_to_conclude =
-            std::max(seconds_to_conclude, searches[q]->solver_->seconds_to_conclude());
+        seconds_to_conclude = std::max(seconds_to_conclude, searches[q]->seconds_to_conclude());
         weights[q] = searches[q]->workspace_.weights.view();
         scores[q] = searches[q]->scores_;
     }

@@ -77,6 +77,7 @@ class WorkingSetSearch {
     };
 
     bool has_to_conclude(double seconds = 0.0) const noexcept;
+    double seconds_to_conclude() const noexcept;
     void conclude(SolveReport& report) noexcept;
     void add_outside(SolveReport& report) noexcept;
     double outside_loss() const noexcept;
