@@ -1,9 +1,13 @@
-// A search allocates nothing. This executable replaces operator new by one that counts.
+// A search allocates nothing. This executable replaces operator new, and glibc's malloc, by ones
+// that count.
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -41,6 +45,33 @@ void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); 
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+#define EXEMPLAR_SVM_COUNTS_MALLOC
+
+extern "C" {
+
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t n, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+
+void* malloc(std::size_t size) {
+    ++n_allocations;
+    return __libc_malloc(size);
+}
+void* calloc(std::size_t n, std::size_t size) {
+    ++n_allocations;
+    return __libc_calloc(n, size);
+}
+void* realloc(void* memory, std::size_t size) {
+    ++n_allocations;
+    return __libc_realloc(memory, size);
+}
+
+}  // extern "C"
+
+#endif
+
 using namespace exemplar_svm;
 using reference::Random;
 
@@ -48,7 +79,26 @@ TEST_CASE("the counter counts") {
     const std::size_t before = n_allocations;
     { const std::vector<int> something(100); }
     CHECK(n_allocations > before);
+#ifdef EXEMPLAR_SVM_COUNTS_MALLOC
+    const std::size_t before_malloc = n_allocations;
+    void* volatile memory = std::malloc(100);
+    std::free(memory);
+    CHECK(n_allocations > before_malloc);
+#endif
 }
+
+static_assert(noexcept(std::declval<const Index<float>&>().search(nullptr, 1,
+                                                                  std::declval<Workspace<float>&>(),
+                                                                  nullptr, nullptr)));
+static_assert(noexcept(std::declval<const Index<float>&>().search_shared(
+    {}, 1, std::declval<Workspace<float>&>(), nullptr, nullptr)));
+static_assert(noexcept(std::declval<const Index<float>&>().search_batch({}, 1, {}, nullptr, 0,
+                                                                        nullptr, nullptr,
+                                                                        nullptr)));
+static_assert(noexcept(
+    std::declval<const Index<float>&>().fit({}, {}, std::declval<Workspace<float>&>(), nullptr)));
+static_assert(std::is_nothrow_move_constructible_v<Index<float>>);
+static_assert(std::is_nothrow_move_constructible_v<Workspace<float>>);
 
 TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
     using T = TestType;
@@ -75,6 +125,10 @@ TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
     const auto single = index.search(positives.data, k, workspace, scores.data(), rows.data());
     const auto shared = index.search_shared(positives, k, workspace, scores.data(), rows.data());
     const auto fitted = index.fit(positives, settings.search, workspace, all_scores.data());
+    for (const auto budget : {std::chrono::microseconds(0), std::chrono::microseconds(200)}) {
+        index.search_shared(positives, k, workspace, scores.data(), rows.data(), SerialExecutor{},
+                            StopCondition::after(budget));
+    }
     const std::size_t after = n_allocations;
 
     CAPTURE(static_cast<int>(method), static_cast<int>(loss), p, center);
