@@ -334,22 +334,32 @@ TEMPLATE_TEST_CASE("strided rows and executors do not change a bit of the result
 
 TEMPLATE_TEST_CASE("searches on one index may run at the same time", "", float, double) {
     using T = TestType;
-    Random random(8);
-    const reference::TestData<T> data(60, 9, 8, random);
-    const Index<T> index(reference::view(data.rows, data.d));
-    const auto query = [&](std::size_t j) {
-        const auto begin = data.positives.begin() + static_cast<std::ptrdiff_t>(j * data.d);
-        return std::vector<T>(begin, begin + static_cast<std::ptrdiff_t>(data.d));
-    };
-    std::vector<Found<T>> found(8);
+    constexpr std::size_t k = 10, n_threads = 8, n_searches = 12;
+    IndexSettings settings;
+    settings.method = GENERATE(Method::full, Method::working_set, Method::gram);
+    settings.sketch = settings.method == Method::working_set ? SketchType::int8 : SketchType::none;
+    Random random(9);
+    const reference::TestData<T> data(300, 12, n_searches, random);
+    const Index<T> index(reference::view(data.rows, data.d), settings);
+    const auto query = [&](std::size_t q) { return data.positives.data() + q * data.d; };
+    std::vector<RowNumber> alone(n_searches * k);
+    std::vector<T> scores(n_searches * k);
+    Workspace<T> workspace(index, k);
+    for (std::size_t q = 0; q < n_searches; ++q) {
+        index.search(query(q), k, workspace, scores.data() + q * k, alone.data() + q * k);
+    }
+
+    std::vector<std::vector<RowNumber>> together(n_threads, std::vector<RowNumber>(alone.size()));
     std::vector<std::thread> threads;
-    for (std::size_t j = 0; j < 8; ++j) {
-        threads.emplace_back([&, j] { found[j] = search(index, query(j), 10); });
+    for (std::vector<RowNumber>& rows : together) {
+        threads.emplace_back([&] {
+            Workspace<T> own(index, k);
+            std::vector<T> own_scores(k);
+            for (std::size_t q = 0; q < n_searches; ++q) {
+                index.search(query(q), k, own, own_scores.data(), rows.data() + q * k);
+            }
+        });
     }
     for (std::thread& thread : threads) thread.join();
-    for (std::size_t j = 0; j < 8; ++j) {
-        const auto alone = search(index, query(j), 10);
-        CHECK(found[j].rows == alone.rows);
-        CHECK(found[j].scores == alone.scores);
-    }
+    for (const std::vector<RowNumber>& rows : together) CHECK(rows == alone);
 }
