@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -64,40 +65,52 @@ struct IndexOf {
         : index(rows, settings, executor) {}
 };
 
-/// Reports of m searches, one array per field.
-struct Reports {
-    explicit Reports(py::ssize_t m)
-        : status(m),
-          epochs(m),
-          n_support(m),
-          gap(m),
-          bound(m),
-          certified(m),
-          profile({m, py::ssize_t{5}}) {}
+/// @param timeout  seconds; infinity: never
+StopCondition stop_after(double timeout) {
+    // What a clock counts in overflows after 292 years.
+    const std::chrono::duration<double> seconds(timeout);
+    return seconds < std::chrono::hours(24 * 365 * 100)
+               ? StopCondition::after(std::chrono::duration_cast<std::chrono::nanoseconds>(seconds))
+               : StopCondition{};
+}
 
-    void set(py::ssize_t i, const SearchReport& report) noexcept {
-        status.mutable_data()[i] = static_cast<std::uint8_t>(report.status);
-        epochs.mutable_data()[i] = report.epochs;
-        n_support.mutable_data()[i] = static_cast<std::int64_t>(report.n_support);
-        gap.mutable_data()[i] = report.duality_gap;
-        bound.mutable_data()[i] = report.score_error_bound;
-        certified.mutable_data()[i] = static_cast<std::int64_t>(report.certified_k);
-        const SearchProfile& p = report.profile;
-        const double parts[] = {p.choose, p.gather, p.solve, p.scan, p.verify};
-        std::copy(std::begin(parts), std::end(parts), profile.mutable_data(i, 0));
-    }
+/// Reports of m searches. Python sees one array per field when it asks for them: making these takes
+/// longer than a search of few rows.
+class Reports {
+  public:
+    explicit Reports(std::size_t m) : reports_(m) {}
+
+    SearchReport* data() noexcept { return reports_.data(); }
+    SearchReport& operator[](std::size_t i) noexcept { return reports_[i]; }
 
     py::tuple arrays() const {
-        return py::make_tuple(status, epochs, n_support, gap, bound, certified, profile);
+        const auto m = static_cast<py::ssize_t>(reports_.size());
+        py::array_t<double> profile({m, py::ssize_t{5}});
+        for (py::ssize_t i = 0; i < m; ++i) {
+            const SearchProfile& p = reports_[static_cast<std::size_t>(i)].profile;
+            const double parts[] = {p.choose, p.gather, p.solve, p.scan, p.verify};
+            std::copy(std::begin(parts), std::end(parts), profile.mutable_data(i, 0));
+        }
+        return py::make_tuple(
+            field<std::uint8_t>([](const SearchReport& r) { return r.status; }),
+            field<std::int64_t>([](const SearchReport& r) { return r.epochs; }),
+            field<std::int64_t>([](const SearchReport& r) { return r.n_support; }),
+            field<double>([](const SearchReport& r) { return r.duality_gap; }),
+            field<double>([](const SearchReport& r) { return r.score_error_bound; }),
+            field<std::int64_t>([](const SearchReport& r) { return r.certified_k; }), profile);
     }
 
-    py::array_t<std::uint8_t> status;
-    py::array_t<std::int64_t> epochs;
-    py::array_t<std::int64_t> n_support;
-    py::array_t<double> gap;
-    py::array_t<double> bound;
-    py::array_t<std::int64_t> certified;
-    py::array_t<double> profile;
+  private:
+    template <class Element, class Get>
+    py::array_t<Element> field(Get&& get) const {
+        py::array_t<Element> values(static_cast<py::ssize_t>(reports_.size()));
+        std::ranges::transform(reports_, values.mutable_data(), [&](const SearchReport& report) {
+            return static_cast<Element>(get(report));
+        });
+        return values;
+    }
+
+    std::vector<SearchReport> reports_;
 };
 
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter,
@@ -161,13 +174,14 @@ class PyIndex {
 
     /// One SVM per query row.
     py::tuple search(const py::array& queries, std::size_t k, const SearchSettings& settings,
-                     int n_threads) const {
-        return each_query(queries, settings, n_threads, k);
+                     int n_threads, double timeout) const {
+        return each_query(queries, settings, n_threads, stop_after(timeout), k);
     }
 
     /// One SVM for all positives.
     py::tuple search_shared(const py::array& positives, std::size_t k,
-                            const SearchSettings& settings, int n_threads) const {
+                            const SearchSettings& settings, int n_threads, double timeout) const {
+        const StopCondition stop = stop_after(timeout);
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const auto view = positives_view<T>(held->index, positives);
@@ -177,12 +191,12 @@ class PyIndex {
                 auto workspace = held->workspaces.take(held->index, k, view.rows);
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
-                reports.set(0, without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                                return held->index.search_shared(view, k, settings, *workspace,
-                                                                 scores_out, rows_out, executor);
-                            }));
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    reports[0] = held->index.search_shared(view, k, settings, *workspace,
+                                                           scores_out, rows_out, executor, stop);
+                });
                 held->workspaces.give_back(std::move(workspace));
-                return py::make_tuple(scores, rows, reports.arrays());
+                return py::make_tuple(scores, rows, std::move(reports));
             },
             index_);
     }
@@ -190,7 +204,7 @@ class PyIndex {
     /// The score of every row, for one SVM per query row.
     py::tuple decision_function(const py::array& queries, const SearchSettings& settings,
                                 int n_threads) const {
-        return each_query(queries, settings, n_threads, std::nullopt);
+        return each_query(queries, settings, n_threads, StopCondition{}, std::nullopt);
     }
 
     /// One SVM for all positives: coef, intercept, dual coefficients of rows and positives, report.
@@ -200,10 +214,10 @@ class PyIndex {
                 const auto view = positives_view<T>(held->index, positives);
                 auto workspace = held->workspaces.take(held->index, 0, view.rows);
                 Reports reports(1);
-                reports.set(0, without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                                return held->index.fit(view, settings, *workspace,
-                                                       workspace->scores.data(), executor);
-                            }));
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    reports[0] = held->index.fit(view, settings, *workspace,
+                                                 workspace->scores.data(), executor);
+                });
                 const auto copy = [](const auto& values, std::size_t size) {
                     using Element = std::remove_cvref_t<decltype(values[0])>;
                     return py::array_t<Element>(static_cast<py::ssize_t>(size), values.data());
@@ -211,7 +225,7 @@ class PyIndex {
                 auto result = py::make_tuple(
                     copy(workspace->weights.coef, workspace->weights.coef.size()),
                     workspace->weights.intercept, copy(workspace->dual, workspace->dual.size()),
-                    copy(workspace->positive_dual, view.rows), reports.arrays());
+                    copy(workspace->positive_dual, view.rows), std::move(reports));
                 held->workspaces.give_back(std::move(workspace));
                 return result;
             },
@@ -230,7 +244,7 @@ class PyIndex {
 
     /// The best k rows per query, or every row's score where no k is given.
     py::tuple each_query(const py::array& queries, const SearchSettings& settings, int n_threads,
-                         std::optional<std::size_t> k) const {
+                         const StopCondition& stop, std::optional<std::size_t> k) const {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Index<T>& index = held->index;
@@ -239,7 +253,7 @@ class PyIndex {
                 const std::size_t width = k ? *k : index.n_rows();
                 py::array_t<T> scores({m, static_cast<py::ssize_t>(width)});
                 py::array_t<RowNumber> rows({m, static_cast<py::ssize_t>(k ? width : 0)});
-                Reports reports(m);
+                Reports reports(view.rows);
                 std::vector<std::unique_ptr<Workspace<T>>> workspaces;
                 std::vector<Workspace<T>*> borrowed;
                 for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
@@ -248,27 +262,24 @@ class PyIndex {
                 }
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
-                std::vector<SearchReport> done(view.rows);
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                     if (view.rows == 1 && k) {  // the threads have one search to themselves
-                        done[0] = index.search_shared(view, *k, settings, *borrowed[0], scores_out,
-                                                      rows_out, executor);
+                        reports[0] = index.search_shared(view, *k, settings, *borrowed[0],
+                                                         scores_out, rows_out, executor, stop);
                     } else if (view.rows == 1) {
-                        done[0] = index.fit(view, settings, *borrowed[0], scores_out, executor);
+                        reports[0] = index.fit(view, settings, *borrowed[0], scores_out, executor);
                     } else if (k) {
                         index.search_batch(view, *k, settings, borrowed.data(), borrowed.size(),
-                                           scores_out, rows_out, done.data(), executor);
+                                           scores_out, rows_out, reports.data(), executor, stop);
                     } else {
                         index.score_batch(view, settings, borrowed.data(), borrowed.size(),
-                                          scores_out, done.data(), executor);
+                                          scores_out, reports.data(), executor);
                     }
                 });
-                for (py::ssize_t i = 0; i < m; ++i)
-                    reports.set(i, done[static_cast<std::size_t>(i)]);
                 for (auto& workspace : workspaces) {
                     held->workspaces.give_back(std::move(workspace));
                 }
-                return py::make_tuple(scores, rows, reports.arrays());
+                return py::make_tuple(scores, rows, std::move(reports));
             },
             index_);
     }
@@ -301,6 +312,8 @@ void bind_index(py::module_& module) {
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
              py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0);
 
+    py::class_<Reports>(module, "Reports").def("arrays", &Reports::arrays);
+
     py::class_<PyIndex>(module, "Index")
         .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
                       Method, SketchType, int>(),
@@ -310,9 +323,9 @@ void bind_index(py::module_& module) {
         .def("memory_usage", &PyIndex::memory_usage)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
-             py::arg("n_threads"))
+             py::arg("n_threads"), py::arg("timeout"))
         .def("search_shared", &PyIndex::search_shared, py::arg("positives"), py::arg("k"),
-             py::arg("settings"), py::arg("n_threads"))
+             py::arg("settings"), py::arg("n_threads"), py::arg("timeout"))
         .def("decision_function", &PyIndex::decision_function, py::arg("queries"),
              py::arg("settings"), py::arg("n_threads"))
         .def("fit", &PyIndex::fit, py::arg("positives"), py::arg("settings"), py::arg("n_threads"));

@@ -1,6 +1,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cmath>
+
 #include "bindings.hpp"
 #include "exemplar_svm/linear_svc.hpp"
 #include "exemplar_svm/scan.hpp"
@@ -46,12 +48,27 @@ py::array scores(const py::array& rows, const py::array& coef, double intercept,
     });
 }
 
+/// Whether neither an element nor the square of a norm is infinite or not a number.
+bool all_norms_finite(const py::array& vectors) {
+    return with_dtype(vectors, "vectors", [&]<class T>(T) {
+        const auto view = as_dense_view<T>(vectors, "vectors");
+        for (std::size_t i = 0; i < view.rows; ++i) {
+            T square;
+            square_rows(DenseView<T>{view.row(i), 1, view.cols, view.stride}, SerialExecutor{},
+                        &square);
+            if (!std::isfinite(square)) return false;
+        }
+        return true;
+    });
+}
+
 }  // namespace
 
 void bind_solver(py::module_& module) {
     module.def("train_linear_svc", &train, py::arg("rows"), py::kw_only(), py::arg("labels"),
                py::arg("costs"), py::arg("loss"), py::arg("intercept_scaling"), py::arg("tol"),
                py::arg("max_iter"), py::arg("seed"), py::arg("n_threads"));
+    module.def("all_norms_finite", &all_norms_finite, py::arg("vectors"));
     module.def("score_rows", &scores, py::arg("rows"), py::kw_only(), py::arg("coef"),
                py::arg("intercept"), py::arg("n_threads"));
 }

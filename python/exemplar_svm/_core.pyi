@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 __version__: str
 
-_Reports = tuple[
+_ReportArrays = tuple[
     NDArray[np.uint8],  # status
     NDArray[np.int64],  # epochs
     NDArray[np.int64],  # n_support
@@ -35,6 +35,9 @@ class SketchType(enum.Enum):
     none = 0
     int8 = 1
 
+class Reports:
+    def arrays(self) -> _ReportArrays: ...
+
 class SearchSettings:
     def __init__(
         self, *, C: float, prior: float, tol: float, max_iter: int, certify: int = 0
@@ -57,18 +60,29 @@ class Index:
     def memory_usage(self) -> dict[str, int]: ...
     def refresh(self, n_threads: int) -> None: ...
     def search(
-        self, queries: NDArray[Any], k: int, settings: SearchSettings, n_threads: int
-    ) -> tuple[NDArray[Any], NDArray[np.int64], _Reports]: ...
+        self,
+        queries: NDArray[Any],
+        k: int,
+        settings: SearchSettings,
+        n_threads: int,
+        timeout: float,
+    ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
     def search_shared(
-        self, positives: NDArray[Any], k: int, settings: SearchSettings, n_threads: int
-    ) -> tuple[NDArray[Any], NDArray[np.int64], _Reports]: ...
+        self,
+        positives: NDArray[Any],
+        k: int,
+        settings: SearchSettings,
+        n_threads: int,
+        timeout: float,
+    ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
     def decision_function(
         self, queries: NDArray[Any], settings: SearchSettings, n_threads: int
-    ) -> tuple[NDArray[Any], NDArray[np.int64], _Reports]: ...
+    ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
     def fit(
         self, positives: NDArray[Any], settings: SearchSettings, n_threads: int
-    ) -> tuple[NDArray[Any], float, NDArray[np.float64], NDArray[np.float64], _Reports]: ...
+    ) -> tuple[NDArray[Any], float, NDArray[np.float64], NDArray[np.float64], Reports]: ...
 
+def all_norms_finite(vectors: NDArray[Any]) -> bool: ...
 def train_linear_svc(
     rows: NDArray[Any],
     *,

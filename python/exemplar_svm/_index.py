@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Literal
 
@@ -155,6 +156,9 @@ class ExemplarIndex:
             sketch=_SKETCHES[sketch],
             n_threads=self._n_threads,
         )
+        self._default_settings = _core.SearchSettings(
+            C=self._C, prior=self._prior, tol=self._tol, max_iter=self._max_iter
+        )
 
     def __len__(self) -> int:
         return int(self._embeddings.shape[0])
@@ -199,7 +203,7 @@ class ExemplarIndex:
         n_threads: int | None = None,
         candidates: None = None,
         background: None = None,
-        timeout: None = None,
+        timeout: float | None = None,
     ) -> SearchResult:
         """Train one exemplar SVM per query and return its k best rows.
 
@@ -214,7 +218,10 @@ class ExemplarIndex:
         certify : int, optional
             Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
             before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
-        candidates, background, timeout : None
+        timeout : float, optional
+            Seconds after which to return the best found so far, with the status ``"deadline"``;
+            of all queries together. Rows that had not been looked at by then are missing.
+        candidates, background : None
             Reserved: not supported in this version.
 
         Returns
@@ -228,16 +235,14 @@ class ExemplarIndex:
         TypeError, ValueError
             For bad input, in a sentence that names the argument.
         """
-        refuse_unsupported(candidates=candidates, background=background, timeout=timeout)
+        budget = _seconds(timeout)
+        refuse_unsupported(candidates=candidates, background=background)
         settings = self._settings(C, prior, tol, max_iter, certify)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
-        scores, indices, reports = self._core.search(vectors, k, settings, threads)
-        report = BatchReport.from_core(reports)
-        if single:
-            return SearchResult(scores[0], indices[0], report[0])
-        return SearchResult(scores, indices, report)
+        found = self._core.search(vectors, k, settings, threads, budget)
+        return SearchResult.from_core(found, single)
 
     def search_shared(
         self,
@@ -253,7 +258,7 @@ class ExemplarIndex:
         n_threads: int | None = None,
         candidates: None = None,
         background: None = None,
-        timeout: None = None,
+        timeout: float | None = None,
     ) -> SearchResult:
         """Train ONE SVM with all positives together and return its k best rows.
 
@@ -264,7 +269,9 @@ class ExemplarIndex:
         positives : array-like, shape (p, d) or (d,)
             Example vectors. Up to 32 of them are eliminated by the solver, and then cost little.
         k : int, default 10
-        negatives, candidates, background, timeout : None
+        timeout : float, optional
+            Seconds after which to return the best found so far, with the status ``"deadline"``.
+        negatives, candidates, background : None
             Reserved: not supported in this version, and neither are row numbers as positives.
         certify : int, optional
             Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
@@ -282,15 +289,14 @@ class ExemplarIndex:
         TypeError, ValueError
             For bad input, in a sentence that names the argument.
         """
-        refuse_unsupported(
-            negatives=negatives, candidates=candidates, background=background, timeout=timeout
-        )
+        budget = _seconds(timeout)
+        refuse_unsupported(negatives=negatives, candidates=candidates, background=background)
         settings = self._settings(C, prior, tol, max_iter, certify)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         vectors = self._positives(positives)
-        scores, indices, reports = self._core.search_shared(vectors, k, settings, threads)
-        return SearchResult(scores[0], indices[0], BatchReport.from_core(reports)[0])
+        found = self._core.search_shared(vectors, k, settings, threads, budget)
+        return SearchResult.from_core(found, single=True)
 
     def decision_function(
         self,
@@ -397,6 +403,8 @@ class ExemplarIndex:
         max_iter: int | None,
         certify: int | None = None,
     ) -> _core.SearchSettings:
+        if C is prior is tol is max_iter is certify is None:
+            return self._default_settings
         return _core.SearchSettings(
             C=self._C if C is None else positive_number(C, "C"),
             prior=self._prior if prior is None else nonnegative_number(prior, "prior"),
@@ -417,6 +425,11 @@ class ExemplarIndex:
         if len(vectors) == 0:
             raise ValueError("positives holds no vectors, but at least one is needed")
         return vectors
+
+
+def _seconds(timeout: float | None) -> float:
+    """Return a timeout in seconds; infinity if there is none."""
+    return math.inf if timeout is None else positive_number(timeout, "timeout")
 
 
 def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> SearchResult:

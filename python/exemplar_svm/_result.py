@@ -14,7 +14,9 @@ from ._typing import FloatArray, IndexArray, Rows
 from ._validation import as_rows, thread_count
 
 #: By the core's number for them.
-STATUS_NAMES = np.array(["converged", "epoch_limit", "precision_limit", "invalid_input"])
+STATUS_NAMES = np.array(
+    ["converged", "epoch_limit", "precision_limit", "deadline", "invalid_input"]
+)
 
 
 class SearchProfile(NamedTuple):
@@ -52,6 +54,7 @@ class SearchReport:
         ``"epoch_limit"``: ``max_iter`` epochs were not enough.
         ``"precision_limit"``: ``tol`` is below what the arithmetic of the rows' dtype resolves,
         and nothing improves any more.
+        ``"deadline"``: ``timeout`` was over: the best that had been found by then.
     epochs : int
         Passes of the solver over the rows that were still active.
     n_support : int
@@ -59,7 +62,8 @@ class SearchReport:
     duality_gap : float
         Primal minus dual objective, in float64.
     score_error_bound : float
-        No score of any row is further than this from its exact value.
+        No score of any row is further than this from its exact value. Infinite if there was no
+        time to look at weights.
     certified_k : int
         How many of the leading ranks are proven to be those of the exact optimum.
     profile : SearchProfile
@@ -97,10 +101,10 @@ class BatchReport:
     profile: NDArray[np.float64]
 
     @classmethod
-    def from_core(cls, reports: tuple[Any, ...]) -> BatchReport:
+    def from_core(cls, reports: _core.Reports) -> BatchReport:
         """Name the status numbers of the extension."""
-        status, *others = reports
-        return cls(STATUS_NAMES[status], *others)
+        status, epochs, n_support, gap, bound, certified, profile = reports.arrays()
+        return cls(STATUS_NAMES[status], epochs, n_support, gap, bound, certified, profile)
 
     def __len__(self) -> int:
         return len(self.status)
@@ -134,15 +138,36 @@ class SearchResult(tuple[FloatArray, IndexArray]):
         What the search did and can prove; one `SearchReport` for one query.
     """
 
-    report: SearchReport | BatchReport
+    _report: SearchReport | BatchReport | _core.Reports
+    _single: bool
 
     def __new__(
         cls, scores: FloatArray, indices: IndexArray, report: SearchReport | BatchReport
     ) -> SearchResult:
         """Pair the arrays, and carry the report beside them."""
         result = super().__new__(cls, (scores, indices))
-        result.report = report
+        result._report = report
         return result
+
+    @classmethod
+    def from_core(cls, found: tuple[Any, ...], single: bool) -> SearchResult:
+        """Take what the extension has found.
+
+        The report is read out when it is asked for: that takes longer than a search of few rows.
+        """
+        scores, indices, reports = found
+        result = super().__new__(cls, (scores[0], indices[0]) if single else (scores, indices))
+        result._report = reports
+        result._single = single
+        return result
+
+    @property
+    def report(self) -> SearchReport | BatchReport:
+        """What the search did and can prove."""
+        if isinstance(self._report, _core.Reports):
+            batch = BatchReport.from_core(self._report)
+            self._report = batch[0] if self._single else batch
+        return self._report
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.scores, self.indices, self.report

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _core
 from ._typing import ClassWeightLike, FloatArray, Rows
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
@@ -130,6 +131,10 @@ def as_vectors(
     single : bool
         Whether ``value`` was one vector, of shape (n_features,).
     """
+    if type(value) is np.ndarray and value.ndim in (1, 2) and value.shape[-1] == n_features:
+        vectors = value[np.newaxis] if value.ndim == 1 else value
+        if value.dtype == dtype and value.flags.c_contiguous and _core.all_norms_finite(vectors):
+            return vectors, value.ndim == 1
     array = _as_array(value, name, None)
     _require_real(array, name)
     single = array.ndim == 1
