@@ -227,6 +227,8 @@ SearchReport ExemplarSearch<T>::report() const noexcept {
         return report;
     }
     report.status = search_status(solved_.status);
+    // Rows that are not finite, where nobody has checked them.
+    if (std::isnan(solved_.gap)) report.status = SearchStatus::invalid_input;
     report.epochs = solved_.epochs;
     report.n_support = solved_.n_support;
     report.duality_gap = solved_.gap;

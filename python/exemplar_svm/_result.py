@@ -55,6 +55,7 @@ class SearchReport:
         ``"precision_limit"``: ``tol`` is below what the arithmetic of the rows' dtype resolves,
         and nothing improves any more.
         ``"deadline"``: ``timeout`` was over: the best that had been found by then.
+        ``"invalid_input"``: rows that are not finite, with ``check_finite=False``.
     epochs : int
         Passes of the solver over the rows that were still active.
     n_support : int

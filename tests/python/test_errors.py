@@ -94,7 +94,9 @@ def test_what_is_not_finite_is_named_by_row_and_column(index, bad):
             with pytest.raises(ValueError, match=f"{name} holds {bad} at row 2, column 2"):
                 function(rows[5:9])
     # Unchecked, such rows spoil every score; what is not a number is not ranked.
-    scores, indices = esvm.ExemplarIndex(rows, check_finite=False).search(ROWS[0], k=40)
+    result = esvm.ExemplarIndex(rows, check_finite=False).search(ROWS[0], k=40)
+    assert result.report.status == "invalid_input"
+    scores, indices = result
     assert np.isin(indices, np.arange(-1, 40)).all()
     assert (scores[indices == -1] == -np.inf).all()
 
