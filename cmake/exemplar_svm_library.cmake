@@ -24,15 +24,19 @@ add_library(exemplar_svm
   ${source_dir}/signatures.cpp
   ${source_dir}/sketch.cpp
   ${source_dir}/solver.cpp
+  ${source_dir}/version.cpp
   ${source_dir}/working_set.cpp
   ${source_dir}/workspace.cpp)
 add_library(exemplar_svm::exemplar_svm ALIAS exemplar_svm)
 target_compile_features(exemplar_svm PUBLIC cxx_std_20)
 set_target_properties(exemplar_svm PROPERTIES
   CXX_EXTENSIONS OFF
-  POSITION_INDEPENDENT_CODE ON)
+  POSITION_INDEPENDENT_CODE ON
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  WINDOWS_EXPORT_ALL_SYMBOLS ON)
 target_include_directories(exemplar_svm
-  PUBLIC ${PROJECT_SOURCE_DIR}/cpp/include
+  PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/cpp/include>
   PRIVATE ${source_dir})
 
 # Kernels: one body, compiled once per instruction set, chosen at run time. Only these files get
@@ -93,8 +97,12 @@ if(EXEMPLAR_SVM_OPENMP)
     # The executor alone speaks OpenMP.
     target_link_libraries(exemplar_svm PRIVATE OpenMP::OpenMP_CXX)
   else()
-    message(WARNING "OpenMP was not found: exemplar_svm will run on the calling thread only")
+    message(WARNING "OpenMP was not found: exemplar_svm will run on the calling thread only, "
+      "unless a program brings an executor of its own")
   endif()
+else()
+  message(STATUS "exemplar_svm is built without OpenMP: it runs on the calling thread only, "
+    "unless a program brings an executor of its own")
 endif()
 
 if(EXEMPLAR_SVM_SANITIZE)

@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:  # a source tree on the path hides the inst
         "exemplar_svm's compiled extension is missing: install the package (pip install .) "
         "and do not import it from its source tree"
     ) from error
+from ._cmake import get_cmake_dir, get_include
 from ._index import ExemplarIndex, search
 from ._result import BatchReport, ExemplarModel, SearchProfile, SearchReport, SearchResult
 
@@ -32,6 +33,8 @@ __all__ = [
     "SearchResult",
     "__version__",
     "active_isa",
+    "get_cmake_dir",
+    "get_include",
     "has_openmp",
     "search",
     "supported_isas",
