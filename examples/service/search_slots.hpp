@@ -1,0 +1,45 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <exemplar_svm/index.hpp>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+/// What one search works with. All memory of a search is here, so none is allocated per search.
+struct SearchSlot {
+    SearchSlot(const exemplar_svm::Index<float>& index, std::size_t max_k,
+               std::size_t max_positives);
+
+    exemplar_svm::Workspace<float> workspace;
+    std::vector<float> scores;
+    std::vector<exemplar_svm::RowNumber> rows;
+};
+
+/// As many slots as searches may run at once: that many processors are busy, however many
+/// connections there are.
+class SearchSlots {
+    struct Return {
+        SearchSlots* owner;
+        void operator()(SearchSlot* slot) const noexcept { owner->give_back(slot); }
+    };
+
+  public:
+    /// Gives its slot back when it is destroyed; empty if there was none in time.
+    using Lease = std::unique_ptr<SearchSlot, Return>;
+
+    SearchSlots(const exemplar_svm::Index<float>& index, std::size_t n_slots, std::size_t max_k,
+                std::size_t max_positives);
+
+    /// Waits for a slot, but not beyond the deadline.
+    Lease take(std::chrono::steady_clock::time_point deadline);
+
+  private:
+    void give_back(SearchSlot* slot) noexcept;
+
+    std::vector<SearchSlot> slots_;
+    std::vector<SearchSlot*> free_;  // last in, first out: what was used last is still in cache
+    std::mutex mutex_;
+    std::condition_variable returned_;
+};

@@ -1,0 +1,191 @@
+#include "service.hpp"
+
+#include <chrono>
+#include <exception>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "connection_threads.hpp"
+
+namespace esvm = exemplar_svm;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// A thread serves one request at a time, from its headers to its answer.
+thread_local Clock::time_point arrival{};
+
+void set_json(httplib::Response& response, int code, const json& body) {
+    response.status = code;
+    // Whatever bytes a sentence quotes, the answer is UTF-8.
+    response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace),
+                         "application/json");
+}
+
+void set_error(httplib::Response& response, int code, std::string_view sentence) {
+    set_json(response, code, {{"error", sentence}});
+}
+
+/// For refusals that are httplib's own.
+std::string_view sentence_for(int code) {
+    switch (code) {
+        case 400: return "this is no HTTP request that is understood here";
+        case 404: return "there is no such path, or not with this method";
+        case 414: return "the address is too long";
+        default: return "the request was refused";
+    }
+}
+
+/// The body, which is read to its end even when it is too large to be kept: what was left unread
+/// would be taken for the next request.
+std::string read_body(const httplib::Request& request, const httplib::ContentReader& read,
+                      std::size_t max_size) {
+    if (request.is_multipart_form_data()) {
+        read([](const httplib::MultipartFormData&) { return true; },
+             [](const char*, std::size_t) { return true; });
+        throw RequestError(415, "send application/json or application/octet-stream");
+    }
+    // httplib looks at Content-Length only: chunked and compressed bodies are counted here.
+    std::string body;
+    bool fits = true;
+    const bool is_complete = read([&](const char* data, std::size_t size) {
+        fits = fits && size <= max_size - body.size();
+        if (fits) body.append(data, size);
+        return true;
+    });
+    if (!is_complete && fits) {
+        const auto length = request.get_header_value<std::uint64_t>("Content-Length");
+        fits = length <= max_size;
+    }
+    if (!fits) {
+        throw RequestError(413, "the body is larger than " + std::to_string(max_size) + " bytes");
+    }
+    if (!is_complete) throw RequestError(400, "the body ended early, or could not be decoded");
+    return body;
+}
+
+}  // namespace
+
+Service::Service(const esvm::Index<float>& index, std::size_t n_searches)
+    : index_(index),
+      limits_{.n_features = index.n_features()},
+      slots_(index, n_searches, limits_.max_k, limits_.max_positives) {}
+
+void Service::serve_on(httplib::Server& server) {
+    using httplib::Request, httplib::Response, httplib::ContentReader;
+    using Routing = httplib::Server::HandlerResponse;
+
+    server.set_payload_max_length(limits_.max_body());
+
+    server.set_pre_routing_handler([](const Request& request, Response& response) {
+        arrival = Clock::now() - ConnectionThreads::take_wait();
+        // Without either header there is no body, but httplib would wait for one.
+        if (request.method != "POST" || request.has_header("Content-Length") ||
+            request.has_header("Transfer-Encoding")) {
+            return Routing::Unhandled;
+        }
+        set_error(response, 411, "a POST needs a Content-Length");
+        return Routing::Handled;
+    });
+
+    server.Post("/search",
+                [this](const Request& request, Response& response, const ContentReader& read) {
+                    answer_search(request, response, read, /*single=*/true);
+                });
+    server.Post("/search_shared",
+                [this](const Request& request, Response& response, const ContentReader& read) {
+                    answer_search(request, response, read, /*single=*/false);
+                });
+    server.Get("/health", [this](const Request&, Response& response) {
+        const bool draining = draining_.load(std::memory_order_relaxed);
+        set_json(response, draining ? 503 : 200, {{"status", draining ? "draining" : "serving"}});
+    });
+    server.Get("/metrics", [this](const Request&, Response& response) {
+        response.status = 200;
+        response.set_content(metrics_.text(), "text/plain; version=0.0.4; charset=utf-8");
+    });
+
+    server.set_exception_handler([](const Request&, Response& response, std::exception_ptr) {
+        // Of memory, most likely. What it says is not the client's business.
+        set_error(response, 500, "the request failed here");
+    });
+    server.set_error_handler([](const Request&, Response& response) {
+        if (response.body.empty()) {
+            set_error(response, response.status, sentence_for(response.status));
+        }
+    });
+    // Called last before an answer is sent, whoever made it: a client that has its answer finds it
+    // counted.
+    server.set_post_routing_handler(
+        [this](const Request& request, Response& response) { finish(request, response); });
+}
+
+void Service::answer_search(const httplib::Request& request, httplib::Response& response,
+                            const httplib::ContentReader& read, bool single) {
+    try {
+        const std::string body = read_body(request, read, limits_.max_body());
+        const bool is_raw = request.get_header_value("Content-Type") == "application/octet-stream";
+        search(is_raw ? parse_raw(body, single, request.get_param_value("k"),
+                                  request.get_param_value("timeout_ms"), limits_)
+                      : parse_json(body, single ? "query" : "positives", limits_),
+               response);
+    } catch (const RequestError& error) {
+        set_error(response, error.code(), error.what());
+    }
+}
+
+void Service::search(const SearchRequest& request, httplib::Response& response) {
+    // Counted from the arrival: a client does not care for what its time was spent on.
+    const esvm::StopCondition stop = request.timeout
+                                         ? esvm::StopCondition::at(arrival + *request.timeout)
+                                         : esvm::StopCondition{};
+
+    // What is said if all of the time went by waiting for a slot.
+    esvm::SearchReport report;
+    report.status = esvm::SearchStatus::deadline;
+    report.score_error_bound = std::numeric_limits<double>::infinity();
+    json scores = json::array();
+    json rows = json::array();
+
+    Clock::duration duration{};
+    if (const SearchSlots::Lease slot = slots_.take(stop.deadline)) {
+        const auto n_features = static_cast<std::ptrdiff_t>(limits_.n_features);
+        const Clock::time_point start = Clock::now();
+        report = index_.search_shared(
+            {request.positives.data(), request.n_positives, limits_.n_features, n_features},
+            request.k, slot->workspace, slot->scores.data(), slot->rows.data(),
+            esvm::SerialExecutor{}, stop);
+        duration = Clock::now() - start;
+        // JSON has no -infinity to pad with: places that no row took are left out.
+        for (std::size_t rank = 0; rank < request.k && slot->rows[rank] >= 0; ++rank) {
+            scores.push_back(slot->scores[rank]);
+            rows.push_back(slot->rows[rank]);
+        }
+    }
+    metrics_.count_search(report.status, duration);
+
+    if (report.status == esvm::SearchStatus::invalid_input) {
+        throw RequestError(400, "the vectors are too large to compute with in float32");
+    }
+    // An infinite bound (nothing is known) becomes null.
+    set_json(response, 200,
+             {{"scores", std::move(scores)},
+              {"rows", std::move(rows)},
+              {"status", name_of(report.status)},
+              {"score_error_bound", report.score_error_bound},
+              {"certified_k", report.certified_k}});
+}
+
+void Service::finish(const httplib::Request& request, httplib::Response& response) {
+    if (draining_.load(std::memory_order_relaxed)) {
+        response.headers.erase("Keep-Alive");
+        response.headers.erase("Connection");
+        response.set_header("Connection", "close");
+    }
+    // Refused before its headers were read: it took no time that is known.
+    const Clock::time_point now = Clock::now();
+    const Clock::time_point since = std::exchange(arrival, Clock::time_point{});
+    metrics_.count_request(endpoint_of(request.path), response.status,
+                           since == Clock::time_point{} ? Clock::duration::zero() : now - since);
+}
