@@ -57,10 +57,9 @@ class Index {
     /// @param query       n_features() values
     /// @param scores_out  k values, best first; -infinity where there are fewer than k rows
     /// @param rows_out    k row numbers; -1 where there are fewer than k rows
-    /// @param stop        when to answer with the best found so far, in place of the exact best:
-    /// the
-    ///                    status is then `deadline`. Rows that had not been looked at by then are
-    ///                    missing; score_error_bound holds for those that are there.
+    /// @param stop        when to answer with the best found so far instead: the status is then
+    ///                    `deadline`. Rows that had not been looked at by then are missing;
+    ///                    score_error_bound holds for those that are there.
     SearchReport search(const T* query, std::size_t k, Workspace<T>& workspace, T* scores_out,
                         RowNumber* rows_out, ExecutorRef executor = SerialExecutor{},
                         const StopCondition& stop = {}) const noexcept {
