@@ -53,7 +53,7 @@ int cpu_quota(std::string_view groups, std::string_view mount) noexcept try {
             quota = std::min(quota, quota_of_groups_around(group, root));
         } else if ((',' + controllers + ',').find(",cpu,") != std::string::npos) {
             // The folder is named after all controllers of the tree; a link "cpu" is usual.
-            for (const std::string& name : {std::string("cpu"), controllers}) {
+            for (const char* name : {"cpu", controllers.c_str()}) {
                 quota = std::min(quota, quota_of_groups_around(group, root + '/' + name));
             }
         }
