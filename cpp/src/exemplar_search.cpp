@@ -19,11 +19,6 @@ constexpr double score_tol_per_tol = 0.02;
 /// Where the proof of some leading ranks is all that is asked for, it is tried here first.
 constexpr double early_tol_per_tol = 30.0;
 
-template <Real T>
-bool all_finite(const T* values, std::size_t n) noexcept {
-    return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
-}
-
 /// C of a positive and of a row.
 template <Real T>
 void set_costs(const IndexSettings& index, double C, Problem<T>& problem) noexcept {
@@ -90,7 +85,10 @@ bool ExemplarSearch<T>::is_valid() const noexcept {
                  positives.cols == rows_.cols && positives.rows <= workspace_.max_positives() &&
                  workspace_.n_rows() == rows_.rows && workspace_.n_features() == rows_.cols;
     for (std::size_t j = 0; valid && j < positives.rows; ++j) {
-        valid = all_finite(positives.row(j), positives.cols);
+        T square;  // is not finite if any element is not
+        square_rows(DenseView<T>{positives.row(j), 1, positives.cols, positives.stride},
+                    SerialExecutor{}, &square);
+        valid = std::isfinite(square);
     }
     return valid;
 }

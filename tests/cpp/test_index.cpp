@@ -274,6 +274,8 @@ TEMPLATE_TEST_CASE("what does not fit is invalid input, and no row is returned",
         data.positives[6] = bad;
         CHECK(is_refused(positives, fitting));
     }
+    data.positives[6] = std::numeric_limits<T>::max();  // the square of its norm overflows
+    CHECK(is_refused(positives, fitting));
     data.positives[6] = T(0);
     CHECK_FALSE(is_refused(positives, fitting));
 }

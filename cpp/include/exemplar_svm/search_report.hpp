@@ -12,8 +12,9 @@ enum class SearchStatus : std::uint8_t {
     epoch_limit,
     precision_limit,
     deadline,       ///< the stop condition was reached: the best that had been found by then
-    invalid_input,  ///< a query that is not finite, a setting out of range, a workspace too small;
-                    ///< rows that are not finite, where the index has not been told to check them
+    invalid_input,  ///< a query that is not finite, or the square of whose norm overflows; a
+                    ///< setting out of range; a workspace too small; rows that are not finite,
+                    ///< where the index has not been told to check them
 };
 
 /// What a search did and what it can prove.
