@@ -130,7 +130,8 @@ bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& repo
 
 template <Real T>
 bool WorkingSetSearch<T>::has_to_conclude(double seconds) const noexcept {
-    return stop_.is_set() && stop_.earlier_by(seconds_to_conclude() + seconds).reached();
+    return stop_.is_set() &&
+           (cut_short_ || stop_.earlier_by(seconds_to_conclude() + seconds).reached());
 }
 
 /// What the solver takes over a panel in cache, and half of what it has taken to copy the panel for
@@ -306,6 +307,8 @@ void WorkingSetSearch<T>::end_scan() noexcept {
     rounding_ = score_rounding_bound<T>(problem_.rows.cols, scan_norm_ * largest_norm_, intercept);
     scan_rounding_ = reads_sketch() ? Sketch<T>::rounding(intercept) : rounding_;
     leave_out_panel();
+    // In a batch, perhaps for the sake of a search that takes longer to conclude than this one.
+    cut_short_ = !has_seen_all_rows();
 }
 
 template <Real T>
@@ -412,6 +415,8 @@ std::size_t WorkingSetSearch<T>::collect(double lowest, Test&& test) noexcept {
     constexpr T left_out = -std::numeric_limits<T>::infinity();
     std::size_t n_collected = 0;
     for (std::size_t b = 0; b < blocks_.count(); ++b) {
+        // There, all scores are still guesses.
+        if (workspace_.block_highest[b] == not_scanned<T>) continue;
         if (static_cast<double>(workspace_.block_highest[b]) <= lowest) continue;
         for (std::size_t i = blocks_.begin(b); i < blocks_.end(b); ++i) {
             if (static_cast<double>(scores_[i]) <= lowest || scores_[i] == left_out) continue;

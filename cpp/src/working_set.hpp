@@ -114,6 +114,7 @@ class WorkingSetSearch {
     std::optional<DualCoordinateDescent<T>> solver_;
     Stage stage_ = Stage::nothing;
     bool has_joined_ = false;  // what the scan has found
+    bool cut_short_ = false;   // the scan
     bool stopped_ = false;
 
     double largest_norm_ = 0.0;   // of the rows as they are

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <limits>
 #include <set>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -14,7 +15,10 @@
 #include "catch.hpp"
 #include "clustered_data.hpp"
 #include "exemplar_svm/index.hpp"
+#include "exemplar_svm/workspace.hpp"
+#include "row_statistics.hpp"
 #include "stoppable_executor.hpp"
+#include "working_set.hpp"
 
 using namespace exemplar_svm;
 using namespace std::chrono_literals;
@@ -233,9 +237,62 @@ TEMPLATE_TEST_CASE("a search can be stopped at any time", "", float, double) {
     }
 }
 
+TEMPLATE_TEST_CASE("an early stop does not see what a workspace was left with", "", float, double) {
+    using T = TestType;
+    Random random(15);
+    Case<T> one(3000, 100, 1, Way{Method::working_set}, random);
+    const std::vector<T> rows = one.data.rows;
+    for (std::size_t n_tasks = 0;; ++n_tasks) {
+        // As if another program had written to a file that is mapped.
+        std::ranges::fill(one.data.rows, std::numeric_limits<T>::quiet_NaN());
+        CHECK(one.search(SerialExecutor{}, {}).report.status == SearchStatus::invalid_input);
+        std::ranges::copy(rows, one.data.rows.begin());
+        std::atomic<bool> flag{false};
+        const RaisingExecutor executor(flag, n_tasks);
+        CAPTURE(n_tasks);
+        const auto answer = one.search(executor, StopCondition::when(flag));
+        one.check(answer);
+        if (!flag) break;
+    }
+}
+
+TEMPLATE_TEST_CASE("a scan that was cut short for the sake of another ends a search", "", float,
+                   double) {
+    using T = TestType;
+    struct LastTaskDropped {
+        void run(std::size_t n_tasks, Task task, void* context) const noexcept {
+            SerialExecutor{}.run(n_tasks - 1, task, context);
+        }
+    };
+    Random random(16);
+    const ClusteredData<T> data(3000, 100, 1, random);
+    const IndexSettings settings = Case<T>::settings_of({Method::working_set});
+    const RowStatistics<T> statistics(data.view(), settings, SerialExecutor{});
+    Problem<T> problem;
+    problem.rows = data.view();
+    problem.positives = reference::view(data.positives, data.d);
+    problem.squared_norms = statistics.squared_norms.data();
+    problem.max_squared_norm = statistics.max_squared_norm;
+    problem.cost = 0.1;
+    problem.positive_cost = 100.0;
+    Workspace<T> workspace(data.n, data.d, k);
+    std::vector<T> scores(data.n);
+    WorkingSetSearch<T> search(problem, settings.search.solver, statistics, SerialExecutor{},
+                               StopCondition::after(24h), workspace, scores.data());
+    REQUIRE(search.begin());
+    WorkingSetSearch<T>* const alone[] = {&search};
+    scan_together(alone, 1, LastTaskDropped{});
+    CHECK_FALSE(search.has_seen_all_rows());
+    SolveReport report;
+    CHECK(search.finish(settings.search.solver.tol, 1.0, report));
+    CHECK(report.status == SolveStatus::deadline);
+}
+
 TEMPLATE_TEST_CASE("the searches of a batch share their deadline", "", float, double) {
     using T = TestType;
-    const Way way = GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram});
+    using Clock = std::chrono::steady_clock;
+    const Way way = GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
+                             Way{Method::working_set, SketchType::int8});
     Random random(14);
     Case<T> one(2000, 32, 12, way, random);
     const auto queries = reference::view(one.data.positives, one.data.d);
@@ -250,6 +307,27 @@ TEMPLATE_TEST_CASE("the searches of a batch share their deadline", "", float, do
     };
     search(StopCondition::after(0ns));
     for (const SearchReport& report : reports) CHECK(report.status == SearchStatus::deadline);
+    const auto began = Clock::now();
     search(StopCondition::after(24h));
+    const auto whole = Clock::now() - began;
     for (const SearchReport& report : reports) CHECK(report.status == SearchStatus::converged);
+
+    // One that says it has converged has, whatever the others lacked time for.
+    const auto exact_scores = scores;
+    const auto exact_rows = rows;
+    for (int part = 0; part <= 20; ++part) {
+        search(StopCondition::after(whole * part / 20));
+        for (std::size_t q = 0; q < 12; ++q) {
+            CAPTURE(static_cast<int>(way.method), part, q);
+            const std::span found(rows.data() + q * k, k);
+            const std::set<RowNumber> different(found.begin(), found.end());
+            const auto missing = static_cast<std::size_t>(std::ranges::count(found, -1));
+            CHECK(different.size() + missing == k + (missing > 0 ? 1 : 0));
+            if (reports[q].status == SearchStatus::deadline) continue;
+            REQUIRE(reports[q].status == SearchStatus::converged);
+            CHECK(std::ranges::equal(found, std::span(exact_rows.data() + q * k, k)));
+            CHECK(std::ranges::equal(std::span(scores.data() + q * k, k),
+                                     std::span(exact_scores.data() + q * k, k)));
+        }
+    }
 }
