@@ -28,16 +28,49 @@ CLIENTS = 8
 K = 5
 N_ROWS, N_FEATURES = 4_000, 64
 
-BAD_BODIES = (
-    b"this is no JSON",
-    b"[]",
-    b'{"k": 3}',
-    b'{"query": [1, 2]}',
-    json.dumps({"query": ["x"] * N_FEATURES}).encode(),
-    json.dumps({"query": [1e300] * N_FEATURES}).encode(),
-    json.dumps({"query": [0.0] * N_FEATURES, "k": 0}).encode(),
-    json.dumps({"query": [0.0] * N_FEATURES, "timeout_ms": -1}).encode(),
-    json.dumps({"query": [0.0] * N_FEATURES, "kk": 3}).encode(),
+JSON, RAW = "application/json", "application/octet-stream"
+VECTOR = [0.1] * N_FEATURES
+BYTES = np.full(N_FEATURES, 0.1, "<f4").tobytes()
+
+
+def asking(**changes: Any) -> bytes:
+    return json.dumps({"query": VECTOR, **changes}).encode()
+
+
+BAD_REQUESTS = (
+    ("/search", b"", JSON),
+    ("/search", b"this is no JSON", JSON),
+    ("/search", asking()[:-1], JSON),
+    ("/search", b"[]", JSON),
+    ("/search", b'{"k": 3}', JSON),
+    ("/search", b'{"query": [1e999]}', JSON),
+    ("/search", b'{"query": "\xff\xfe"}', JSON),
+    ("/search", b'{"query": ' + b"[" * 50_000, JSON),
+    ("/search", asking(query="text"), JSON),
+    ("/search", asking(query=VECTOR[1:]), JSON),
+    ("/search", asking(query=["x"] * N_FEATURES), JSON),
+    ("/search", asking(query=[*VECTOR[1:], None]), JSON),
+    ("/search", asking(query=[*VECTOR[1:], float("nan")]), JSON),
+    ("/search", asking(query=[*VECTOR[1:], 1e39]), JSON),
+    ("/search", asking(query=[3e38] * N_FEATURES), JSON),  # refused by the search itself
+    ("/search", asking(k=0), JSON),
+    ("/search", asking(k=-1), JSON),
+    ("/search", asking(k=1.5), JSON),
+    ("/search", asking(k=10**30), JSON),
+    ("/search", asking(timeout_ms=-1), JSON),
+    ("/search", asking(timeout_ms="soon"), JSON),
+    ("/search", asking(timeout_ms=1e300), JSON),
+    ("/search", asking(kk=3), JSON),
+    ("/search", BYTES[:-1], RAW),
+    ("/search", BYTES + BYTES, RAW),
+    ("/search", BYTES[4:] + np.float32("nan").tobytes(), RAW),
+    ("/search?k=0", BYTES, RAW),
+    ("/search?k=five", BYTES, RAW),
+    ("/search?timeout_ms=nan", BYTES, RAW),
+    ("/search_shared", asking(), JSON),
+    ("/search_shared", b'{"positives": []}', JSON),
+    ("/search_shared", json.dumps({"positives": [VECTOR, VECTOR[1:]]}).encode(), JSON),
+    ("/search_shared", BYTES * 65, RAW),
 )
 
 
@@ -56,7 +89,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def ask(self, path: str, body: bytes | None = None, kind: str = "application/json"):
+    def ask(self, path: str, body: bytes | None = None, kind: str = JSON):
         method = "GET" if body is None else "POST"
         self.connection.request(method, path, body, {"Content-Type": kind})
         response = self.connection.getresponse()
@@ -72,9 +105,7 @@ class Client:
         return json.loads(answer)
 
     def search_raw(self, vector: np.ndarray) -> dict[str, Any]:
-        status, answer = self.ask(
-            f"/search?k={K}", vector.astype("<f4").tobytes(), "application/octet-stream"
-        )
+        status, answer = self.ask(f"/search?k={K}", vector.astype("<f4").tobytes(), RAW)
         expect(status == 200, f"a search was answered by {status}: {answer!r}")
         return json.loads(answer)
 
@@ -107,26 +138,37 @@ class Service:
         return self.process.wait(timeout=60)
 
 
+def check_ranking(answer: dict[str, Any]) -> None:
+    """Rows that exist, each once, best first."""
+    rows, scores = answer["rows"], answer["scores"]
+    expect(len(rows) == len(scores) <= K, f"{len(rows)} rows and {len(scores)} scores for k={K}")
+    expect(len(set(rows)) == len(rows), f"a row twice in {rows}")
+    expect(all(0 <= row < N_ROWS for row in rows), f"there are no such rows: {rows}")
+    expect(scores == sorted(scores, reverse=True), f"not in order: {scores}")
+
+
 def one_of_each(client: Client, q: int, queries: np.ndarray, known: list[Any], seen: Seen) -> None:
     """Ask for one query in the way that its number chooses."""
     i = q % len(queries)
     began = time.perf_counter()
     if q % 7 == 3:
-        status, answer = client.ask("/search", BAD_BODIES[q % len(BAD_BODIES)])
-        expect(status == 400, f"a bad request was answered by {status}")
+        path, body, kind = BAD_REQUESTS[q // 7 % len(BAD_REQUESTS)]
+        status, answer = client.ask(path, body, kind)
+        expect(status == 400, f"{path} with {body[:60]!r} was answered by {status}")
         expect("error" in json.loads(answer), "a refusal without a sentence")
         seen.codes[400] += 1
         return
     if q % 7 == 5:
-        answer = client.search(queries[i], timeout_ms=0.2)
+        answer = client.search(queries[i], timeout_ms=0.01 * 4 ** (q // 7 % 8))
         expect(answer["status"] in ("deadline", "converged"), f"status {answer['status']}")
+        check_ranking(answer)
     elif q % 7 == 6:
         answer = client.search(queries[[i, (i + 1) % len(queries)]])
         expect(answer["status"] == "converged", f"status {answer['status']}")
     else:
         answer = client.search_raw(queries[i]) if q % 2 else client.search(queries[i])
         expect(answer["status"] == "converged", f"status {answer['status']}")
-        expect(answer["rows"] == known[i], f"query {i} found {answer['rows']}, not {known[i]}")
+        expect(answer == known[i], f"query {i} found {answer}, not {known[i]}")
         seen.seconds.append(time.perf_counter() - began)
     seen.codes[200] += 1
     seen.statuses[answer["status"]] += 1
@@ -147,10 +189,14 @@ def on_clients(port: int, body: Any, seen: Seen) -> list[threading.Thread]:
     return threads
 
 
-def counter(text: str, name: str, labels: str) -> int:
-    found = re.search(rf"^{name}\{{{labels}\}} (\d+)$", text, re.MULTILINE)
-    expect(found is not None, f"/metrics has no {name} for {labels}")
-    return int(found[1])
+def counted(text: str, code: int) -> int:
+    """Return the requests for a search that /metrics says were answered by a code."""
+    name = "exemplar_svm_http_requests_total"
+    found = re.findall(
+        rf'^{name}\{{endpoint="/search(?:_shared)?",code="{code}"\}} (\d+)$', text, re.MULTILINE
+    )
+    expect(len(found) == 2, f"/metrics has no {name} of code {code}")
+    return sum(map(int, found))
 
 
 def load(service: Service, queries: np.ndarray, known: list[Any], n_requests: int) -> None:
@@ -168,17 +214,12 @@ def load(service: Service, queries: np.ndarray, known: list[Any], n_requests: in
 
     status, text = Client(service.port).ask("/metrics")
     expect(status == 200, "no /metrics")
-    requests = sum(
-        counter(text.decode(), "exemplar_svm_http_requests_total", f'endpoint="{path}",code="200"')
-        for path in ("/search", "/search_shared")
-    )
+    requests = counted(text.decode(), 200)
     # One search per query was made to know the answers.
     expect(
         requests == seen.codes[200] + len(queries), f"{requests} counted, {seen.codes[200]} seen"
     )
-    refused = counter(
-        text.decode(), "exemplar_svm_http_requests_total", 'endpoint="/search",code="400"'
-    )
+    refused = counted(text.decode(), 400)
     expect(refused == seen.codes[400], f"{refused} refusals counted, {seen.codes[400]} seen")
     p50, p99 = np.quantile(seen.seconds, [0.5, 0.99]) * 1e3
     print(
@@ -199,7 +240,7 @@ def end_under_load(service: Service, queries: np.ndarray, known: list[Any]) -> N
             except (OSError, http.client.HTTPException):
                 expect(draining.is_set(), "a connection broke before the service was ended")
                 return
-            expect(answer["rows"] == known[q % len(queries)], "a wrong answer while ending")
+            expect(answer == known[q % len(queries)], "a wrong answer while ending")
             seen.codes[200] += 1
 
     threads = on_clients(service.port, body, seen)
@@ -242,9 +283,11 @@ def main() -> int:
             status, _ = client.ask("/search", b"x" * 10_000_000)
             expect(status == 413, f"a body of 10 MB was answered by {status}")
             client = Client(service.port)
-            known = [client.search(query)["rows"] for query in queries]
+            known = [client.search(query) for query in queries]
             for i, found in enumerate(known):
-                expect(found[0] == i, f"query {i} did not find its row first")
+                check_ranking(found)
+                expect(found["status"] == "converged", f"status {found['status']}")
+                expect(found["rows"][0] == i, f"query {i} did not find its row first")
             load(service, queries, known, n_requests)
             end_under_load(service, queries, known)
         except (UnexpectedError, OSError, http.client.HTTPException) as error:
