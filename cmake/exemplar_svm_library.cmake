@@ -16,8 +16,8 @@ add_library(exemplar_svm
   ${source_dir}/isa.cpp
   ${source_dir}/linear_svc.cpp
   ${source_dir}/panel.cpp
-  ${source_dir}/positive_block.cpp
-  ${source_dir}/positives.cpp
+  ${source_dir}/example_block.cpp
+  ${source_dir}/examples.cpp
   ${source_dir}/row_statistics.cpp
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp

@@ -30,13 +30,13 @@ void solve_exemplar(benchmark::State& state) {
     problem.max_squared_norm = 1.0 + 1e-5;  // unit rows
     // class_weight="balanced"
     problem.cost = C * static_cast<double>(n + 1) / (2.0 * static_cast<double>(n));
-    problem.positive_cost = C * static_cast<double>(n + 1) / 2.0;
+    problem.example_cost = C * static_cast<double>(n + 1) / 2.0;
     SolverSettings settings;
     SolveReport report;
     std::size_t q = 0, epochs = 0, support = 0;
     for (auto _ : state) {
-        problem.positives = {data.queries.row(q++ % data.queries.rows), 1, d,
-                             static_cast<std::ptrdiff_t>(d)};
+        problem.examples = {data.queries.row(q++ % data.queries.rows), 1, d,
+                            static_cast<std::ptrdiff_t>(d)};
         report = solve(problem, settings, SerialExecutor{}, workspace, scores.data());
         epochs += report.epochs;
         support += report.n_support;

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "box_quadratic.hpp"
+#include "examples.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
-#include "positives.hpp"
 #include "prefetch.hpp"
 
 namespace exemplar_svm {
@@ -68,8 +68,8 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
         score_tol *= 0.5;
         activate_violators(verified.violation);
     }
-    for (std::size_t j = 0; eliminates() && j < n_positives(); ++j) {
-        workspace_.positive_dual[j] = block_.dual(j);
+    for (std::size_t j = 0; eliminates() && j < n_examples(); ++j) {
+        workspace_.example_dual[j] = block_.dual(j);
     }
     return report;
 }
@@ -110,7 +110,7 @@ void DualCoordinateDescent<T>::start() noexcept {
         mean_square_ =
             std::inner_product(problem_.mean, problem_.mean + n_features(), problem_.mean, 0.0);
     }
-    positives_ = prepare_positives(problem_, workspace_);
+    examples_ = prepare_examples(problem_, workspace_);
     add_rows(0);
     refresh();
 }
@@ -146,7 +146,7 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
         if (bounds.upper > 0.0) std::swap(active[n_active_++], active[i]);
     }
     if (eliminates()) {
-        multiply_rows_by_positives(begin);
+        multiply_rows_by_examples(begin);
     } else {
         // Nothing has told how fast the rows are read: three times from memory at 10 GB/s.
         constexpr double seconds_per_byte = 3e-10;
@@ -155,19 +155,19 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
     }
 }
 
-/// k_ij = x~_i . x~_j for every row i from `first` on and positive j: one scan of these rows. It
+/// k_ij = x~_i . x~_j for every row i from `first` on and example j: one scan of these rows. It
 /// tells how long conclude() will take, which scans them once and then adds up those that support
 /// in double precision, at about twice the price.
 template <Real T>
-void DualCoordinateDescent<T>::multiply_rows_by_positives(std::size_t first) noexcept {
-    const std::size_t p = n_positives();
+void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noexcept {
+    const std::size_t p = n_examples();
     double seconds = 0.0;
     std::optional<Stopwatch> stopwatch(std::in_place, seconds);
-    double constant[PositiveBlock::capacity];
+    double constant[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
         constant[j] = bias_square_;
         if (problem_.mean != nullptr) {
-            constant[j] -= kernels_.dot_wide(problem_.mean, positives_.row(j), n_features());
+            constant[j] -= kernels_.dot_wide(problem_.mean, examples_.row(j), n_features());
         }
     }
     DenseView<T> rows = problem_.rows;
@@ -178,8 +178,8 @@ void DualCoordinateDescent<T>::multiply_rows_by_positives(std::size_t first) noe
     for_each_block(executor_, row_blocks(rows),
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        for (std::size_t j = 0; j < p; ++j) {
-                           const WeightsView<T> positive{positives_.row(j), constant[j]};
-                           score_block(rows, begin, end, positive, scratch + begin);
+                           const WeightsView<T> example{examples_.row(j), constant[j]};
+                           score_block(rows, begin, end, example, scratch + begin);
                            for (std::size_t i = begin; i < end; ++i) {
                                products[i * p + j] = scratch[i];
                            }
@@ -243,25 +243,25 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
 
 template <Real T>
 EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
-    constexpr std::size_t rows_per_positive = 4;  // between two visits to outside positives
+    constexpr std::size_t rows_per_example = 4;  // between two visits to outside examples
     EpochSummary seen;
     RowIndex* active = workspace_.active.data();
     permute(active, n_active_, random_);
 
     std::size_t n_outside = 0;
-    for (std::size_t j = 0; j < n_positives(); ++j) n_outside += is_outside(j) ? 1 : 0;
+    for (std::size_t j = 0; j < n_examples(); ++j) n_outside += is_outside(j) ? 1 : 0;
     std::size_t visits = 0;
     const auto visit_next_outside = [&]() noexcept {
         do {
-            next_outside_ = (next_outside_ + 1) % n_positives();
+            next_outside_ = (next_outside_ + 1) % n_examples();
         } while (!is_outside(next_outside_));
-        visit_positive(next_outside_, seen);
+        visit_example(next_outside_, seen);
         ++visits;
     };
 
     // Often enough to stop in time, and seldom enough for reading a clock not to matter.
     constexpr std::size_t rows_per_look = 16;
-    std::size_t since_positive = 0, since_look = 0;
+    std::size_t since_example = 0, since_look = 0;
     for (std::size_t s = 0; s < n_active_;) {
         const std::size_t n_visited = std::min<std::size_t>(2, n_active_ - s);
         for (std::size_t next = s + n_visited; next < std::min(s + 4, n_active_); ++next) {
@@ -282,9 +282,9 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
             since_look = 0;
             if (has_to_conclude()) return seen;
         }
-        since_positive += n_visited;
-        if (n_outside > 0 && since_positive >= rows_per_positive) {
-            since_positive = 0;
+        since_example += n_visited;
+        if (n_outside > 0 && since_example >= rows_per_example) {
+            since_example = 0;
             visit_next_outside();
         }
     }
@@ -336,7 +336,7 @@ double DualCoordinateDescent<T>::visit_row(RowIndex i, double product, bool& sta
     const Penalty bounds = row_penalty(i);
     double& dual = workspace_.dual[i];
 
-    double k[PositiveBlock::capacity];
+    double k[ExampleBlock::capacity];
     for (std::size_t j = 0; j < block_.count(); ++j) {
         k[j] = static_cast<double>(workspace_.products[i * block_.count() + j]);
     }
@@ -366,13 +366,13 @@ double DualCoordinateDescent<T>::visit_row(RowIndex i, double product, bool& sta
     return change;
 }
 
-/// The same step on a positive that is not eliminated.
+/// The same step on an example that is not eliminated.
 template <Real T>
-void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen) noexcept {
-    fold();  // positives are centred one by one, not by shift_
-    const T* x = positives_.row(j);
-    const Penalty bounds = penalty(problem_.loss, positive_cost(j));
-    double& dual = workspace_.positive_dual[j];
+void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) noexcept {
+    fold();  // examples are centred one by one, not by shift_
+    const T* x = examples_.row(j);
+    const Penalty bounds = penalty(problem_.loss, example_cost(j));
+    double& dual = workspace_.example_dual[j];
     if (eliminates()) dual = block_.dual(j);
 
     const double square = static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
@@ -382,7 +382,7 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
     seen.add(projected(gradient, dual, bounds.upper),
-             gap_term(problem_.loss, positive_cost(j), bounds.diagonal, dual, slack));
+             gap_term(problem_.loss, example_cost(j), bounds.diagonal, dual, slack));
 
     Coordinate coordinate{gradient, square + bounds.diagonal, bounds.diagonal, 1.0,
                           -dual,    bounds.upper - dual};
@@ -398,7 +398,7 @@ void DualCoordinateDescent<T>::visit_positive(std::size_t j, EpochSummary& seen)
         offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
 }
 
-/// Brings the changes of the eliminated positives and of the mean into the weights. Between two
+/// Brings the changes of the eliminated examples and of the mean into the weights. Between two
 /// folds a score is the sum of a product with the weights and of these changes; folding keeps the
 /// changes small, so that little cancels.
 template <Real T>
@@ -406,7 +406,7 @@ void DualCoordinateDescent<T>::fold() noexcept {
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.pending(j);
         if (change == 0.0) continue;
-        kernels_.axpy(static_cast<T>(change), positives_.row(j), workspace_.coef.data(),
+        kernels_.axpy(static_cast<T>(change), examples_.row(j), workspace_.coef.data(),
                       n_features());
         intercept_ += change * bias_square_;
     }
@@ -424,40 +424,40 @@ void DualCoordinateDescent<T>::fold() noexcept {
 
 /// The smallest violation that the arithmetic can tell from zero: the rounding of a score in T, and
 /// that of the dual coefficients in double precision, which are as large together as the
-/// positives'.
+/// examples'.
 template <Real T>
 double DualCoordinateDescent<T>::resolution() const noexcept {
-    double square = 0.0, positive_duals = 0.0;
+    double square = 0.0, example_duals = 0.0;
     for (std::size_t c = 0; c < n_features(); ++c) {
         const double w =
             refining_ ? workspace_.wide_coef[c] : static_cast<double>(workspace_.coef[c]);
         square += w * w;
     }
-    for (std::size_t j = 0; j < n_positives(); ++j) positive_duals += positive_dual(j);
+    for (std::size_t j = 0; j < n_examples(); ++j) example_duals += example_dual(j);
     const double score =
         std::sqrt(square) * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0;
     return static_cast<double>(std::numeric_limits<T>::epsilon()) * score +
-           std::numeric_limits<double>::epsilon() * positive_duals * largest_norm_ * largest_norm_;
+           std::numeric_limits<double>::epsilon() * example_duals * largest_norm_ * largest_norm_;
 }
 
 /// Recomputes the weights from the dual coefficients in double precision, and makes the eliminated
-/// positives optimal for them.
+/// examples optimal for them.
 template <Real T>
 void DualCoordinateDescent<T>::refresh() noexcept {
     const std::size_t d = n_features();
     double* wide = workspace_.wide_coef.data();
     double sum = sum_weights();
-    double before[PositiveBlock::capacity], gradients[PositiveBlock::capacity];
+    double before[ExampleBlock::capacity], gradients[ExampleBlock::capacity];
     for (std::size_t j = 0; j < block_.count(); ++j) {
         before[j] = block_.dual(j);
-        gradients[j] = kernels_.dot_wide(wide, positives_.row(j), d) + sum * bias_square_ - 1.0 +
+        gradients[j] = kernels_.dot_wide(wide, examples_.row(j), d) + sum * bias_square_ - 1.0 +
                        block_.diagonal(j) * before[j];
     }
     block_.optimise(gradients);
     block_.fold();
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.dual(j) - before[j];
-        kernels_.axpy_wide(change, positives_.row(j), wide, d);
+        kernels_.axpy_wide(change, examples_.row(j), wide, d);
         sum += change;
     }
 
@@ -506,9 +506,9 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
     if (problem_.mean != nullptr) {
         for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
     }
-    for (std::size_t j = 0; j < n_positives(); ++j) {
-        const double a = positive_dual(j);
-        kernels_.axpy_wide(a, positives_.row(j), wide, d);
+    for (std::size_t j = 0; j < n_examples(); ++j) {
+        const double a = example_dual(j);
+        kernels_.axpy_wide(a, examples_.row(j), wide, d);
         sum += a;
     }
     return sum;
@@ -547,21 +547,21 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
         const double slack = 1.0 - label(i) * static_cast<double>(scores_[i]) + score_rounding_;
         report.primal += loss_term(problem_.loss, cost(i), slack);
     }
-    for (std::size_t j = 0; j < n_positives(); ++j) {
-        const T* const x = positives_.row(j);
+    for (std::size_t j = 0; j < n_examples(); ++j) {
+        const T* const x = examples_.row(j);
         double score = intercept_;
         for (std::size_t c = 0; c < d; ++c) {
             score += static_cast<double>(weights.coef[c]) * static_cast<double>(x[c]);
         }
-        report.primal += loss_term(problem_.loss, positive_cost(j), 1.0 - score);
+        report.primal += loss_term(problem_.loss, example_cost(j), 1.0 - score);
     }
     // Sums in double precision lose far less than this part of the objective.
     constexpr double rounding = 1e-11;
     report.gap = std::max(report.primal - dual_objective(), 0.0) + rounding * (1.0 + report.primal);
     report.score_rounding_bound = score_rounding_;
     report.weights_error_bound = std::sqrt(2.0 * report.gap);
-    for (std::size_t j = 0; eliminates() && j < n_positives(); ++j) {
-        workspace_.positive_dual[j] = block_.dual(j);
+    for (std::size_t j = 0; eliminates() && j < n_examples(); ++j) {
+        workspace_.example_dual[j] = block_.dual(j);
     }
     return report;
 }
@@ -583,8 +583,8 @@ double DualCoordinateDescent<T>::dual_objective() noexcept {
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (workspace_.dual[i] > 0.0) add(workspace_.dual[i], row_penalty(i));
     }
-    for (std::size_t j = 0; j < n_positives(); ++j) {
-        add(positive_dual(j), penalty(problem_.loss, positive_cost(j)));
+    for (std::size_t j = 0; j < n_examples(); ++j) {
+        add(example_dual(j), penalty(problem_.loss, example_cost(j)));
     }
     return objective;
 }
@@ -609,7 +609,7 @@ double DualCoordinateDescent<T>::seconds_to_polish(std::size_t n_inside) const n
     return seconds_per_operation * m * m * (m + static_cast<double>(n_features()));
 }
 
-/// A Newton step on the coordinates that are off their bounds, the positives among them: solves for
+/// A Newton step on the coordinates that are off their bounds, the examples among them: solves for
 /// all of them together, within their bounds, by Cholesky in double precision. Of order m^2 d + m^3
 /// for m coordinates; where there are more than max_polished it does nothing and returns false.
 template <Real T>
@@ -629,7 +629,7 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         const double dual = workspace_.dual[i];
         if (dual > 0.0 && dual < row_penalty(i).upper) take(i);
     }
-    for (std::size_t j = 0; j < n_positives(); ++j) take(n_rows() + j);
+    for (std::size_t j = 0; j < n_examples(); ++j) take(n_rows() + j);
     if (m > capacity) return false;
     refresh();
 
@@ -648,8 +648,8 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         const bool is_row = sample < n_rows();
         const double y = is_row ? label(sample) : 1.0;
         const Penalty bounds =
-            penalty(problem_.loss, is_row ? cost(sample) : positive_cost(sample - n_rows()));
-        const double dual = is_row ? workspace_.dual[sample] : positive_dual(sample - n_rows());
+            penalty(problem_.loss, is_row ? cost(sample) : example_cost(sample - n_rows()));
+        const double dual = is_row ? workspace_.dual[sample] : example_dual(sample - n_rows());
         const double score = intercept_ + std::inner_product(row, row + n_features(),
                                                              workspace_.wide_coef.data(), 0.0);
         gradient[a] = bounds.diagonal * dual - (1.0 - y * score);
@@ -658,7 +658,7 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         for (std::size_t b = a; b < m; ++b) {
             const std::size_t other = samples[b];
             const bool other_is_row = other < n_rows();
-            const T* x = other_is_row ? problem_.rows.row(other) : positives_.row(other - n_rows());
+            const T* x = other_is_row ? problem_.rows.row(other) : examples_.row(other - n_rows());
             const double product = kernels_.dot_wide(row, x, n_features()) + bias_square_ -
                                    (other_is_row ? mean_product : 0.0);
             matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
@@ -677,19 +677,19 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         } else if (eliminates()) {
             block_.set_outside(sample - n_rows(), dual);
         } else {
-            workspace_.positive_dual[sample - n_rows()] = dual;
+            workspace_.example_dual[sample - n_rows()] = dual;
         }
     }
     refresh();
     return true;
 }
 
-/// Brings a row, or a positive as sample n_rows + j, less the mean into workspace_.wide_row, and
+/// Brings a row, or an example as sample n_rows + j, less the mean into workspace_.wide_row, and
 /// returns its product with the mean.
 template <Real T>
 double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
     const bool is_row = sample < n_rows();
-    const T* x = is_row ? problem_.rows.row(sample) : positives_.row(sample - n_rows());
+    const T* x = is_row ? problem_.rows.row(sample) : examples_.row(sample - n_rows());
     double* const wide = workspace_.wide_row.data();
     std::copy_n(x, n_features(), wide);
     if (problem_.mean == nullptr) return 0.0;
@@ -755,17 +755,17 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
         total.linear_rounding += part.linear_rounding;
         total.n_support += part.n_support;
     }
-    for (std::size_t j = 0; j < n_positives(); ++j) {
-        const double dual = positive_dual(j);
-        const Penalty bounds = penalty(problem_.loss, positive_cost(j));
+    for (std::size_t j = 0; j < n_examples(); ++j) {
+        const double dual = example_dual(j);
+        const Penalty bounds = penalty(problem_.loss, example_cost(j));
         const double slack =
             1.0 - intercept_ -
-            kernels_.dot_wide(workspace_.wide_coef.data(), positives_.row(j), n_features());
+            kernels_.dot_wide(workspace_.wide_coef.data(), examples_.row(j), n_features());
         const double gradient = bounds.diagonal * dual - slack;
         total.violation =
             std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));
-        total.loss += loss_term(problem_.loss, positive_cost(j), slack);
-        total.gap += gap_term(problem_.loss, positive_cost(j), bounds.diagonal, dual, slack);
+        total.loss += loss_term(problem_.loss, example_cost(j), slack);
+        total.gap += gap_term(problem_.loss, example_cost(j), bounds.diagonal, dual, slack);
     }
     return total;
 }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "example_block.hpp"
+#include "examples.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/solver.hpp"
@@ -13,8 +15,6 @@
 #include "kernels/dispatch.hpp"
 #include "optimality.hpp"
 #include "permutation.hpp"
-#include "positive_block.hpp"
-#include "positives.hpp"
 
 namespace exemplar_svm {
 
@@ -73,7 +73,7 @@ class DualCoordinateDescent {
 
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
     void add_rows(std::size_t begin) noexcept;
-    void multiply_rows_by_positives(std::size_t first) noexcept;
+    void multiply_rows_by_examples(std::size_t first) noexcept;
 
     Descent descend(double tol, double score_tol) noexcept;
     EpochSummary epoch() noexcept;
@@ -85,7 +85,7 @@ class DualCoordinateDescent {
         return stop_.is_set() && stop_.earlier_by(seconds_to_conclude_ + seconds).reached();
     }
     double seconds_to_polish(std::size_t n_inside) const noexcept;
-    void visit_positive(std::size_t j, EpochSummary& seen) noexcept;
+    void visit_example(std::size_t j, EpochSummary& seen) noexcept;
     void fold() noexcept;
     double resolution() const noexcept;
     bool polish() noexcept;
@@ -102,7 +102,7 @@ class DualCoordinateDescent {
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
     std::size_t n_features() const noexcept { return problem_.rows.cols; }
-    std::size_t n_positives() const noexcept { return problem_.positives.rows; }
+    std::size_t n_examples() const noexcept { return problem_.examples.rows; }
     bool eliminates() const noexcept { return block_.count() > 0; }
 
     double label(std::size_t i) const noexcept {
@@ -114,11 +114,11 @@ class DualCoordinateDescent {
     Penalty row_penalty(std::size_t i) const noexcept {
         return problem_.costs == nullptr ? penalty_ : penalty(problem_.loss, problem_.costs[i]);
     }
-    double positive_cost(std::size_t j) const noexcept {
-        return exemplar_svm::positive_cost(problem_, j);
+    double example_cost(std::size_t j) const noexcept {
+        return exemplar_svm::example_cost(problem_, j);
     }
-    double positive_dual(std::size_t j) const noexcept {
-        return eliminates() ? block_.dual(j) : workspace_.positive_dual[j];
+    double example_dual(std::size_t j) const noexcept {
+        return eliminates() ? block_.dual(j) : workspace_.example_dual[j];
     }
     bool is_outside(std::size_t j) const noexcept { return !eliminates() || !block_.is_member(j); }
 
@@ -126,7 +126,7 @@ class DualCoordinateDescent {
     SolverSettings settings_;
     ExecutorRef executor_;
     Workspace<T>& workspace_;
-    PositiveBlock& block_;
+    ExampleBlock& block_;
     T* scores_;
     StopCondition stop_;
     double seconds_to_conclude_ = 0.0;
@@ -140,7 +140,7 @@ class DualCoordinateDescent {
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     double bias_square_;  // s^2
 
-    DenseView<T> positives_{};  // less the mean, if there is one
+    DenseView<T> examples_{};  // less the mean, if there is one
     std::size_t n_active_ = 0;
     std::size_t next_outside_ = 0;
     std::uint32_t epochs_ = 0;

@@ -23,12 +23,12 @@ constexpr double early_tol_per_tol = 30.0;
 template <Real T>
 void set_costs(const IndexSettings& index, double C, Problem<T>& problem) noexcept {
     const auto n = static_cast<double>(problem.rows.rows);
-    const auto p = static_cast<double>(problem.positives.rows);
+    const auto p = static_cast<double>(problem.examples.rows);
     if (index.class_weight.balanced) {
-        problem.positive_cost = C * (n + p) / (2.0 * p);
+        problem.example_cost = C * (n + p) / (2.0 * p);
         problem.cost = C * (n + p) / (2.0 * std::max(n, 1.0));
     } else {
-        problem.positive_cost = C * index.class_weight.positive;
+        problem.example_cost = C * index.class_weight.positive;
         problem.cost = C * index.class_weight.negative;
     }
 }
@@ -59,7 +59,7 @@ ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<
       stop_(stop),
       workspace_(workspace),
       scores_(scores) {
-    problem_.positives = positives;
+    problem_.examples = positives;
     valid_ = is_valid();
     if (!valid_) return;
     workspace_.profile = {};
@@ -80,9 +80,9 @@ ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<
 
 template <Real T>
 bool ExemplarSearch<T>::is_valid() const noexcept {
-    const DenseView<T>& positives = problem_.positives;
+    const DenseView<T>& positives = problem_.examples;
     bool valid = exemplar_svm::is_valid(search_) && positives.rows > 0 &&
-                 positives.cols == rows_.cols && positives.rows <= workspace_.max_positives() &&
+                 positives.cols == rows_.cols && positives.rows <= workspace_.max_examples() &&
                  workspace_.n_rows() == rows_.rows && workspace_.n_features() == rows_.cols;
     for (std::size_t j = 0; valid && j < positives.rows; ++j) {
         T square;  // is not finite if any element is not
@@ -96,7 +96,7 @@ bool ExemplarSearch<T>::is_valid() const noexcept {
 template <Real T>
 bool ExemplarSearch<T>::begin() noexcept {
     if (!valid_ || statistics_.signatures.empty() ||
-        problem_.positives.rows > PositiveBlock::capacity) {
+        problem_.examples.rows > ExampleBlock::capacity) {
         return false;
     }
     working_set_.emplace(problem_, settings_, statistics_, executor_, stop_, workspace_, scores_);
@@ -167,7 +167,7 @@ template <Real T>
 bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
     // It forms no weights, which a fit is asked for.
     if (best == nullptr || statistics_.gram.empty() ||
-        problem_.positives.rows > PositiveBlock::capacity) {
+        problem_.examples.rows > ExampleBlock::capacity) {
         return false;
     }
     const Stopwatch stopwatch(workspace_.profile.solve);
@@ -175,7 +175,7 @@ bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
                           stop_);
     if (!solver.solve(solved_)) {
         problem_.initial_dual = workspace_.dual.data();
-        problem_.initial_positive_dual = workspace_.positive_dual.data();
+        problem_.initial_example_dual = workspace_.example_dual.data();
         return false;
     }
     offer_block(scores_, 0, rows_.rows, *best);
@@ -188,7 +188,7 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
                                                TopK<T>* best) noexcept {
     if (!working_set_->finish(tol, score_tol, solved_)) {
         problem_.initial_dual = workspace_.dual.data();
-        problem_.initial_positive_dual = workspace_.positive_dual.data();
+        problem_.initial_example_dual = workspace_.example_dual.data();
         return false;
     }
     if (best != nullptr) {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "examples.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "positives.hpp"
 #include "prefetch.hpp"
 
 namespace exemplar_svm {
@@ -78,17 +78,17 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
         }
     }
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        workspace_.positive_dual[j] = block_.dual(j);
+        workspace_.example_dual[j] = block_.dual(j);
     }
     return false;
 }
 
 template <Real T>
 void GramDescent<T>::start() noexcept {
-    prepare_positives(problem_, workspace_);
+    prepare_examples(problem_, workspace_);
     {
         const Stopwatch stopwatch(seconds_to_verify_);
-        multiply_rows_by_positives();
+        multiply_rows_by_examples();
     }
     // n <= 2 d, and the end reads the products of the support rows with all others only.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
@@ -100,16 +100,16 @@ void GramDescent<T>::start() noexcept {
     refresh();
 }
 
-/// x_i . x_j for every row i and positive j.
+/// x_i . x_j for every row i and example j.
 template <Real T>
-void GramDescent<T>::multiply_rows_by_positives() noexcept {
+void GramDescent<T>::multiply_rows_by_examples() noexcept {
     const std::size_t p = block_.count(), d = problem_.rows.cols;
     double* const row_products = workspace_.row_scores.data();
     for (std::size_t j = 0; j < p; ++j) {
-        const T* const positive = workspace_.positives.data() + j * d;
+        const T* const example = workspace_.examples.data() + j * d;
         double constant = 0.0;
-        if (problem_.mean != nullptr) constant -= kernels_.dot_wide(problem_.mean, positive, d);
-        multiply_rows(problem_.rows, positive, executor_, row_products);
+        if (problem_.mean != nullptr) constant -= kernels_.dot_wide(problem_.mean, example, d);
+        multiply_rows(problem_.rows, example, executor_, row_products);
         for (std::size_t i = 0; i < n_rows(); ++i) {
             workspace_.products[i * p + j] = static_cast<T>(row_products[i] + constant);
         }
@@ -143,7 +143,7 @@ EpochSummary GramDescent<T>::epoch() noexcept {
 template <Real T>
 bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
     double& dual = workspace_.dual[i];
-    double k[PositiveBlock::capacity];
+    double k[ExampleBlock::capacity];
     products_with_bias(i, k);
     const T* const gram = gram_.row(i);
     double score = workspace_.row_scores[i] + static_cast<double>(scores_[i]) -
@@ -189,7 +189,7 @@ void GramDescent<T>::flush() noexcept {
 }
 
 /// Recomputes what the scores owe to the prior and the rows, in double precision, and makes the
-/// positives optimal for it.
+/// examples optimal for it.
 template <Real T>
 void GramDescent<T>::refresh() noexcept {
     const std::size_t n = n_rows(), p = block_.count();
@@ -200,7 +200,7 @@ void GramDescent<T>::refresh() noexcept {
     for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
         mean_square += problem_.mean[c] * problem_.mean[c];
     }
-    // w_0 . (x_i - m) with w_0 = prior * (mean of the positives as they were given)
+    // w_0 . (x_i - m) with w_0 = prior * (mean of the examples as they were given)
     for (std::size_t i = 0; problem_.prior > 0.0 && i < n; ++i) {
         double sum = 0.0;
         for (std::size_t j = 0; j < p; ++j) sum += static_cast<double>(products(i)[j]);
@@ -213,14 +213,14 @@ void GramDescent<T>::refresh() noexcept {
     double duals[max_waiting];
     const T* rows[max_waiting];
     std::size_t n_rows_waiting = 0;
-    double positive_scores[PositiveBlock::capacity] = {};
+    double example_scores[ExampleBlock::capacity] = {};
     dual_sum_ = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
         const double dual = workspace_.dual[i];
         if (dual == 0.0) continue;
         dual_sum_ += dual;
         for (std::size_t j = 0; j < p; ++j) {
-            positive_scores[j] -= dual * static_cast<double>(products(i)[j]);
+            example_scores[j] -= dual * static_cast<double>(products(i)[j]);
         }
         duals[n_rows_waiting] = -dual;
         rows[n_rows_waiting] = gram_.row(i);
@@ -232,14 +232,14 @@ void GramDescent<T>::refresh() noexcept {
         kernels_.axpy_wide(duals[r], rows[r], row_scores, n);
     }
 
-    double gradients[PositiveBlock::capacity];
+    double gradients[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
-        const T* const positive = workspace_.positives.data() + j * problem_.rows.cols;
-        positive_scores[j] +=
-            kernels_.dot_wide(workspace_.prior_coef.data(), positive, problem_.rows.cols);
-        positive_scores[j] -= dual_sum_ * bias_square_;
-        positive_scores_[j] = positive_scores[j];
-        gradients[j] = positive_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);
+        const T* const example = workspace_.examples.data() + j * problem_.rows.cols;
+        example_scores[j] +=
+            kernels_.dot_wide(workspace_.prior_coef.data(), example, problem_.rows.cols);
+        example_scores[j] -= dual_sum_ * bias_square_;
+        example_scores_[j] = example_scores[j];
+        gradients[j] = example_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);
         for (std::size_t l = 0; l < p; ++l) {
             gradients[j] += block_.gram_row(j)[l] * block_.dual(l);
         }
@@ -283,7 +283,7 @@ void GramDescent<T>::verify(SolveReport& report) noexcept {
         }
     };
     for (std::size_t i = 0; i < n; ++i) {
-        double k[PositiveBlock::capacity];
+        double k[ExampleBlock::capacity];
         products_with_bias(i, k);
         const double dual = workspace_.dual[i];
         const double score = workspace_.row_scores[i] - dual_sum_ * bias_square_ + block_.score(k);
@@ -293,11 +293,11 @@ void GramDescent<T>::verify(SolveReport& report) noexcept {
         scores_[i] = static_cast<T>(score);
     }
     for (std::size_t j = 0; j < p; ++j) {
-        double score = positive_scores_[j];
+        double score = example_scores_[j];
         for (std::size_t l = 0; l < p; ++l) score += block_.gram_row(j)[l] * block_.dual(l);
-        const double cost = positive_cost(problem_, j);
+        const double cost = example_cost(problem_, j);
         measure(cost, penalty(problem_.loss, cost), block_.dual(j), 1.0 - score);
-        workspace_.positive_dual[j] = block_.dual(j);
+        workspace_.example_dual[j] = block_.dual(j);
     }
     // The gap is summed from terms that are never negative (optimality.hpp); rounding enters it as
     // in DualCoordinateDescent::gap_with_rounding.

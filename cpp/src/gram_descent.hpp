@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "example_block.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/stop_condition.hpp"
@@ -11,7 +12,6 @@
 #include "kernels/dispatch.hpp"
 #include "optimality.hpp"
 #include "permutation.hpp"
-#include "positive_block.hpp"
 
 namespace exemplar_svm {
 
@@ -21,7 +21,7 @@ namespace exemplar_svm {
 template <Real T>
 class GramDescent {
   public:
-    /// For at most PositiveBlock::capacity positives and rows that are all negatives.
+    /// For at most ExampleBlock::capacity examples and rows that are all negatives.
     GramDescent(const Problem<T>& problem, const SolverSettings& settings,
                 const GramMatrix<T>& gram, ExecutorRef executor, Workspace<T>& workspace, T* scores,
                 const StopCondition& stop = {}) noexcept;
@@ -33,7 +33,7 @@ class GramDescent {
 
   private:
     void start() noexcept;
-    void multiply_rows_by_positives() noexcept;
+    void multiply_rows_by_examples() noexcept;
     EpochSummary epoch() noexcept;
     bool visit(RowIndex i, EpochSummary& seen) noexcept;
     void flush() noexcept;
@@ -48,7 +48,7 @@ class GramDescent {
         return workspace_.products.data() + i * block_.count();
     }
 
-    /// x~_i . x~_j for every positive j.
+    /// x~_i . x~_j for every example j.
     void products_with_bias(std::size_t i, double* k) const noexcept {
         for (std::size_t j = 0; j < block_.count(); ++j) {
             k[j] = static_cast<double>(products(i)[j]) + bias_square_;
@@ -60,7 +60,7 @@ class GramDescent {
     const GramMatrix<T>& gram_;
     ExecutorRef executor_;
     Workspace<T>& workspace_;
-    PositiveBlock& block_;
+    ExampleBlock& block_;
     T* scores_;
     StopCondition stop_;
     double seconds_to_verify_ = 0.0;  // about what the last refresh() and verify() take
@@ -80,7 +80,7 @@ class GramDescent {
     RowIndex waiting_[max_waiting];  // rows whose steps are not in scores_ yet,
     T changes_[max_waiting];         // and how far they went
 
-    double positive_scores_[PositiveBlock::capacity];  // as of the last refresh, without a' K
+    double example_scores_[ExampleBlock::capacity];  // as of the last refresh, without a' K
 };
 
 }  // namespace exemplar_svm

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "example_block.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "positive_block.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 /// A class is worth eliminating if it is small by itself and beside the other one: the block costs
 /// p^2 operations on every visit of a row.
 bool worth_eliminating(std::size_t p, std::size_t n) noexcept {
-    return p <= PositiveBlock::capacity && 8 * p <= n;
+    return p <= ExampleBlock::capacity && 8 * p <= n;
 }
 
 }  // namespace
@@ -46,11 +46,11 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
     std::vector<std::int8_t> signed_labels(labels, labels + n);
     for (std::int8_t& label : signed_labels) label = static_cast<std::int8_t>(label * sign);
     std::vector<double> row_costs(costs, costs + n);
-    std::vector<double> positive_costs;
+    std::vector<double> example_costs;
     std::vector<T> positives;
     for (const std::size_t i : eliminated) {
         positives.insert(positives.end(), rows.row(i), rows.row(i) + d);
-        positive_costs.push_back(costs[i]);
+        example_costs.push_back(costs[i]);
         row_costs[i] = 0.0;
     }
     std::vector<T> squared_norms(n);
@@ -64,8 +64,8 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
     }
     problem.labels = signed_labels.data();
     problem.costs = row_costs.data();
-    problem.positives = {positives.data(), eliminated.size(), d, static_cast<std::ptrdiff_t>(d)};
-    problem.positive_costs = positive_costs.data();
+    problem.examples = {positives.data(), eliminated.size(), d, static_cast<std::ptrdiff_t>(d)};
+    problem.example_costs = example_costs.data();
     problem.loss = loss;
     problem.intercept_scaling = intercept_scaling;
 
@@ -75,7 +75,7 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
     result.weights = std::move(workspace.weights);
     result.dual = std::move(workspace.dual);
     for (std::size_t j = 0; j < eliminated.size(); ++j) {
-        result.dual[eliminated[j]] = workspace.positive_dual[j];
+        result.dual[eliminated[j]] = workspace.example_dual[j];
     }
     if (sign < 0) {
         for (T& w : result.weights.coef) w = -w;

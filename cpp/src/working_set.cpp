@@ -253,12 +253,12 @@ template <Real T>
 std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     constexpr std::size_t n_sampled = 2048;
     const Stopwatch stopwatch(workspace_.profile.choose);
-    const std::size_t n = problem_.rows.rows, d = problem_.rows.cols, p = problem_.positives.rows;
+    const std::size_t n = problem_.rows.rows, d = problem_.rows.cols, p = problem_.examples.rows;
     double* const direction = workspace_.wide_coef.data();
     std::fill_n(direction, d, 0.0);
     const auto& kernels = kernels::active_table<T>();
     for (std::size_t j = 0; j < p; ++j) {
-        kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.positives.row(j), direction, d);
+        kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.examples.row(j), direction, d);
     }
     statistics_.background.suppress(direction);
     statistics_.signatures.guess_scores(direction, executor, workspace_.signature_scratch.data(),

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "example_block.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "panel.hpp"
-#include "positive_block.hpp"
 
 #include "signatures.hpp"
 #include "sketch.hpp"
@@ -14,28 +14,28 @@ namespace exemplar_svm {
 
 namespace {
 
-std::size_t polish_size(std::size_t n_rows, std::size_t max_positives) noexcept {
-    return std::min(n_rows + max_positives, max_polished);
+std::size_t polish_size(std::size_t n_rows, std::size_t max_examples) noexcept {
+    return std::min(n_rows + max_examples, max_polished);
 }
 
 }  // namespace
 
 template <Real T>
 Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
-                        std::size_t max_positives)
+                        std::size_t max_examples)
     : dual(n_rows),
-      positive_dual(max_positives),
+      example_dual(max_examples),
       weights{std::vector<T>(n_features), 0.0},
       active(n_rows),
-      products(n_rows * std::min(max_positives, PositiveBlock::capacity)),
+      products(n_rows * std::min(max_examples, ExampleBlock::capacity)),
       coef(n_features),
       wide_coef(n_features),
       prior_coef(n_features),
-      positives(max_positives * n_features),
-      block(std::make_unique<PositiveBlock>()),
+      examples(max_examples * n_features),
+      block(std::make_unique<ExampleBlock>()),
       wide_row(n_features),
-      polish(polish_size(n_rows, max_positives) * (polish_size(n_rows, max_positives) + 8)),
-      polish_rows(2 * polish_size(n_rows, max_positives)),
+      polish(polish_size(n_rows, max_examples) * (polish_size(n_rows, max_examples) + 8)),
+      polish_rows(2 * polish_size(n_rows, max_examples)),
       summaries(row_blocks(DenseView<T>{nullptr, n_rows, n_features, 0}).count()),
       scores(n_rows),
       row_scores(n_rows <= max_gram_rows ? n_rows : 0),

@@ -30,16 +30,15 @@ class WorkspacePool {
         for (auto& slot : slots_) delete slot.load();
     }
 
-    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_positives) {
+    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples) {
         max_ranks = std::min(max_ranks, index.n_rows());
         for (auto& slot : slots_) {
             Owned found(slot.exchange(nullptr));
-            if (found && found->max_ranks() >= max_ranks &&
-                found->max_positives() >= max_positives) {
+            if (found && found->max_ranks() >= max_ranks && found->max_examples() >= max_examples) {
                 return found;
             }
         }
-        return std::make_unique<Workspace<T>>(index, max_ranks, max_positives);
+        return std::make_unique<Workspace<T>>(index, max_ranks, max_examples);
     }
 
     void give_back(Owned workspace) noexcept {
@@ -225,7 +224,7 @@ class PyIndex {
                 auto result = py::make_tuple(
                     copy(workspace->weights.coef, workspace->weights.coef.size()),
                     workspace->weights.intercept, copy(workspace->dual, workspace->dual.size()),
-                    copy(workspace->positive_dual, view.rows), std::move(reports));
+                    copy(workspace->example_dual, view.rows), std::move(reports));
                 held->workspaces.give_back(std::move(workspace));
                 return result;
             },

@@ -109,7 +109,7 @@ template <Real T>
 Samples samples_of(const Problem<T>& problem) {
     Samples samples;
     samples.loss = problem.loss;
-    const std::size_t d = problem.rows.cols, p = problem.positives.rows;
+    const std::size_t d = problem.rows.cols, p = problem.examples.rows;
     const auto add = [&](const T* x, double y, double cost) {
         std::vector<double> sample(x, x + d);
         for (std::size_t c = 0; problem.mean != nullptr && c < d; ++c) sample[c] -= problem.mean[c];
@@ -124,9 +124,9 @@ Samples samples_of(const Problem<T>& problem) {
     }
     samples.prior.assign(d + 1, 0.0);
     for (std::size_t j = 0; j < p; ++j) {
-        const T* x = problem.positives.row(j);
+        const T* x = problem.examples.row(j);
         add(x, 1.0,
-            problem.positive_costs == nullptr ? problem.positive_cost : problem.positive_costs[j]);
+            problem.example_costs == nullptr ? problem.example_cost : problem.example_costs[j]);
         for (std::size_t c = 0; c < d; ++c) {
             samples.prior[c] += problem.prior * static_cast<double>(x[c]) / static_cast<double>(p);
         }
@@ -201,7 +201,7 @@ struct TestData {
     std::size_t n, d, p;
     std::vector<T> rows, positives;
     std::vector<std::int8_t> labels;
-    std::vector<double> costs, positive_costs;
+    std::vector<double> costs, example_costs;
     std::vector<double> mean;
     std::vector<T> squared_norms, mean_products;
 
@@ -240,7 +240,7 @@ struct TestData {
         }
         Problem<T> problem;
         problem.rows = {rows.data(), n, d, static_cast<std::ptrdiff_t>(d)};
-        problem.positives = {positives.data(), p, d, static_cast<std::ptrdiff_t>(d)};
+        problem.examples = {positives.data(), p, d, static_cast<std::ptrdiff_t>(d)};
         problem.squared_norms = squared_norms.data();
         for (const T square : squared_norms) {
             problem.max_squared_norm =
@@ -248,7 +248,7 @@ struct TestData {
         }
         if (!labels.empty()) problem.labels = labels.data();
         if (!costs.empty()) problem.costs = costs.data();
-        if (!positive_costs.empty()) problem.positive_costs = positive_costs.data();
+        if (!example_costs.empty()) problem.example_costs = example_costs.data();
         if (!mean.empty()) {
             problem.mean = mean.data();
             problem.mean_products = mean_products.data();
@@ -261,8 +261,8 @@ struct TestData {
 template <Real T>
 std::vector<double> dual_of(const Workspace<T>& workspace, std::size_t p) {
     std::vector<double> dual = workspace.dual;
-    dual.insert(dual.end(), workspace.positive_dual.begin(),
-                workspace.positive_dual.begin() + static_cast<std::ptrdiff_t>(p));
+    dual.insert(dual.end(), workspace.example_dual.begin(),
+                workspace.example_dual.begin() + static_cast<std::ptrdiff_t>(p));
     return dual;
 }
 

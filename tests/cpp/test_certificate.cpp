@@ -138,7 +138,7 @@ TEMPLATE_TEST_CASE("the score error bound holds for loosely solved problems", ""
         problem.prior = settings.search.prior;
         const auto n = static_cast<double>(data.n), p = static_cast<double>(data.p);
         problem.cost = settings.search.C * (n + p) / (2.0 * n);
-        problem.positive_cost = settings.search.C * (n + p) / (2.0 * p);
+        problem.example_cost = settings.search.C * (n + p) / (2.0 * p);
         const auto samples = reference::samples_of(problem);
         const auto weights =
             reference::weights_of(samples, reference::solve_slowly(samples, 1e-13));

@@ -270,11 +270,11 @@ TEMPLATE_TEST_CASE("a scan that was cut short for the sake of another ends a sea
     const RowStatistics<T> statistics(data.view(), settings, SerialExecutor{});
     Problem<T> problem;
     problem.rows = data.view();
-    problem.positives = reference::view(data.positives, data.d);
+    problem.examples = reference::view(data.positives, data.d);
     problem.squared_norms = statistics.squared_norms.data();
     problem.max_squared_norm = statistics.max_squared_norm;
     problem.cost = 0.1;
-    problem.positive_cost = 100.0;
+    problem.example_cost = 100.0;
     Workspace<T> workspace(data.n, data.d, k);
     std::vector<T> scores(data.n);
     WorkingSetSearch<T> search(problem, settings.search.solver, statistics, SerialExecutor{},

@@ -85,7 +85,7 @@ std::vector<double> exact_scores(reference::TestData<T> data, const IndexSetting
     const double C = settings.search.C;
     const bool balanced = settings.class_weight.balanced;
     problem.cost = C * (balanced ? (n + p) / (2.0 * n) : settings.class_weight.negative);
-    problem.positive_cost = C * (balanced ? (n + p) / (2.0 * p) : settings.class_weight.positive);
+    problem.example_cost = C * (balanced ? (n + p) / (2.0 * p) : settings.class_weight.positive);
     const auto samples = reference::samples_of(problem);
     const auto w = reference::weights_of(samples, reference::solve_slowly(samples));
     std::vector<double> scores;

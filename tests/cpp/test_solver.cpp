@@ -37,7 +37,7 @@ template <Real T>
 Solved<T> solved(const Problem<T>& problem, const SolverSettings& settings,
                  ExecutorRef executor = SerialExecutor{}) {
     const std::size_t n = problem.rows.rows;
-    Solved<T> result{{}, {n, problem.rows.cols, 0, problem.positives.rows}, std::vector<T>(n)};
+    Solved<T> result{{}, {n, problem.rows.cols, 0, problem.examples.rows}, std::vector<T>(n)};
     result.report = solve(problem, settings, executor, result.workspace, result.scores.data());
     return result;
 }
@@ -48,7 +48,7 @@ bool all_finite(const Solved<T>& s) {
         return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
     };
     return finite(s.scores) && finite(s.workspace.weights.coef) && finite(s.workspace.dual) &&
-           finite(s.workspace.positive_dual) && std::isfinite(s.workspace.weights.intercept) &&
+           finite(s.workspace.example_dual) && std::isfinite(s.workspace.weights.intercept) &&
            std::isfinite(s.report.primal) && std::isfinite(s.report.gap) &&
            std::isfinite(s.report.violation) && std::isfinite(s.report.weights_error_bound);
 }
@@ -57,7 +57,7 @@ bool all_finite(const Solved<T>& s) {
 template <Real T>
 void check_report(const Problem<T>& problem, const Solved<T>& s) {
     const auto samples = reference::samples_of(problem);
-    const auto dual = reference::dual_of(s.workspace, problem.positives.rows);
+    const auto dual = reference::dual_of(s.workspace, problem.examples.rows);
     for (std::size_t i = 0; i < dual.size(); ++i) {
         if (!(dual[i] >= 0.0 && dual[i] <= samples.upper(i))) FAIL_CHECK("infeasible dual " << i);
     }
@@ -106,7 +106,7 @@ void mix(TestData<T>& data, Random& random) {
         data.costs.push_back(random.chance(0.2) ? 0.0 : random.uniform(0.01, 0.3));
     }
     for (std::size_t j = 0; j < data.p; ++j) {
-        data.positive_costs.push_back(random.uniform(0.1, 2.0));
+        data.example_costs.push_back(random.uniform(0.1, 2.0));
     }
 }
 
@@ -115,7 +115,7 @@ Problem<T> exemplar_problem(TestData<T>& data, Loss loss) {
     Problem<T> problem = data.problem();
     problem.loss = loss;
     problem.cost = 0.05;
-    problem.positive_cost = 0.05 * static_cast<double>(data.n) / static_cast<double>(data.p);
+    problem.example_cost = 0.05 * static_cast<double>(data.n) / static_cast<double>(data.p);
     return problem;
 }
 
@@ -124,7 +124,7 @@ template <Real T>
 Problem<T> hard_problem(TestData<T>& data, Loss loss) {
     Problem<T> problem = exemplar_problem(data, loss);
     problem.cost = 50.0;
-    problem.positive_cost = 1000.0;
+    problem.example_cost = 1000.0;
     return problem;
 }
 
@@ -160,7 +160,7 @@ TEMPLATE_TEST_CASE("solve finds the optimum of ill-conditioned problems", "", fl
     TestData<T> data(40, 4, p, random);
     Problem<T> problem = exemplar_problem(data, loss);
     problem.cost = 2.0;
-    problem.positive_cost = 20.0;
+    problem.example_cost = 20.0;
     CAPTURE(static_cast<int>(loss), p);
     check_against_reference(problem);
 }
@@ -193,7 +193,7 @@ TEMPLATE_TEST_CASE("a start from the optimum ends there at once", "", float, dou
     Problem<T> problem = exemplar_problem(data, loss);
     const auto cold = solved(problem, tight<T>());
     problem.initial_dual = cold.workspace.dual.data();
-    problem.initial_positive_dual = cold.workspace.positive_dual.data();
+    problem.initial_example_dual = cold.workspace.example_dual.data();
     const auto warm = solved(problem, tight<T>());
     CAPTURE(static_cast<int>(loss), p, cold.report.epochs, warm.report.epochs);
     CHECK(warm.report.status == SolveStatus::converged);
@@ -212,7 +212,7 @@ TEMPLATE_TEST_CASE("initial coefficients outside of their bounds are moved to th
     Problem<T> problem = exemplar_problem(data, loss);
     const std::vector<double> initial(30, 1e3), initial_positive{-5.0, 1e3};
     problem.initial_dual = initial.data();
-    problem.initial_positive_dual = initial_positive.data();
+    problem.initial_example_dual = initial_positive.data();
     check_against_reference(problem);
 }
 
@@ -241,16 +241,16 @@ TEMPLATE_TEST_CASE("a tolerance below the arithmetic ends with the precision lim
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 20, 40);
-    const double positive_cost = GENERATE(0.25, 10.0);
+    const double example_cost = GENERATE(0.25, 10.0);
     Random random(7);
     TestData<T> data(100, 6, p, random);
     Problem<T> problem = exemplar_problem(data, loss);
-    problem.positive_cost = positive_cost;
+    problem.example_cost = example_cost;
     SolverSettings settings;
     settings.tol = 1e-30;
     settings.max_epochs = 20000;
     const auto s = solved(problem, settings);
-    CAPTURE(static_cast<int>(loss), p, positive_cost, s.report.violation, s.report.gap);
+    CAPTURE(static_cast<int>(loss), p, example_cost, s.report.violation, s.report.gap);
     CHECK(s.report.status != SolveStatus::epoch_limit);
     CHECK(s.report.epochs < 2000);
     CHECK(s.report.violation < (is_float<T> ? 1e-4 : 1e-10));
@@ -349,7 +349,7 @@ TEMPLATE_TEST_CASE("degenerate rows are solved too", "", float, double) {
     const auto check = [&](const char* what, TestData<T>& data) {
         if (center && data.n > 0) data.center();
         Problem<T> problem = exemplar_problem(data, loss);
-        problem.positive_cost = 0.5;
+        problem.example_cost = 0.5;
         problem.intercept_scaling = intercept_scaling;
         CAPTURE(what, static_cast<int>(loss), p, center, intercept_scaling);
         CHECK(all_finite(solved(problem, tight<T>())));

@@ -33,9 +33,9 @@ struct Problem {
     double cost = 1.0;                    ///< C_i of every row, unless `costs` is given
     const double* costs = nullptr;        ///< C_i per row; a row with cost 0 takes no part
 
-    DenseView<T> positives;
-    double positive_cost = 1.0;              ///< C_i of every positive, unless given one by one
-    const double* positive_costs = nullptr;  ///< C_i per positive
+    DenseView<T> examples;
+    double example_cost = 1.0;              ///< C_i of every positive, unless given one by one
+    const double* example_costs = nullptr;  ///< C_i per positive
 
     Loss loss = Loss::squared_hinge;
     double intercept_scaling = 1.0;  ///< s; 0 for a decision function without intercept
@@ -50,7 +50,7 @@ struct Problem {
     /// Dual coefficients to start from, per row and per positive; null: zero. Those outside of
     /// [0, U_i] are moved to the nearest bound.
     const double* initial_dual = nullptr;
-    const double* initial_positive_dual = nullptr;
+    const double* initial_example_dual = nullptr;
 };
 
 }  // namespace exemplar_svm

@@ -54,7 +54,7 @@ struct SolveReport {
 ///
 /// * Up to 32 positives are *eliminated*: after every step on a row they are exactly optimal given
 ///   the rows. They are coupled to every row, so that visiting them once per epoch, as plain
-///   coordinate descent does, is what makes it slow on exemplar SVMs (positive_block.hpp). More
+///   coordinate descent does, is what makes it slow on exemplar SVMs (example_block.hpp). More
 ///   positives than that are visited as ordinary coordinates, one after every few rows.
 /// * Rows are visited two at a time, which share the reading and writing of the weights; their
 ///   product says what the first step does to the second row's score.

@@ -11,7 +11,7 @@
 
 namespace exemplar_svm {
 
-class PositiveBlock;
+class ExampleBlock;
 class IntegerWeights;
 template <Real T>
 class Panel;
@@ -36,21 +36,21 @@ struct BlockSummary {
 };
 
 /// Every buffer that a search needs, allocated once. One search uses a workspace at a time; about
-/// 16 + (2 + p) sizeof(T) bytes per row for p positives, of which at most 32 are counted, and at
+/// 16 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32 are counted, and at
 /// most half a megabyte besides. The working set takes as much memory as the rows it copies, of
 /// which there is room for half of all or 16,384, whichever is less; it is touched as it is needed.
 template <Real T>
 class Workspace {
   public:
     /// @param max_ranks     the longest ranking a search may ask for
-    /// @param max_positives the most positives a search may have
+    /// @param max_examples the most examples a search may have
     Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
-              std::size_t max_positives = 1);
+              std::size_t max_examples = 1);
 
     /// For searches on `index` (any class with n_rows() and n_features()).
     template <class AnyIndex>
-    explicit Workspace(const AnyIndex& index, std::size_t max_ranks, std::size_t max_positives = 1)
-        : Workspace(index.n_rows(), index.n_features(), max_ranks, max_positives) {}
+    explicit Workspace(const AnyIndex& index, std::size_t max_ranks, std::size_t max_examples = 1)
+        : Workspace(index.n_rows(), index.n_features(), max_ranks, max_examples) {}
 
     ~Workspace();
     Workspace(Workspace&&) noexcept;
@@ -59,23 +59,23 @@ class Workspace {
     std::size_t n_rows() const noexcept { return dual.size(); }
     std::size_t n_features() const noexcept { return weights.coef.size(); }
     std::size_t max_ranks() const noexcept { return ranking.size() - 1; }
-    std::size_t max_positives() const noexcept { return positive_dual.size(); }
+    std::size_t max_examples() const noexcept { return example_dual.size(); }
 
     // What a solve leaves behind.
-    std::vector<double> dual;           ///< per row
-    std::vector<double> positive_dual;  ///< per positive
+    std::vector<double> dual;          ///< per row
+    std::vector<double> example_dual;  ///< per example
     Weights<T> weights;
 
     SearchProfile profile;  ///< of the last search
 
     // What a solve works with.
     std::vector<RowIndex> active;          ///< rows the next epoch visits come first
-    std::vector<T> products;               ///< x~_i . x~_j, row by row, for each positive j
+    std::vector<T> products;               ///< x~_i . x~_j, row by row, for each example j
     std::vector<T> coef;                   ///< weights while they change
     std::vector<double> wide_coef;         ///< weights recomputed in double precision
     std::vector<double> prior_coef;        ///< w_0
-    std::vector<T> positives;              ///< the positives, less the mean
-    std::unique_ptr<PositiveBlock> block;  ///< the eliminated positives
+    std::vector<T> examples;               ///< the examples, less the mean
+    std::unique_ptr<ExampleBlock> block;   ///< the eliminated examples
     std::vector<double> wide_row;          ///< one row in double precision
     std::vector<double> polish;            ///< the small quadratic of a Newton step
     std::vector<std::size_t> polish_rows;  ///< its coordinates

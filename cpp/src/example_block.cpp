@@ -1,4 +1,4 @@
-#include "positive_block.hpp"
+#include "example_block.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +12,8 @@ constexpr double dependent = 1e-11;
 
 }  // namespace
 
-void PositiveBlock::reset(std::size_t count, const double* gram, const double* diagonal,
-                          const double* upper) noexcept {
+void ExampleBlock::reset(std::size_t count, const double* gram, const double* diagonal,
+                         const double* upper) noexcept {
     count_ = count;
     std::copy_n(gram, count * count, gram_);
     std::copy_n(diagonal, count, diagonal_);
@@ -25,22 +25,22 @@ void PositiveBlock::reset(std::size_t count, const double* gram, const double* d
     std::fill_n(inverse_, count * count, 0.0);
 }
 
-void PositiveBlock::set_outside(std::size_t j, double dual) noexcept {
+void ExampleBlock::set_outside(std::size_t j, double dual) noexcept {
     dual_[j] = dual;
     if (is_member(j)) change_state(j, State::outside);
 }
 
-void PositiveBlock::fold() noexcept { std::copy_n(dual_, count_, folded_); }
+void ExampleBlock::fold() noexcept { std::copy_n(dual_, count_, folded_); }
 
 /// Minus the change of member j's coefficient per unit of y t: (H k)_j.
-double PositiveBlock::response(std::size_t j, const double* k) const noexcept {
+double ExampleBlock::response(std::size_t j, const double* k) const noexcept {
     const double* h = inverse_ + j * count_;
     double z = 0.0;
     for (std::size_t l = 0; l < count_; ++l) z += h[l] * k[l];
     return z;
 }
 
-double PositiveBlock::walk(Coordinate& c, const double* k) noexcept {
+double ExampleBlock::walk(Coordinate& c, const double* k) noexcept {
     double taken = 0.0;
     // Every member can leave and enter once on a path in exact arithmetic; the limit ends the walk
     // where rounding makes a member hesitate at its bound.
@@ -110,7 +110,7 @@ double PositiveBlock::walk(Coordinate& c, const double* k) noexcept {
     return taken;
 }
 
-void PositiveBlock::optimise(const double* gradients) noexcept {
+void ExampleBlock::optimise(const double* gradients) noexcept {
     double before[capacity];
     std::copy_n(dual_, count_, before);
     std::fill_n(state_, count_, State::outside);
@@ -139,7 +139,7 @@ void PositiveBlock::optimise(const double* gradients) noexcept {
     }
 }
 
-void PositiveBlock::change_state(std::size_t j, State to) noexcept {
+void ExampleBlock::change_state(std::size_t j, State to) noexcept {
     const bool free_set_changes = state_[j] == State::free || to == State::free;
     if (state_[j] == State::free && to != State::outside) {
         dual_[j] = to == State::lower ? 0.0 : upper_[j];
@@ -150,8 +150,8 @@ void PositiveBlock::change_state(std::size_t j, State to) noexcept {
 }
 
 /// H = (K_FF + D_FF)^-1 by Cholesky, p^3 operations: only when F changes, which is rare. A free
-/// positive that depends on the free ones before it is put outside.
-void PositiveBlock::invert_free() noexcept {
+/// example that depends on the free ones before it is put outside.
+void ExampleBlock::invert_free() noexcept {
     std::fill_n(inverse_, count_ * count_, 0.0);
 
     std::size_t members[capacity];

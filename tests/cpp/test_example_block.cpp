@@ -1,4 +1,4 @@
-#include "positive_block.hpp"
+#include "example_block.hpp"
 
 #include <memory>
 #include <vector>
@@ -20,7 +20,7 @@ struct World {
     std::vector<double> y, row_dual;
     double row_diagonal, row_upper;
     std::vector<double> diagonal, upper;
-    std::unique_ptr<PositiveBlock> block = std::make_unique<PositiveBlock>();
+    std::unique_ptr<ExampleBlock> block = std::make_unique<ExampleBlock>();
 
     World(std::size_t p, std::size_t n, std::size_t d, bool hinge, Random& random)
         : y(n),

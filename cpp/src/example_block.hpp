@@ -30,30 +30,30 @@ struct Coordinate {
     }
 };
 
-/// The eliminated positives: whatever the other coordinates do, the dual coefficients of the
+/// The eliminated examples: whatever the other coordinates do, the dual coefficients of the
 /// block's members are exactly optimal given them.
 ///
 /// Let F be the members strictly between their bounds ("free") and H the inverse of K_FF + D_FF,
-/// K the Gram matrix of the positives x~_j. When an outside coordinate with label y and products
+/// K the Gram matrix of the examples x~_j. When an outside coordinate with label y and products
 /// k_j = x~.x~_j takes a step t, the optimal response of the free members is a_F -= t y H k_F, and
 /// the curvature along that path is ||x~||^2 + D - k_F' H k_F: a Schur complement. A member that
 /// reaches a bound, or whose multiplier changes its sign, leaves or enters F; the path is piecewise
 /// linear, the objective along it convex and piecewise quadratic, and `minimise` walks it to its
-/// exact minimum. For one free positive this is a_p = (1 + q~.v) / (||q~||^2 + D_p), updated at a
+/// exact minimum. For one free example this is a_p = (1 + q~.v) / (||q~||^2 + D_p), updated at a
 /// cost of O(1) per step. Cauwenberghs and Poggio (NIPS 2000) walk the same way to add samples.
 ///
-/// The squared hinge has D > 0, so K + D is positive definite and every positive can be a member.
-/// The hinge has D = 0: a positive that depends linearly on the free members (a repeated one, say)
+/// The squared hinge has D > 0, so K + D is positive definite and every example can be a member.
+/// The hinge has D = 0: an example that depends linearly on the free members (a repeated one, say)
 /// would make the matrix singular. It stays outside, where it is an ordinary coordinate; a
 /// curvature of zero then means a step to the nearest bound, its own or a member's, which is right.
-class PositiveBlock {
+class ExampleBlock {
   public:
     static constexpr std::size_t capacity = 32;
 
-    /// Starts over with `count` positives, all outside, their coefficients zero.
+    /// Starts over with `count` examples, all outside, their coefficients zero.
     /// @param gram      K, count x count, row by row
-    /// @param diagonal  D per positive
-    /// @param upper     U per positive
+    /// @param diagonal  D per example
+    /// @param upper     U per example
     void reset(std::size_t count, const double* gram, const double* diagonal,
                const double* upper) noexcept;
 
@@ -64,7 +64,7 @@ class PositiveBlock {
     double upper(std::size_t j) const noexcept { return upper_[j]; }
     const double* gram_row(std::size_t j) const noexcept { return gram_ + j * count_; }
 
-    /// Sets the coefficient of a positive, which leaves the block.
+    /// Sets the coefficient of an example, which leaves the block.
     void set_outside(std::size_t j, double dual) noexcept;
 
     /// What the block adds to the score of a sample with products k.
@@ -104,7 +104,7 @@ class PositiveBlock {
         return walk(coordinate, k);
     }
 
-    /// Makes the coefficients of all positives jointly optimal, given their exact gradients, and as
+    /// Makes the coefficients of all examples jointly optimal, given their exact gradients, and as
     /// many of them members as can be.
     void optimise(const double* gradients) noexcept;
 
