@@ -165,7 +165,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     std::optional<Stopwatch> stopwatch(std::in_place, seconds);
     double constant[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
-        constant[j] = bias_square_;
+        constant[j] = example_label(j) * bias_square_;
         if (problem_.mean != nullptr) {
             constant[j] -= kernels_.dot_wide(problem_.mean, examples_.row(j), n_features());
         }
@@ -376,8 +376,8 @@ void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) 
     if (eliminates()) dual = block_.dual(j);
 
     const double square = static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
-    double score =
-        static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) + intercept_;
+    double score = static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) +
+                   example_label(j) * intercept_;
     if (refining_) score += kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features());
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
@@ -393,7 +393,7 @@ void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) 
         return;
     }
     kernels_.axpy(static_cast<T>(step), x, workspace_.coef.data(), n_features());
-    intercept_ += step * bias_square_;
+    intercept_ += example_label(j) * step * bias_square_;
     if (problem_.mean != nullptr)
         offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
 }
@@ -408,7 +408,7 @@ void DualCoordinateDescent<T>::fold() noexcept {
         if (change == 0.0) continue;
         kernels_.axpy(static_cast<T>(change), examples_.row(j), workspace_.coef.data(),
                       n_features());
-        intercept_ += change * bias_square_;
+        intercept_ += example_label(j) * change * bias_square_;
     }
     block_.fold();
     if (problem_.mean == nullptr) return;
@@ -450,15 +450,15 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     double before[ExampleBlock::capacity], gradients[ExampleBlock::capacity];
     for (std::size_t j = 0; j < block_.count(); ++j) {
         before[j] = block_.dual(j);
-        gradients[j] = kernels_.dot_wide(wide, examples_.row(j), d) + sum * bias_square_ - 1.0 +
-                       block_.diagonal(j) * before[j];
+        gradients[j] = kernels_.dot_wide(wide, examples_.row(j), d) +
+                       example_label(j) * sum * bias_square_ - 1.0 + block_.diagonal(j) * before[j];
     }
     block_.optimise(gradients);
     block_.fold();
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.dual(j) - before[j];
         kernels_.axpy_wide(change, examples_.row(j), wide, d);
-        sum += change;
+        sum += example_label(j) * change;
     }
 
     intercept_ = sum * bias_square_;
@@ -509,7 +509,7 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double a = example_dual(j);
         kernels_.axpy_wide(a, examples_.row(j), wide, d);
-        sum += a;
+        sum += example_label(j) * a;
     }
     return sum;
 }
@@ -549,7 +549,7 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
     }
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const T* const x = examples_.row(j);
-        double score = intercept_;
+        double score = example_label(j) * intercept_;
         for (std::size_t c = 0; c < d; ++c) {
             score += static_cast<double>(weights.coef[c]) * static_cast<double>(x[c]);
         }
@@ -647,11 +647,12 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         const double mean_product = widen_sample(sample);
         const bool is_row = sample < n_rows();
         const double y = is_row ? label(sample) : 1.0;
-        const Penalty bounds =
-            penalty(problem_.loss, is_row ? cost(sample) : example_cost(sample - n_rows()));
+        const Penalty bounds = sample_penalty(sample);
         const double dual = is_row ? workspace_.dual[sample] : example_dual(sample - n_rows());
-        const double score = intercept_ + std::inner_product(row, row + n_features(),
-                                                             workspace_.wide_coef.data(), 0.0);
+        const double bias = is_row ? 1.0 : example_label(sample - n_rows());
+        const double score =
+            bias * intercept_ +
+            std::inner_product(row, row + n_features(), workspace_.wide_coef.data(), 0.0);
         gradient[a] = bounds.diagonal * dual - (1.0 - y * score);
         lowest[a] = -dual;
         highest[a] = bounds.upper - dual;
@@ -659,7 +660,9 @@ bool DualCoordinateDescent<T>::polish() noexcept {
             const std::size_t other = samples[b];
             const bool other_is_row = other < n_rows();
             const T* x = other_is_row ? problem_.rows.row(other) : examples_.row(other - n_rows());
-            const double product = kernels_.dot_wide(row, x, n_features()) + bias_square_ -
+            const double other_bias = other_is_row ? 1.0 : example_label(other - n_rows());
+            const double product = kernels_.dot_wide(row, x, n_features()) +
+                                   bias * other_bias * bias_square_ -
                                    (other_is_row ? mean_product : 0.0);
             matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
         }
@@ -670,8 +673,8 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         step);
     for (std::size_t a = 0; a < m; ++a) {
         const std::size_t sample = samples[a];
-        const double upper = highest[a] - lowest[a];
-        const double dual = std::clamp(step[a] - lowest[a], 0.0, upper);
+        // highest - lowest is this bound up to rounding, which is not enough.
+        const double dual = std::clamp(step[a] - lowest[a], 0.0, sample_penalty(sample).upper);
         if (sample < n_rows()) {
             workspace_.dual[sample] = dual;
         } else if (eliminates()) {
@@ -759,7 +762,7 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
         const double dual = example_dual(j);
         const Penalty bounds = penalty(problem_.loss, example_cost(j));
         const double slack =
-            1.0 - intercept_ -
+            1.0 - example_label(j) * intercept_ -
             kernels_.dot_wide(workspace_.wide_coef.data(), examples_.row(j), n_features());
         const double gradient = bounds.diagonal * dual - slack;
         total.violation =

@@ -108,14 +108,27 @@ class DualCoordinateDescent {
     double label(std::size_t i) const noexcept {
         return problem_.labels == nullptr ? -1.0 : static_cast<double>(problem_.labels[i]);
     }
+    bool takes_part(std::size_t i) const noexcept {
+        return problem_.background == nullptr || problem_.background[i] != 0;
+    }
     double cost(std::size_t i) const noexcept {
+        if (!takes_part(i)) return 0.0;
         return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
     }
     Penalty row_penalty(std::size_t i) const noexcept {
-        return problem_.costs == nullptr ? penalty_ : penalty(problem_.loss, problem_.costs[i]);
+        if (problem_.costs == nullptr && takes_part(i)) return penalty_;
+        return penalty(problem_.loss, cost(i));
+    }
+    double example_label(std::size_t j) const noexcept {
+        return exemplar_svm::example_label(problem_, j);
     }
     double example_cost(std::size_t j) const noexcept {
         return exemplar_svm::example_cost(problem_, j);
+    }
+    /// Of a row, or of an example as sample n_rows + j.
+    Penalty sample_penalty(std::size_t sample) const noexcept {
+        if (sample < n_rows()) return row_penalty(sample);
+        return penalty(problem_.loss, example_cost(sample - n_rows()));
     }
     double example_dual(std::size_t j) const noexcept {
         return eliminates() ? block_.dual(j) : workspace_.example_dual[j];

@@ -15,12 +15,14 @@ DenseView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace
     std::fill(workspace.prior_coef.begin(), workspace.prior_coef.end(), 0.0);
     for (std::size_t j = 0; j < p; ++j) {
         const T* given = problem.examples.row(j);
-        T* centred = workspace.examples.data() + j * d;
+        T* signed_example = workspace.examples.data() + j * d;
+        const double label = example_label(problem, j);
+        const double prior = problem.prior > 0.0 ? problem.prior * share_in_mean(problem, j) : 0.0;
         for (std::size_t c = 0; c < d; ++c) {
             const double value = static_cast<double>(given[c]);
             const double mean = problem.mean == nullptr ? 0.0 : problem.mean[c];
-            centred[c] = static_cast<T>(value - mean);
-            workspace.prior_coef[c] += problem.prior / static_cast<double>(p) * value;
+            signed_example[c] = static_cast<T>(label * (value - mean));
+            workspace.prior_coef[c] += prior * value;
         }
         const double initial =
             problem.initial_example_dual == nullptr ? 0.0 : problem.initial_example_dual[j];
@@ -40,7 +42,7 @@ DenseView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace
         diagonal[j] = bounds.diagonal;
         upper[j] = bounds.upper;
         for (std::size_t l = 0; l <= j; ++l) {
-            double product = bias_square;
+            double product = example_label(problem, j) * example_label(problem, l) * bias_square;
             for (std::size_t c = 0; c < d; ++c) {
                 product += static_cast<double>(examples.row(j)[c]) *
                            static_cast<double>(examples.row(l)[c]);

@@ -13,9 +13,26 @@ double example_cost(const Problem<T>& problem, std::size_t j) noexcept {
     return problem.example_costs == nullptr ? problem.example_cost : problem.example_costs[j];
 }
 
-/// Begins a solve: brings the examples, less the mean, the prior's weights, and the initial dual
-/// coefficients of the examples into the workspace, and puts examples that are few enough into
-/// its block. Returns a view of the examples there.
+template <Real T>
+double example_label(const Problem<T>& problem, std::size_t j) noexcept {
+    return problem.example_labels == nullptr ? 1.0 : static_cast<double>(problem.example_labels[j]);
+}
+
+/// The part of example j in the mean of the positives, which the prior is a multiple of.
+template <Real T>
+double share_in_mean(const Problem<T>& problem, std::size_t j) noexcept {
+    double sum = 0.0;
+    for (std::size_t l = 0; l < problem.examples.rows; ++l) {
+        if (example_label(problem, l) > 0.0) sum += example_cost(problem, l);
+    }
+    return example_label(problem, j) > 0.0 ? example_cost(problem, j) / sum : 0.0;
+}
+
+/// Begins a solve: brings the examples, less the mean and times their label, the prior's weights,
+/// and the initial dual coefficients of the examples into the workspace, and puts examples that are
+/// few enough into its block. Returns a view of the examples there.
+///
+/// y (x - mean) with a constant feature of y s is a positive example to the solver, whatever y is.
 template <Real T>
 DenseView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace) noexcept;
 

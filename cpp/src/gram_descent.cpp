@@ -69,7 +69,7 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
             // A row was left out too early, or the changes had drifted by rounding.
             tol *= 0.5;
             needed_gap *= 0.25;
-            n_active_ = n_rows();
+            activate_all();
             shrink_above_ = std::numeric_limits<double>::infinity();
             shrink_below_ = -std::numeric_limits<double>::infinity();
         } else if (violation <= next_refresh) {
@@ -86,18 +86,26 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
 template <Real T>
 void GramDescent<T>::start() noexcept {
     prepare_examples(problem_, workspace_);
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        bias_[j] = example_label(problem_, j) * bias_square_;
+    }
     {
         const Stopwatch stopwatch(seconds_to_verify_);
         multiply_rows_by_examples();
     }
     // n <= 2 d, and the end reads the products of the support rows with all others only.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
-    for (std::size_t i = 0; i < n_rows(); ++i) {
-        workspace_.dual[i] = 0.0;
-        workspace_.active[i] = static_cast<RowIndex>(i);
-    }
-    n_active_ = n_rows();
+    std::fill_n(workspace_.dual.data(), n_rows(), 0.0);
+    activate_all();
     refresh();
+}
+
+template <Real T>
+void GramDescent<T>::activate_all() noexcept {
+    n_active_ = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (takes_part(i)) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+    }
 }
 
 /// x_i . x_j for every row i and example j.
@@ -200,11 +208,12 @@ void GramDescent<T>::refresh() noexcept {
     for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
         mean_square += problem_.mean[c] * problem_.mean[c];
     }
-    // w_0 . (x_i - m) with w_0 = prior * (mean of the examples as they were given)
+    double shares[ExampleBlock::capacity];
+    for (std::size_t j = 0; j < p; ++j) shares[j] = share_in_mean(problem_, j);
+    // w_0 . (x_i - m) with w_0 = prior * (mean of the positives as they were given)
     for (std::size_t i = 0; problem_.prior > 0.0 && i < n; ++i) {
         double sum = 0.0;
-        for (std::size_t j = 0; j < p; ++j) sum += static_cast<double>(products(i)[j]);
-        sum /= static_cast<double>(p);
+        for (std::size_t j = 0; j < p; ++j) sum += shares[j] * static_cast<double>(products(i)[j]);
         if (problem_.mean != nullptr) {
             sum += static_cast<double>(problem_.mean_products[i]) - mean_square;
         }
@@ -237,7 +246,7 @@ void GramDescent<T>::refresh() noexcept {
         const T* const example = workspace_.examples.data() + j * problem_.rows.cols;
         example_scores[j] +=
             kernels_.dot_wide(workspace_.prior_coef.data(), example, problem_.rows.cols);
-        example_scores[j] -= dual_sum_ * bias_square_;
+        example_scores[j] -= dual_sum_ * bias_[j];
         example_scores_[j] = example_scores[j];
         gradients[j] = example_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);
         for (std::size_t l = 0; l < p; ++l) {
@@ -287,7 +296,7 @@ void GramDescent<T>::verify(SolveReport& report) noexcept {
         products_with_bias(i, k);
         const double dual = workspace_.dual[i];
         const double score = workspace_.row_scores[i] - dual_sum_ * bias_square_ + block_.score(k);
-        measure(problem_.cost, penalty_, dual, 1.0 + score);
+        if (takes_part(i)) measure(problem_.cost, penalty_, dual, 1.0 + score);
         report.n_support += dual > 0.0 ? 1 : 0;
         largest_score = std::max(largest_score, std::abs(score));
         scores_[i] = static_cast<T>(score);

@@ -34,6 +34,7 @@ class GramDescent {
   private:
     void start() noexcept;
     void multiply_rows_by_examples() noexcept;
+    void activate_all() noexcept;
     EpochSummary epoch() noexcept;
     bool visit(RowIndex i, EpochSummary& seen) noexcept;
     void flush() noexcept;
@@ -44,6 +45,9 @@ class GramDescent {
     void verify(SolveReport& report) noexcept;
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
+    bool takes_part(std::size_t i) const noexcept {
+        return problem_.background == nullptr || problem_.background[i] != 0;
+    }
     const T* products(std::size_t i) const noexcept {
         return workspace_.products.data() + i * block_.count();
     }
@@ -51,7 +55,7 @@ class GramDescent {
     /// x~_i . x~_j for every example j.
     void products_with_bias(std::size_t i, double* k) const noexcept {
         for (std::size_t j = 0; j < block_.count(); ++j) {
-            k[j] = static_cast<double>(products(i)[j]) + bias_square_;
+            k[j] = static_cast<double>(products(i)[j]) + bias_[j];
         }
     }
 
@@ -68,6 +72,7 @@ class GramDescent {
     SplitMix64 random_;
     Penalty penalty_;
     double bias_square_;
+    double bias_[ExampleBlock::capacity];  // y_j s^2
     double shrink_above_ = std::numeric_limits<double>::infinity();
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     std::size_t n_active_ = 0;

@@ -89,7 +89,7 @@ inline double violation(double gradient, double a, double lowest, double highest
     return std::abs(gradient);
 }
 
-/// Every sample of a Problem in double precision, the rows first and then the positives.
+/// Every sample of a Problem in double precision, the rows first and then the examples.
 struct Samples {
     std::vector<std::vector<double>> x;  ///< [x - mean, s]
     std::vector<double> y, cost;
@@ -119,18 +119,26 @@ Samples samples_of(const Problem<T>& problem) {
         samples.cost.push_back(cost);
     };
     for (std::size_t i = 0; i < problem.rows.rows; ++i) {
+        const double cost = problem.costs == nullptr ? problem.cost : problem.costs[i];
+        const bool takes_part = problem.background == nullptr || problem.background[i] != 0;
         add(problem.rows.row(i), problem.labels == nullptr ? -1.0 : problem.labels[i],
-            problem.costs == nullptr ? problem.cost : problem.costs[i]);
+            takes_part ? cost : 0.0);
     }
     samples.prior.assign(d + 1, 0.0);
+    double positive_costs = 0.0;
     for (std::size_t j = 0; j < p; ++j) {
         const T* x = problem.examples.row(j);
-        add(x, 1.0,
-            problem.example_costs == nullptr ? problem.example_cost : problem.example_costs[j]);
+        const double cost =
+            problem.example_costs == nullptr ? problem.example_cost : problem.example_costs[j];
+        const double label = problem.example_labels == nullptr ? 1.0 : problem.example_labels[j];
+        add(x, label, cost);
+        if (label < 0.0) continue;
+        positive_costs += cost;
         for (std::size_t c = 0; c < d; ++c) {
-            samples.prior[c] += problem.prior * static_cast<double>(x[c]) / static_cast<double>(p);
+            samples.prior[c] += problem.prior * cost * static_cast<double>(x[c]);
         }
     }
+    for (double& w : samples.prior) w /= positive_costs > 0.0 ? positive_costs : 1.0;
     return samples;
 }
 
@@ -200,7 +208,8 @@ template <Real T>
 struct TestData {
     std::size_t n, d, p;
     std::vector<T> rows, positives;
-    std::vector<std::int8_t> labels;
+    std::vector<std::int8_t> labels, example_labels;
+    std::vector<std::uint8_t> background;
     std::vector<double> costs, example_costs;
     std::vector<double> mean;
     std::vector<T> squared_norms, mean_products;
@@ -248,6 +257,8 @@ struct TestData {
         }
         if (!labels.empty()) problem.labels = labels.data();
         if (!costs.empty()) problem.costs = costs.data();
+        if (!background.empty()) problem.background = background.data();
+        if (!example_labels.empty()) problem.example_labels = example_labels.data();
         if (!example_costs.empty()) problem.example_costs = example_costs.data();
         if (!mean.empty()) {
             problem.mean = mean.data();

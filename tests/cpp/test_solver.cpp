@@ -98,15 +98,18 @@ void check_against_reference(const Problem<T>& problem) {
     CHECK(apart < (is_float<T> ? 5e-3 : 1e-6));
 }
 
-/// Costs, some of them zero, and labels, a quarter of them positive.
+/// Costs, some of them zero, labels of either sign, and rows that take no part.
 template <Real T>
 void mix(TestData<T>& data, Random& random) {
     for (std::size_t i = 0; i < data.n; ++i) {
         data.labels.push_back(random.chance(0.25) ? std::int8_t{1} : std::int8_t{-1});
         data.costs.push_back(random.chance(0.2) ? 0.0 : random.uniform(0.01, 0.3));
+        data.background.push_back(random.chance(0.8) ? 1 : 0);
     }
     for (std::size_t j = 0; j < data.p; ++j) {
         data.example_costs.push_back(random.uniform(0.1, 2.0));
+        data.example_labels.push_back(j > 0 && random.chance(0.4) ? std::int8_t{-1}
+                                                                  : std::int8_t{1});
     }
 }
 

@@ -11,7 +11,7 @@ namespace exemplar_svm {
 /// One L2-regularised linear SVM with a regularised intercept, as LIBLINEAR and scikit-learn's
 /// LinearSVC state it. Everything is borrowed.
 ///
-/// With x~ = [x, s] (s = intercept_scaling) and w~ = [w, b/s], over the rows and the positives,
+/// With x~ = [x, s] (s = intercept_scaling) and w~ = [w, b/s], over the rows and the examples,
 ///
 ///     minimise   1/2 ||w~ - w~_0||^2 + sum_i C_i loss(y_i w~.x~_i)
 ///
@@ -22,32 +22,35 @@ namespace exemplar_svm {
 ///
 /// Q_ij = y_i y_j x~_i.x~_j, and w~ = w~_0 + sum_i a_i y_i x~_i.
 ///
-/// The positives are kept apart from the rows because there are few of them and each is coupled to
-/// every row: the solver eliminates them (see solver.hpp).
+/// The examples, which a search is asked with, are kept apart from the rows because there are few
+/// of them and each is coupled to every row: the solver eliminates them (see solver.hpp).
 template <Real T>
 struct Problem {
     DenseView<T> rows;
     const T* squared_norms = nullptr;  ///< of the rows (less the mean, if one is given)
     double max_squared_norm = 0.0;  ///< at least the largest of them: bounds hold for rows up to it
-    const std::int8_t* labels = nullptr;  ///< +1 or -1 per row; null: every row is a negative
-    double cost = 1.0;                    ///< C_i of every row, unless `costs` is given
-    const double* costs = nullptr;        ///< C_i per row; a row with cost 0 takes no part
+    const std::int8_t* labels = nullptr;       ///< +1 or -1 per row; null: every row is a negative
+    double cost = 1.0;                         ///< C_i of every row, unless `costs` is given
+    const double* costs = nullptr;             ///< C_i per row; a row with cost 0 takes no part
+    const std::uint8_t* background = nullptr;  ///< not 0 for rows that take part; null: all of them
 
     DenseView<T> examples;
-    double example_cost = 1.0;              ///< C_i of every positive, unless given one by one
-    const double* example_costs = nullptr;  ///< C_i per positive
+    const std::int8_t* example_labels = nullptr;  ///< +1 or -1 per example; null: all are positives
+    double example_cost = 1.0;                    ///< C_i of every example, unless given one by one
+    const double* example_costs = nullptr;        ///< C_i per example
 
     Loss loss = Loss::squared_hinge;
     double intercept_scaling = 1.0;  ///< s; 0 for a decision function without intercept
 
-    /// Work on x - mean in place of x, for rows and positives; null: the rows as they are.
+    /// Work on x - mean in place of x, for rows and examples; null: the rows as they are.
     const double* mean = nullptr;
     const T* mean_products = nullptr;  ///< mean . x_i per row; given together with `mean`
 
-    /// w_0 = prior * (mean of the positives, not centred), without intercept.
+    /// w_0 = prior * (mean of the positive examples, weighted by their costs, not centred), without
+    /// intercept.
     double prior = 0.0;
 
-    /// Dual coefficients to start from, per row and per positive; null: zero. Those outside of
+    /// Dual coefficients to start from, per row and per example; null: zero. Those outside of
     /// [0, U_i] are moved to the nearest bound.
     const double* initial_dual = nullptr;
     const double* initial_example_dual = nullptr;
