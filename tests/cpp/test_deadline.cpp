@@ -277,8 +277,10 @@ TEMPLATE_TEST_CASE("a scan that was cut short for the sake of another ends a sea
     problem.example_cost = 100.0;
     Workspace<T> workspace(data.n, data.d, k);
     std::vector<T> scores(data.n);
-    WorkingSetSearch<T> search(problem, settings.search.solver, statistics, SerialExecutor{},
-                               StopCondition::after(24h), workspace, scores.data());
+    const Candidates candidates{nullptr, data.n};
+    WorkingSetSearch<T> search(problem, candidates, settings.search.solver, statistics,
+                               SerialExecutor{}, StopCondition::after(24h), workspace,
+                               scores.data());
     REQUIRE(search.begin());
     WorkingSetSearch<T>* const alone[] = {&search};
     scan_together(alone, 1, LastTaskDropped{});
@@ -312,9 +314,11 @@ TEMPLATE_TEST_CASE("the searches of a batch share their deadline", "", float, do
     const auto whole = Clock::now() - began;
     for (const SearchReport& report : reports) CHECK(report.status == SearchStatus::converged);
 
-    // One that says it has converged has, whatever the others lacked time for.
+    // One that says it has converged has, whatever the others lacked time for; not to the same
+    // bits, as for some steps on the way there may have been no time.
     const auto exact_scores = scores;
     const auto exact_rows = rows;
+    const auto exact_reports = reports;
     for (int part = 0; part <= 20; ++part) {
         search(StopCondition::after(whole * part / 20));
         for (std::size_t q = 0; q < 12; ++q) {
@@ -325,9 +329,13 @@ TEMPLATE_TEST_CASE("the searches of a batch share their deadline", "", float, do
             CHECK(different.size() + missing == k + (missing > 0 ? 1 : 0));
             if (reports[q].status == SearchStatus::deadline) continue;
             REQUIRE(reports[q].status == SearchStatus::converged);
-            CHECK(std::ranges::equal(found, std::span(exact_rows.data() + q * k, k)));
-            CHECK(std::ranges::equal(std::span(scores.data() + q * k, k),
-                                     std::span(exact_scores.data() + q * k, k)));
+            const double bound = reports[q].score_error_bound + exact_reports[q].score_error_bound;
+            const std::size_t certified =
+                std::min(reports[q].certified_k, exact_reports[q].certified_k);
+            for (std::size_t r = q * k; r < (q + 1) * k; ++r) {
+                CHECK(std::abs(static_cast<double>(scores[r] - exact_scores[r])) <= bound);
+                if (r - q * k < certified) CHECK(rows[r] == exact_rows[r]);
+            }
         }
     }
 }
