@@ -18,6 +18,7 @@ add_library(exemplar_svm
   ${source_dir}/panel.cpp
   ${source_dir}/example_block.cpp
   ${source_dir}/examples.cpp
+  ${source_dir}/query_problem.cpp
   ${source_dir}/row_statistics.cpp
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp

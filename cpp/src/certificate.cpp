@@ -34,10 +34,11 @@ double ScoreError::bound(double squared_norm) const noexcept {
 
 template <Real T>
 std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std::size_t n_returned,
-                            const DenseView<T>& rows, const T* squared_norms,
-                            double max_squared_norm, const ScoreError& error) noexcept {
+                            std::size_t n_candidates, const DenseView<T>& rows,
+                            const T* squared_norms, double max_squared_norm,
+                            const ScoreError& error) noexcept {
     const double largest_bound = error.bound(max_squared_norm);
-    const bool all_ranked = n_ranked == rows.rows;
+    const bool all_ranked = n_ranked == n_candidates;
 
     const auto lead = [&](std::size_t rank, std::size_t later) {
         return static_cast<double>(ranking[rank].score) - static_cast<double>(ranking[later].score);
@@ -72,10 +73,10 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
     return proven;
 }
 
-template std::size_t certified_ranks(const Ranked<float>*, std::size_t, std::size_t,
+template std::size_t certified_ranks(const Ranked<float>*, std::size_t, std::size_t, std::size_t,
                                      const DenseView<float>&, const float*, double,
                                      const ScoreError&) noexcept;
-template std::size_t certified_ranks(const Ranked<double>*, std::size_t, std::size_t,
+template std::size_t certified_ranks(const Ranked<double>*, std::size_t, std::size_t, std::size_t,
                                      const DenseView<double>&, const double*, double,
                                      const ScoreError&) noexcept;
 

@@ -19,20 +19,6 @@ constexpr double score_tol_per_tol = 0.02;
 /// Where the proof of some leading ranks is all that is asked for, it is tried here first.
 constexpr double early_tol_per_tol = 30.0;
 
-/// C of a positive and of a row.
-template <Real T>
-void set_costs(const IndexSettings& index, double C, Problem<T>& problem) noexcept {
-    const auto n = static_cast<double>(problem.rows.rows);
-    const auto p = static_cast<double>(problem.examples.rows);
-    if (index.class_weight.balanced) {
-        problem.example_cost = C * (n + p) / (2.0 * p);
-        problem.cost = C * (n + p) / (2.0 * std::max(n, 1.0));
-    } else {
-        problem.example_cost = C * index.class_weight.positive;
-        problem.cost = C * index.class_weight.negative;
-    }
-}
-
 SearchStatus search_status(SolveStatus status) noexcept {
     switch (status) {
         case SolveStatus::epoch_limit: return SearchStatus::epoch_limit;
@@ -48,7 +34,7 @@ SearchStatus search_status(SolveStatus status) noexcept {
 template <Real T>
 ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
-                                  DenseView<T> positives, ExecutorRef executor,
+                                  const Query<T>& query, ExecutorRef executor,
                                   const StopCondition& stop, Workspace<T>& workspace,
                                   T* scores) noexcept
     : rows_(rows),
@@ -58,12 +44,11 @@ ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<
       executor_(executor),
       stop_(stop),
       workspace_(workspace),
-      scores_(scores) {
-    problem_.examples = positives;
-    valid_ = is_valid();
+      scores_(scores),
+      valid_(is_valid(settings) && is_valid(query, rows, workspace)) {
     if (!valid_) return;
     workspace_.profile = {};
-    problem_.rows = rows_;
+    candidates_ = state_query(query, rows_, index_, search_.C, workspace_, problem_);
     problem_.squared_norms = statistics_.squared_norms.data();
     problem_.max_squared_norm = statistics_.max_squared_norm;
     problem_.loss = index_.loss;
@@ -73,24 +58,8 @@ ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<
         problem_.mean = statistics_.mean.data();
         problem_.mean_products = statistics_.mean_products.data();
     }
-    set_costs(index_, search_.C, problem_);
     settings_ = search_.solver;
     settings_.score_tol = std::min(settings_.score_tol, score_tol_per_tol * settings_.tol);
-}
-
-template <Real T>
-bool ExemplarSearch<T>::is_valid() const noexcept {
-    const DenseView<T>& positives = problem_.examples;
-    bool valid = exemplar_svm::is_valid(search_) && positives.rows > 0 &&
-                 positives.cols == rows_.cols && positives.rows <= workspace_.max_examples() &&
-                 workspace_.n_rows() == rows_.rows && workspace_.n_features() == rows_.cols;
-    for (std::size_t j = 0; valid && j < positives.rows; ++j) {
-        T square;  // is not finite if any element is not
-        square_rows(DenseView<T>{positives.row(j), 1, positives.cols, positives.stride},
-                    SerialExecutor{}, &square);
-        valid = std::isfinite(square);
-    }
-    return valid;
 }
 
 template <Real T>
@@ -99,7 +68,8 @@ bool ExemplarSearch<T>::begin() noexcept {
         problem_.examples.rows > ExampleBlock::capacity) {
         return false;
     }
-    working_set_.emplace(problem_, settings_, statistics_, executor_, stop_, workspace_, scores_);
+    working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
+                         workspace_, scores_);
     return working_set_->begin();
 }
 
@@ -143,8 +113,8 @@ std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t
     n_ranked = best.finish();
     if (working_set_ && !working_set_->has_seen_all_rows()) return 0;
     return certified_ranks(workspace_.ranking.data(), n_ranked, std::min(n_returned, n_ranked),
-                           rows_, statistics_.squared_norms.data(), statistics_.max_squared_norm,
-                           score_error());
+                           candidates_.count, rows_, statistics_.squared_norms.data(),
+                           statistics_.max_squared_norm, score_error());
 }
 
 template <Real T>
@@ -178,7 +148,7 @@ bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
         problem_.initial_example_dual = workspace_.example_dual.data();
         return false;
     }
-    offer_block(scores_, 0, rows_.rows, *best);
+    candidates_.offer(scores_, rows_.rows, *best);
     return true;
 }
 
@@ -209,7 +179,7 @@ void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
     rest.max_epochs -= std::min(epochs_before, rest.max_epochs - 1);
     solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_, stop_);
     solved_.epochs += epochs_before;
-    if (best != nullptr) offer_block(scores_, 0, rows_.rows, *best);
+    if (best != nullptr) candidates_.offer(scores_, rows_.rows, *best);
 }
 
 template <Real T>

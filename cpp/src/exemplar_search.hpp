@@ -5,17 +5,19 @@
 
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/query.hpp"
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
+#include "query_problem.hpp"
 #include "row_statistics.hpp"
 #include "working_set.hpp"
 
 namespace exemplar_svm {
 
-/// One search from its positives to its report, in two parts with a scan of all rows between them,
+/// One search from its query to its report, in two parts with a scan of all rows between them,
 /// so that several searches can share the scan.
 template <Real T>
 class ExemplarSearch {
@@ -23,7 +25,7 @@ class ExemplarSearch {
     /// Everything is borrowed. @param scores  n_rows values: of every row after fit(), else scratch
     ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
                    const IndexSettings& index, const SearchSettings& settings,
-                   DenseView<T> positives, ExecutorRef executor, const StopCondition& stop,
+                   const Query<T>& query, ExecutorRef executor, const StopCondition& stop,
                    Workspace<T>& workspace, T* scores) noexcept;
 
     /// Returns whether a scan of all rows has to come next: see WorkingSetSearch.
@@ -38,7 +40,6 @@ class ExemplarSearch {
     SearchReport fit() noexcept;
 
   private:
-    bool is_valid() const noexcept;
     std::size_t rank_at(double tol, double score_tol, std::size_t n_returned,
                         std::size_t& n_ranked) noexcept;
     void solve(double tol, double score_tol, TopK<T>* best) noexcept;
@@ -59,6 +60,7 @@ class ExemplarSearch {
     bool valid_;
 
     Problem<T> problem_;
+    Candidates candidates_;
     SolverSettings settings_;
     std::optional<WorkingSetSearch<T>> working_set_;
     SolveReport solved_;

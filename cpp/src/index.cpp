@@ -48,21 +48,20 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
 }
 
 template <Real T>
-SearchReport Index<T>::search_shared(DenseView<T> positives, std::size_t k,
-                                     const SearchSettings& settings, Workspace<T>& workspace,
-                                     T* scores_out, RowNumber* rows_out, ExecutorRef executor,
-                                     const StopCondition& stop) const noexcept {
-    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, positives, executor, stop,
+SearchReport Index<T>::search(const Query<T>& query, std::size_t k, const SearchSettings& settings,
+                              Workspace<T>& workspace, T* scores_out, RowNumber* rows_out,
+                              ExecutorRef executor, const StopCondition& stop) const noexcept {
+    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, executor, stop,
                              workspace, workspace.scores.data());
     if (search.begin()) search.working_set().scan();
     return search.rank(k, scores_out, rows_out);
 }
 
 template <Real T>
-SearchReport Index<T>::fit(DenseView<T> positives, const SearchSettings& settings,
+SearchReport Index<T>::fit(const Query<T>& query, const SearchSettings& settings,
                            Workspace<T>& workspace, T* scores_out,
                            ExecutorRef executor) const noexcept {
-    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, positives, executor,
+    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, executor,
                              StopCondition{}, workspace, scores_out);
     if (search.begin()) search.working_set().scan();
     return search.fit();
@@ -71,10 +70,10 @@ SearchReport Index<T>::fit(DenseView<T> positives, const SearchSettings& setting
 /// Calls finish(search, q) for every query, several queries at a time.
 template <Real T>
 template <class Finish>
-void Index<T>::search_each(DenseView<T> queries, const SearchSettings& settings,
-                           Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
-                           ExecutorRef executor, const StopCondition& stop,
-                           Finish&& finish) const noexcept {
+void Index<T>::search_each(DenseView<T> queries, const Query<T>& common,
+                           const SearchSettings& settings, Workspace<T>* const* workspaces,
+                           std::size_t n_workspaces, T* scores_out, ExecutorRef executor,
+                           const StopCondition& stop, Finish&& finish) const noexcept {
     std::optional<ExemplarSearch<T>> searches[max_batch];
     bool scans[max_batch];
     const std::size_t most = std::min(n_workspaces, max_batch);
@@ -86,9 +85,10 @@ void Index<T>::search_each(DenseView<T> queries, const SearchSettings& settings,
             Workspace<T>& workspace = *workspaces[q];
             T* const scores = scores_out == nullptr ? workspace.scores.data()
                                                     : scores_out + (first + q) * rows_.rows;
-            searches[q].emplace(rows_, *statistics_, settings_, settings,
-                                one_row(queries.row(first + q)), SerialExecutor{}, stop, workspace,
-                                scores);
+            Query<T> query = common;
+            query.positives = {queries.row(first + q), 1, queries.cols, queries.stride};
+            searches[q].emplace(rows_, *statistics_, settings_, settings, query, SerialExecutor{},
+                                stop, workspace, scores);
             scans[q] = searches[q]->begin();
         });
         WorkingSetSearch<T>* scanning[max_batch];
@@ -104,22 +104,24 @@ void Index<T>::search_each(DenseView<T> queries, const SearchSettings& settings,
 }
 
 template <Real T>
-void Index<T>::search_batch(DenseView<T> queries, std::size_t k, const SearchSettings& settings,
-                            Workspace<T>* const* workspaces, std::size_t n_workspaces,
-                            T* scores_out, RowNumber* rows_out, SearchReport* reports,
-                            ExecutorRef executor, const StopCondition& stop) const noexcept {
-    search_each(queries, settings, workspaces, n_workspaces, static_cast<T*>(nullptr), executor,
-                stop, [&](ExemplarSearch<T>& search, std::size_t q) noexcept {
+void Index<T>::search_batch(DenseView<T> queries, const Query<T>& common, std::size_t k,
+                            const SearchSettings& settings, Workspace<T>* const* workspaces,
+                            std::size_t n_workspaces, T* scores_out, RowNumber* rows_out,
+                            SearchReport* reports, ExecutorRef executor,
+                            const StopCondition& stop) const noexcept {
+    search_each(queries, common, settings, workspaces, n_workspaces, static_cast<T*>(nullptr),
+                executor, stop, [&](ExemplarSearch<T>& search, std::size_t q) noexcept {
                     reports[q] = search.rank(k, scores_out + q * k, rows_out + q * k);
                 });
 }
 
 template <Real T>
-void Index<T>::score_batch(DenseView<T> queries, const SearchSettings& settings,
-                           Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
-                           SearchReport* reports, ExecutorRef executor) const noexcept {
+void Index<T>::score_batch(DenseView<T> queries, const Query<T>& common,
+                           const SearchSettings& settings, Workspace<T>* const* workspaces,
+                           std::size_t n_workspaces, T* scores_out, SearchReport* reports,
+                           ExecutorRef executor) const noexcept {
     search_each(
-        queries, settings, workspaces, n_workspaces, scores_out, executor, StopCondition{},
+        queries, common, settings, workspaces, n_workspaces, scores_out, executor, StopCondition{},
         [&](ExemplarSearch<T>& search, std::size_t q) noexcept { reports[q] = search.fit(); });
 }
 

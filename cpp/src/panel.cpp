@@ -39,6 +39,7 @@ template <Real T>
 Problem<T> Panel<T>::restrict(const Problem<T>& problem) const noexcept {
     Problem<T> part = problem;
     part.rows = view();
+    part.background = nullptr;  // all rows of a panel are negatives
     part.squared_norms = squared_norms_.data();
     if (problem.mean_products != nullptr) part.mean_products = mean_products_.data();
     return part;

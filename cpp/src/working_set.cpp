@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "examples.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
@@ -36,11 +37,13 @@ constexpr T not_scanned = -std::numeric_limits<T>::infinity();
 }  // namespace
 
 template <Real T>
-WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
+WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
+                                      const SolverSettings& settings,
                                       const RowStatistics<T>& statistics, ExecutorRef executor,
                                       const StopCondition& stop, Workspace<T>& workspace,
                                       T* scores) noexcept
     : problem_(problem),
+      candidates_(candidates),
       settings_(settings),
       statistics_(statistics),
       executor_(executor),
@@ -179,6 +182,7 @@ double WorkingSetSearch<T>::outside_loss() const noexcept {
             loss += unknown * static_cast<double>(blocks_.end(b) - blocks_.begin(b));
         } else if (!(highest_scanned + most <= -1.0)) {
             for (std::size_t i = blocks_.begin(b); i < blocks_.end(b); ++i) {
+                if (!is_negative(i)) continue;
                 const double score = static_cast<double>(scores_[i]) + beyond_scan(i, moved);
                 loss += loss_term(problem_.loss, problem_.cost, 1.0 + score);
             }
@@ -258,7 +262,8 @@ std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     std::fill_n(direction, d, 0.0);
     const auto& kernels = kernels::active_table<T>();
     for (std::size_t j = 0; j < p; ++j) {
-        kernels.axpy_wide(1.0 / static_cast<double>(p), problem_.examples.row(j), direction, d);
+        kernels.axpy_wide(example_label(problem_, j) / static_cast<double>(p),
+                          problem_.examples.row(j), direction, d);
     }
     statistics_.background.suppress(direction);
     statistics_.signatures.guess_scores(direction, executor, workspace_.signature_scratch.data(),
@@ -268,13 +273,19 @@ std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     const auto wanted =
         static_cast<std::size_t>(chosen_per_root * std::sqrt(static_cast<double>(n)));
     const std::size_t n_chosen = std::min(wanted, panel_.capacity());
-    T sample[n_sampled];
-    for (std::size_t s = 0; s < n_sampled; ++s) sample[s] = scores_[s * n / n_sampled];
-    T* const threshold = sample + n_sampled * n_chosen / n;
-    std::nth_element(sample, threshold, sample + n_sampled, std::greater<>());
+    T sample[n_sampled + 1];
+    std::size_t n_in_sample = 0;
+    for (std::size_t s = 0; s < n_sampled; ++s) {
+        const std::size_t i = s * n / n_sampled;
+        if (is_negative(i)) sample[n_in_sample++] = scores_[i];
+    }
+    // Where few rows are negatives, the sample may have none of them: then all are chosen.
+    sample[n_in_sample] = -std::numeric_limits<T>::infinity();
+    T* const threshold = sample + std::min(n_sampled * n_chosen / n, n_in_sample);
+    std::nth_element(sample, threshold, sample + n_in_sample + 1, std::greater<>());
     std::size_t n_collected = 0;
     for (std::size_t i = 0; i < n && n_collected < panel_.capacity(); ++i) {
-        if (scores_[i] >= *threshold) {
+        if (scores_[i] >= *threshold && is_negative(i)) {
             workspace_.collected[n_collected++] = static_cast<RowIndex>(i);
         }
     }
@@ -363,18 +374,20 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
 template <Real T>
 std::size_t WorkingSetSearch<T>::collect_near(double threshold) noexcept {
     const Stopwatch stopwatch(workspace_.profile.verify);
-    return collect(threshold, [](std::size_t) noexcept { return true; });
+    return collect(threshold, [&](std::size_t i) noexcept { return is_negative(i); });
 }
 
 /// Collects the rows outside of the panel whose score may exceed the threshold under the present
-/// weights.
+/// weights, if `concerns` them.
 template <Real T>
-std::size_t WorkingSetSearch<T>::collect_reaching(double threshold) noexcept {
+template <class Test>
+std::size_t WorkingSetSearch<T>::collect_reaching(double threshold, Test&& concerns) noexcept {
     const Stopwatch stopwatch(workspace_.profile.verify);
     const Drift moved = drift();
     return collect(threshold - beyond_scan_at_most(moved), [&](std::size_t i) noexcept {
         // What is not a number is looked at.
-        return !(static_cast<double>(scores_[i]) + beyond_scan(i, moved) <= threshold);
+        return concerns(i) &&
+               !(static_cast<double>(scores_[i]) + beyond_scan(i, moved) <= threshold);
     });
 }
 
@@ -444,7 +457,8 @@ void WorkingSetSearch<T>::score_collected(std::size_t n_collected) noexcept {
 /// Collects the rows outside of the panel that score above -1.
 template <Real T>
 std::size_t WorkingSetSearch<T>::collect_violating() noexcept {
-    const std::size_t n_reaching = collect_reaching(-1.0);
+    const std::size_t n_reaching =
+        collect_reaching(-1.0, [&](std::size_t i) noexcept { return is_negative(i); });
     score_collected(n_reaching);
     std::size_t n_violating = 0;
     for (std::size_t s = 0; s < n_reaching; ++s) {
@@ -475,14 +489,20 @@ bool WorkingSetSearch<T>::has_seen_all_rows() const noexcept {
 
 template <Real T>
 void WorkingSetSearch<T>::rank(TopK<T>& best) noexcept {
-    if (stage_ == Stage::guessed) offer_block(scores_, 0, problem_.rows.rows, best);
+    if (stage_ == Stage::guessed) candidates_.offer(scores_, problem_.rows.rows, best);
     if (stage_ != Stage::solving) return;
     for (std::size_t s = 0; s < panel_.size(); ++s) {
-        best.offer(panel_.scores[s], static_cast<RowNumber>(panel_.row(s)));
+        const RowIndex row = panel_.row(s);
+        if (candidates_.contain(row)) best.offer(panel_.scores[s], static_cast<RowNumber>(row));
     }
-    // Rows outside of the panel score at most -1, unless there was no time to see to that.
-    if (!stopped_ && static_cast<double>(best.threshold()) > -1.0 + rounding_) return;
-    const std::size_t n_reaching = collect_reaching(static_cast<double>(best.threshold()));
+    // Negatives outside of the panel score at most -1, unless there was no time to see to that.
+    if (!stopped_ && problem_.background == nullptr &&
+        static_cast<double>(best.threshold()) > -1.0 + rounding_) {
+        return;
+    }
+    const std::size_t n_reaching =
+        collect_reaching(static_cast<double>(best.threshold()),
+                         [&](std::size_t i) noexcept { return candidates_.contain(i); });
     score_collected(n_reaching);
     for (std::size_t s = 0; s < n_reaching; ++s) {
         best.offer(workspace_.collected_scores[s], static_cast<RowNumber>(workspace_.collected[s]));

@@ -9,6 +9,7 @@
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "panel.hpp"
+#include "query_problem.hpp"
 #include "row_statistics.hpp"
 
 namespace exemplar_svm {
@@ -38,9 +39,10 @@ template <Real T>
 class WorkingSetSearch {
   public:
     /// @param scores  n_rows values, for the scan
-    WorkingSetSearch(const Problem<T>& problem, const SolverSettings& settings,
-                     const RowStatistics<T>& statistics, ExecutorRef executor,
-                     const StopCondition& stop, Workspace<T>& workspace, T* scores) noexcept;
+    WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
+                     const SolverSettings& settings, const RowStatistics<T>& statistics,
+                     ExecutorRef executor, const StopCondition& stop, Workspace<T>& workspace,
+                     T* scores) noexcept;
 
     /// Up to the scan. Returns whether that comes next, scan() or scan_together() with other
     /// searches: if not, there is time left for finish() only.
@@ -94,15 +96,20 @@ class WorkingSetSearch {
     std::size_t most_joining() const noexcept;
     void add_worst(std::size_t n_collected) noexcept;
     std::size_t collect_near(double threshold) noexcept;
-    std::size_t collect_reaching(double threshold) noexcept;
+    template <class Test>
+    std::size_t collect_reaching(double threshold, Test&& concerns) noexcept;
     template <class Test>
     std::size_t collect(double lowest, Test&& test) noexcept;
+    bool is_negative(std::size_t i) const noexcept {
+        return problem_.background == nullptr || problem_.background[i] != 0;
+    }
     bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
     void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 
     const Problem<T>& problem_;
+    const Candidates& candidates_;
     const SolverSettings& settings_;
     const RowStatistics<T>& statistics_;
     ExecutorRef executor_;

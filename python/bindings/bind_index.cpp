@@ -271,7 +271,7 @@ class PyIndex {
                         index.search_batch(view, *k, settings, borrowed.data(), borrowed.size(),
                                            scores_out, rows_out, reports.data(), executor, stop);
                     } else {
-                        index.score_batch(view, settings, borrowed.data(), borrowed.size(),
+                        index.score_batch(view, {}, settings, borrowed.data(), borrowed.size(),
                                           scores_out, reports.data(), executor);
                     }
                 });

@@ -27,8 +27,8 @@ struct Line {
 
     std::size_t certified(const std::vector<Ranked<double>>& ranking, std::size_t n_returned,
                           const ScoreError& error) const {
-        return certified_ranks(ranking.data(), ranking.size(), n_returned, reference::view(x, 1),
-                               squared_norms.data(), largest, error);
+        return certified_ranks(ranking.data(), ranking.size(), n_returned, x.size(),
+                               reference::view(x, 1), squared_norms.data(), largest, error);
     }
 };
 

@@ -452,7 +452,7 @@ TEMPLATE_TEST_CASE("a batch has the bits of single searches by any method", "", 
                 std::vector<RowNumber> rows(n_queries * k);
                 index.search_batch(queries, k, defaults, borrowed.data(), n_workspaces,
                                    scores.data(), rows.data(), reports.data(), executor);
-                index.score_batch(queries, defaults, borrowed.data(), n_workspaces,
+                index.score_batch(queries, {}, defaults, borrowed.data(), n_workspaces,
                                   all_scores.data(), score_reports.data(), executor);
                 CAPTURE(way.name, n_workspaces, settings.center);
                 for (std::size_t q = 0; q < n_queries; ++q) {

@@ -92,11 +92,10 @@ static_assert(noexcept(std::declval<const Index<float>&>().search(nullptr, 1,
                                                                   nullptr, nullptr)));
 static_assert(noexcept(std::declval<const Index<float>&>().search_shared(
     {}, 1, std::declval<Workspace<float>&>(), nullptr, nullptr)));
-static_assert(noexcept(std::declval<const Index<float>&>().search_batch({}, 1, {}, nullptr, 0,
-                                                                        nullptr, nullptr,
-                                                                        nullptr)));
+static_assert(noexcept(std::declval<const Index<float>&>().search_batch(
+    DenseView<float>{}, 1, SearchSettings{}, nullptr, 0, nullptr, nullptr, nullptr)));
 static_assert(noexcept(
-    std::declval<const Index<float>&>().fit({}, {}, std::declval<Workspace<float>&>(), nullptr)));
+    std::declval<const Index<float>&>().fit(Query<float>{}, {}, std::declval<Workspace<float>&>(), nullptr)));
 static_assert(std::is_nothrow_move_constructible_v<Index<float>>);
 static_assert(std::is_nothrow_move_constructible_v<Workspace<float>>);
 
@@ -156,7 +155,8 @@ TEMPLATE_TEST_CASE("a batch of searches allocates nothing", "", float, double) {
     const std::size_t before = n_allocations;
     index.search_batch(queries, k, settings.search, workspaces, 2, scores.data(), rows.data(),
                        reports.data());
-    index.score_batch(queries, settings.search, workspaces, 2, all_scores.data(), reports.data());
+    index.score_batch(queries, {}, settings.search, workspaces, 2, all_scores.data(),
+                      reports.data());
     const std::size_t after = n_allocations;
     CHECK(after == before);
     CHECK(reports[4].status == SearchStatus::converged);

@@ -36,11 +36,13 @@ struct ScoreError {
 /// @param ranking        best first; may hold one place more than is returned
 /// @param n_ranked       places in `ranking`
 /// @param n_returned     places whose rank is in question
+/// @param n_candidates   rows that the ranking was chosen from
 /// @param squared_norms  per row
 /// @param max_squared_norm  over all rows
 template <Real T>
 std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std::size_t n_returned,
-                            const DenseView<T>& rows, const T* squared_norms,
-                            double max_squared_norm, const ScoreError& error) noexcept;
+                            std::size_t n_candidates, const DenseView<T>& rows,
+                            const T* squared_norms, double max_squared_norm,
+                            const ScoreError& error) noexcept;
 
 }  // namespace exemplar_svm

@@ -9,6 +9,7 @@
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/query.hpp"
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
@@ -51,15 +52,21 @@ class Index {
     /// throws, the index is as it was.
     void refresh(ExecutorRef executor = SerialExecutor{});
 
-    /// Trains one SVM with `query` as its positive and every row as a negative, and returns the k
-    /// rows with the highest scores.
+    /// Trains one SVM with the query's positives, its negatives and the rows of its background, and
+    /// returns the k candidates with the highest scores.
     ///
-    /// @param query       n_features() values
-    /// @param scores_out  k values, best first; -infinity where there are fewer than k rows
-    /// @param rows_out    k row numbers; -1 where there are fewer than k rows
+    /// @param workspace   made for as many examples, positive and negative ones
+    /// @param scores_out  k values, best first; -infinity where there are fewer candidates than k
+    /// @param rows_out    k row numbers; -1 where there are fewer candidates than k
     /// @param stop        when to answer with the best found so far instead: the status is then
     ///                    `deadline`. Rows that had not been looked at by then are missing;
     ///                    score_error_bound holds for those that are there.
+    SearchReport search(const Query<T>& query, std::size_t k, const SearchSettings& settings,
+                        Workspace<T>& workspace, T* scores_out, RowNumber* rows_out,
+                        ExecutorRef executor = SerialExecutor{},
+                        const StopCondition& stop = {}) const noexcept;
+
+    /// With one positive, n_features() values, and every row as a negative and a candidate.
     SearchReport search(const T* query, std::size_t k, Workspace<T>& workspace, T* scores_out,
                         RowNumber* rows_out, ExecutorRef executor = SerialExecutor{},
                         const StopCondition& stop = {}) const noexcept {
@@ -80,32 +87,50 @@ class Index {
                                const SearchSettings& settings, Workspace<T>& workspace,
                                T* scores_out, RowNumber* rows_out,
                                ExecutorRef executor = SerialExecutor{},
-                               const StopCondition& stop = {}) const noexcept;
+                               const StopCondition& stop = {}) const noexcept {
+        return search(of(positives), k, settings, workspace, scores_out, rows_out, executor, stop);
+    }
 
-    /// Trains as search_shared does and leaves the weights and dual coefficients in the workspace.
+    /// Trains as search does and leaves the weights and dual coefficients in the workspace.
     /// @param scores_out  n_rows() values: the score of every row
+    SearchReport fit(const Query<T>& query, const SearchSettings& settings, Workspace<T>& workspace,
+                     T* scores_out, ExecutorRef executor = SerialExecutor{}) const noexcept;
+
     SearchReport fit(DenseView<T> positives, const SearchSettings& settings,
                      Workspace<T>& workspace, T* scores_out,
-                     ExecutorRef executor = SerialExecutor{}) const noexcept;
+                     ExecutorRef executor = SerialExecutor{}) const noexcept {
+        return fit(of(positives), settings, workspace, scores_out, executor);
+    }
 
     /// One search per row of `queries`, several at a time: they share the scans of the rows, and
     /// the threads are spread over the rest. Results have the bits of single searches.
     ///
+    /// @param common      what the queries have in common: all but the positive vector
     /// @param workspaces  at least one (without any, nothing is done); as many as are given, up to
-    /// max_batch, are searched at once
+    ///                    max_batch, are searched at once
     /// @param scores_out  k values per query
     /// @param rows_out    k row numbers per query
     /// @param reports     one per query
     /// @param stop        of all searches together; of those that it leaves no time for no row is
     ///                    returned
+    void search_batch(DenseView<T> queries, const Query<T>& common, std::size_t k,
+                      const SearchSettings& settings, Workspace<T>* const* workspaces,
+                      std::size_t n_workspaces, T* scores_out, RowNumber* rows_out,
+                      SearchReport* reports, ExecutorRef executor = SerialExecutor{},
+                      const StopCondition& stop = {}) const noexcept;
+
+    /// With every row as a negative and a candidate.
     void search_batch(DenseView<T> queries, std::size_t k, const SearchSettings& settings,
                       Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                       RowNumber* rows_out, SearchReport* reports,
                       ExecutorRef executor = SerialExecutor{},
-                      const StopCondition& stop = {}) const noexcept;
+                      const StopCondition& stop = {}) const noexcept {
+        search_batch(queries, Query<T>{}, k, settings, workspaces, n_workspaces, scores_out,
+                     rows_out, reports, executor, stop);
+    }
 
     /// The same with the scores of all rows, n_rows() per query, in place of the best.
-    void score_batch(DenseView<T> queries, const SearchSettings& settings,
+    void score_batch(DenseView<T> queries, const Query<T>& common, const SearchSettings& settings,
                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                      SearchReport* reports, ExecutorRef executor = SerialExecutor{}) const noexcept;
 
@@ -120,8 +145,14 @@ class Index {
         return {values, 1, rows_.cols, static_cast<std::ptrdiff_t>(rows_.cols)};
     }
 
+    static Query<T> of(DenseView<T> positives) noexcept {
+        Query<T> query;
+        query.positives = positives;
+        return query;
+    }
+
     template <class Finish>
-    void search_each(DenseView<T> queries, const SearchSettings& settings,
+    void search_each(DenseView<T> queries, const Query<T>& common, const SearchSettings& settings,
                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                      ExecutorRef executor, const StopCondition& stop,
                      Finish&& finish) const noexcept;

@@ -36,14 +36,14 @@ struct BlockSummary {
 };
 
 /// Every buffer that a search needs, allocated once. One search uses a workspace at a time; about
-/// 16 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32 are counted, and at
+/// 18 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32 are counted, and at
 /// most half a megabyte besides. The working set takes as much memory as the rows it copies, of
 /// which there is room for half of all or 16,384, whichever is less; it is touched as it is needed.
 template <Real T>
 class Workspace {
   public:
     /// @param max_ranks     the longest ranking a search may ask for
-    /// @param max_examples the most examples a search may have
+    /// @param max_examples  the most examples a search may have, positive and negative ones
     Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
               std::size_t max_examples = 1);
 
@@ -80,6 +80,13 @@ class Workspace {
     std::vector<double> polish;            ///< the small quadratic of a Newton step
     std::vector<std::size_t> polish_rows;  ///< its coordinates
     std::vector<BlockSummary> summaries;   ///< one per block of rows
+
+    // What a query is made into, where its problem does not borrow from it.
+    std::vector<T> given_examples;  ///< positives first
+    std::vector<std::int8_t> example_labels;
+    std::vector<double> example_costs;
+    std::vector<std::uint8_t> background;  ///< per row
+    std::vector<std::uint8_t> candidates;  ///< per row
 
     // What a search works with.
     std::vector<T> scores;                           ///< per row

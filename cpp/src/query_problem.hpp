@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/query.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/top_k.hpp"
+#include "exemplar_svm/workspace.hpp"
+
+namespace exemplar_svm {
+
+/// The rows that a search may return.
+struct Candidates {
+    const std::uint8_t* mask = nullptr;  ///< not 0 for these; null: all of them
+    std::size_t count = 0;
+
+    bool contain(std::size_t row) const noexcept { return mask == nullptr || mask[row] != 0; }
+
+    /// Offers those among scored rows to a ranking.
+    template <Real T>
+    void offer(const T* scores, std::size_t n_rows, TopK<T>& best) const noexcept {
+        if (mask == nullptr) {
+            offer_block(scores, 0, n_rows, best);
+            return;
+        }
+        for (std::size_t i = 0; i < n_rows; ++i) {
+            if (mask[i] != 0 && scores[i] >= best.threshold()) {
+                best.offer(scores[i], static_cast<RowNumber>(i));
+            }
+        }
+    }
+};
+
+/// Whether a query fits the rows and the workspace, and its examples are finite, those of the rows
+/// aside.
+template <Real T>
+bool is_valid(const Query<T>& query, const DenseView<T>& rows,
+              const Workspace<T>& workspace) noexcept;
+
+/// States who takes part in a valid query's problem, and with which costs. Examples are copied into
+/// the workspace, unless all are vectors of the same weight; masks are, where examples are rows.
+/// Returns the rows that may be returned.
+template <Real T>
+Candidates state_query(const Query<T>& query, const DenseView<T>& rows, const IndexSettings& index,
+                       double C, Workspace<T>& workspace, Problem<T>& problem) noexcept;
+
+}  // namespace exemplar_svm

@@ -1,0 +1,325 @@
+// Queries with negatives, row numbers, weights and masks, by every method.
+
+#include "exemplar_svm/query.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "catch.hpp"
+#include "clustered_data.hpp"
+#include "exemplar_svm/index.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "reference.hpp"
+
+using namespace exemplar_svm;
+using reference::ClusteredData;
+using reference::Random;
+
+namespace {
+
+struct Way {
+    Method method;
+    SketchType sketch = SketchType::none;
+};
+
+/// Owns what a Query borrows, and makes it at random.
+template <Real T>
+struct Request {
+    std::vector<T> positives, negatives;
+    std::vector<RowNumber> positive_rows, negative_rows;
+    std::vector<double> positive_weights, negative_weights;
+    std::vector<std::uint8_t> candidates, background;
+    bool include_positives = false;
+    Duplicates duplicates = Duplicates::negative;
+    std::size_t d;
+
+    Request(ClusteredData<T>& data, std::size_t most_rows, Random& random) : d(data.d) {
+        for (std::size_t j = random.below(3); j > 0; --j) add_vector(data, positives, random);
+        for (std::size_t j = random.below(3); j > 0; --j) add_vector(data, negatives, random);
+        std::vector<RowNumber> rows(data.n);
+        std::iota(rows.begin(), rows.end(), RowNumber{0});
+        for (std::size_t i = 0; i < 2 * most_rows; ++i) {
+            std::swap(rows[i], rows[i + random.below(data.n - i)]);
+        }
+        const std::size_t n_positive_rows = random.below(most_rows + 1);
+        positive_rows.assign(rows.begin(),
+                             rows.begin() + static_cast<std::ptrdiff_t>(n_positive_rows));
+        if (positives.empty() && positive_rows.empty()) add_vector(data, positives, random);
+        const auto first = rows.begin() + static_cast<std::ptrdiff_t>(most_rows);
+        negative_rows.assign(first,
+                             first + static_cast<std::ptrdiff_t>(random.below(most_rows + 1)));
+        if (random.chance(0.5)) weigh(positive_weights, positives, positive_rows, random);
+        if (random.chance(0.5)) weigh(negative_weights, negatives, negative_rows, random);
+        if (random.chance(0.5)) mask(candidates, data.n, random);
+        if (random.chance(0.5)) mask(background, data.n, random);
+        include_positives = random.chance(0.3);
+        if (!positives.empty() && random.chance(0.5)) {  // two rows that equal a positive
+            duplicates = Duplicates::ignore;
+            for (std::size_t i = 0; i < 2; ++i) {
+                std::copy_n(
+                    positives.begin(), d,
+                    data.rows.begin() + static_cast<std::ptrdiff_t>(random.below(data.n) * d));
+            }
+        }
+    }
+
+    void add_vector(const ClusteredData<T>& data, std::vector<T>& vectors, Random& random) const {
+        const std::size_t near = random.below(data.n);
+        for (std::size_t c = 0; c < d; ++c) {
+            vectors.push_back(data.rows[near * d + c] + static_cast<T>(0.02 * random.normal()));
+        }
+    }
+
+    void weigh(std::vector<double>& weights, const std::vector<T>& vectors,
+               const std::vector<RowNumber>& rows, Random& random) const {
+        for (std::size_t j = 0; j < vectors.size() / d + rows.size(); ++j) {
+            weights.push_back(random.uniform(0.2, 3.0));
+        }
+    }
+
+    static void mask(std::vector<std::uint8_t>& mask, std::size_t n, Random& random) {
+        const double part = random.chance(0.5) ? 0.7 : 0.02;
+        for (std::size_t i = 0; i < n; ++i) mask.push_back(random.chance(part) ? 1 : 0);
+    }
+
+    Query<T> query() const {
+        Query<T> query;
+        query.positives = reference::view(positives, d);
+        query.negatives = reference::view(negatives, d);
+        query.positive_rows = positive_rows;
+        query.negative_rows = negative_rows;
+        query.positive_weights = positive_weights;
+        query.negative_weights = negative_weights;
+        query.candidates = candidates.empty() ? nullptr : candidates.data();
+        query.background = background.empty() ? nullptr : background.data();
+        query.include_positives = include_positives;
+        query.duplicates = duplicates;
+        return query;
+    }
+
+    std::size_t n_positives() const { return positives.size() / d + positive_rows.size(); }
+    std::size_t n_examples() const {
+        return n_positives() + negatives.size() / d + negative_rows.size();
+    }
+
+    static bool holds(const std::vector<RowNumber>& rows, std::size_t i) {
+        return std::ranges::find(rows, static_cast<RowNumber>(i)) != rows.end();
+    }
+
+    bool may_be_returned(std::size_t i) const {
+        if (!candidates.empty() && candidates[i] == 0) return false;
+        if (holds(negative_rows, i)) return false;
+        return include_positives || !holds(positive_rows, i);
+    }
+
+    bool is_negative(const ClusteredData<T>& data, std::size_t i) const {
+        if (!background.empty() && background[i] == 0) return false;
+        if (holds(positive_rows, i) || holds(negative_rows, i)) return false;
+        if (duplicates == Duplicates::negative) return true;
+        const auto same = [&](const T* x) {
+            return std::equal(x, x + d, data.rows.begin() + static_cast<std::ptrdiff_t>(i * d));
+        };
+        for (std::size_t j = 0; j < positives.size() / d; ++j) {
+            if (same(positives.data() + j * d)) return false;
+        }
+        for (const RowNumber row : positive_rows) {
+            if (same(data.rows.data() + static_cast<std::size_t>(row) * d)) return false;
+        }
+        return true;
+    }
+};
+
+/// The exact scores, from a problem that is stated here once more, sample by sample.
+template <Real T>
+std::vector<double> exact_scores(const ClusteredData<T>& data, const Request<T>& request,
+                                 const IndexSettings& settings) {
+    const std::size_t n = data.n, d = data.d;
+    Random unused(1);
+    reference::TestData<double> wide(n, d, request.n_examples(), unused);
+    std::copy(data.rows.begin(), data.rows.end(), wide.rows.begin());
+    wide.positives.clear();
+    std::vector<double> weights;
+    const auto add = [&](const std::vector<T>& vectors, const std::vector<RowNumber>& rows,
+                         const std::vector<double>& factors, std::int8_t label) {
+        wide.positives.insert(wide.positives.end(), vectors.begin(), vectors.end());
+        for (const RowNumber row : rows) {
+            const auto first = data.rows.begin() +
+                               static_cast<std::ptrdiff_t>(row) * static_cast<std::ptrdiff_t>(d);
+            wide.positives.insert(wide.positives.end(), first,
+                                  first + static_cast<std::ptrdiff_t>(d));
+        }
+        const std::size_t count = vectors.size() / d + rows.size();
+        wide.example_labels.insert(wide.example_labels.end(), count, label);
+        for (std::size_t j = 0; j < count; ++j) {
+            weights.push_back(factors.empty() ? 1.0 : factors[j]);
+        }
+    };
+    add(request.positives, request.positive_rows, request.positive_weights, 1);
+    add(request.negatives, request.negative_rows, request.negative_weights, -1);
+
+    std::size_t n_negatives = request.n_examples() - request.n_positives();
+    for (std::size_t i = 0; i < n; ++i) {
+        wide.background.push_back(request.is_negative(data, i) ? 1 : 0);
+        n_negatives += wide.background.back();
+    }
+    const double C = settings.search.C;
+    const auto N = static_cast<double>(n_negatives + request.n_positives());
+    const double positive_cost = C * N / (2.0 * static_cast<double>(request.n_positives()));
+    for (const double weight : weights) wide.example_costs.push_back(positive_cost * weight);
+    if (settings.center) wide.center();
+    Problem<double> problem = wide.problem();
+    problem.cost = C * N / (2.0 * static_cast<double>(std::max<std::size_t>(n_negatives, 1)));
+    problem.loss = settings.loss;
+    problem.prior = settings.search.prior;
+    problem.intercept_scaling = settings.intercept_scaling;
+    SolverSettings solver;
+    solver.tol = 1e-10;
+    solver.max_epochs = 20000;
+    Workspace<double> workspace(n, d, 1, request.n_examples());
+    std::vector<double> scores(n);
+    const SolveReport report = solve(problem, solver, SerialExecutor{}, workspace, scores.data());
+    REQUIRE(report.violation < 1e-8);
+    return scores;
+}
+
+template <Real T>
+void check(const ClusteredData<T>& data, const Request<T>& request, const IndexSettings& settings) {
+    const Index<T> index(data.view(), settings);
+    const std::size_t k = 30;
+    Workspace<T> workspace(index, k, request.n_examples());
+    std::vector<T> scores(k);
+    std::vector<RowNumber> rows(k);
+    const SearchReport report =
+        index.search(request.query(), k, settings.search, workspace, scores.data(), rows.data());
+    // Many examples, linearly dependent, may exhaust the arithmetic of float before tol.
+    CHECK((report.status == SearchStatus::converged ||
+           report.status == SearchStatus::precision_limit));
+    const std::vector<double> exact = exact_scores(data, request, settings);
+    std::vector<std::size_t> ranking;
+    for (std::size_t i = 0; i < data.n; ++i) {
+        if (request.may_be_returned(i)) ranking.push_back(i);
+    }
+    std::ranges::stable_sort(ranking,
+                             [&](std::size_t a, std::size_t b) { return exact[a] > exact[b]; });
+    const double bound = report.score_error_bound + 1e-6;
+    CHECK(bound < 1e-2);
+    CHECK(report.certified_k <= ranking.size());
+    for (std::size_t r = 0; r < k; ++r) {
+        CAPTURE(r, rows[r], scores[r]);
+        if (r >= ranking.size()) {
+            REQUIRE(rows[r] == -1);
+            REQUIRE(scores[r] == -std::numeric_limits<T>::infinity());
+            continue;
+        }
+        REQUIRE(rows[r] >= 0);
+        const auto row = static_cast<std::size_t>(rows[r]);
+        REQUIRE(request.may_be_returned(row));
+        REQUIRE(std::abs(static_cast<double>(scores[r]) - exact[row]) <= bound);
+        // Whatever is in this place scores as much as what should be, up to the bound.
+        REQUIRE(std::abs(exact[row] - exact[ranking[r]]) <= 2.0 * bound);
+        if (r < report.certified_k) REQUIRE(exact[row] == exact[ranking[r]]);
+    }
+
+    std::vector<T> all(data.n);
+    const SearchReport fitted = index.fit(request.query(), settings.search, workspace, all.data());
+    for (std::size_t i = 0; i < data.n; ++i) {
+        REQUIRE(std::abs(static_cast<double>(all[i]) - exact[i]) <=
+                fitted.score_error_bound + 1e-6);
+    }
+}
+
+const auto every_way = {Way{Method::full}, Way{Method::working_set},
+                        Way{Method::working_set, SketchType::int8}, Way{Method::gram}};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every method answers queries of every kind", "", float, double) {
+    const bool center = GENERATE(false, true);
+    const double prior = GENERATE(0.0, 0.7);
+    const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
+    const std::size_t n = GENERATE(as<std::size_t>{}, 60, 1500);
+    Random random(31);
+    for (int round = 0; round < 6; ++round) {
+        ClusteredData<TestType> data(n, 20, 1, random);
+        const Request<TestType> request(data, round == 5 ? 20 : 2,
+                                        random);  // 20: not all are eliminated
+        for (const Way& way : every_way) {
+            IndexSettings settings;
+            settings.method = way.method;
+            settings.sketch = way.sketch;
+            settings.center = center;
+            settings.loss = loss;
+            settings.search.prior = prior;
+            CAPTURE(static_cast<int>(way.method), static_cast<int>(way.sketch), center, prior,
+                    static_cast<int>(loss), n, round);
+            check(data, request, settings);
+        }
+    }
+}
+
+TEST_CASE("a background without rows leaves the examples alone") {
+    Random random(32);
+    const ClusteredData<double> data(2000, 16, 2, random);
+    const std::vector<std::uint8_t> nobody(data.n, 0);
+    for (const Way& way : every_way) {
+        IndexSettings settings;
+        settings.method = way.method;
+        settings.sketch = way.sketch;
+        const Index<double> index(data.view(), settings);
+        Workspace<double> workspace(index, 5, 2);
+        std::vector<double> scores(5);
+        std::vector<RowNumber> rows(5);
+        Query<double> query;
+        query.positives = {data.positives.data(), 1, data.d, 16};
+        query.background = nobody.data();
+        const auto report =
+            index.search(query, 5, settings.search, workspace, scores.data(), rows.data());
+        CHECK(report.status == SearchStatus::converged);
+        CHECK(report.n_support == 0);
+        CHECK(rows[0] >= 0);
+
+        query.candidates = nobody.data();
+        index.search(query, 5, settings.search, workspace, scores.data(), rows.data());
+        CHECK(rows == std::vector<RowNumber>(5, -1));
+    }
+}
+
+TEST_CASE("a query that does not fit is invalid input") {
+    Random random(33);
+    const ClusteredData<float> data(50, 4, 2, random);
+    const Index<float> index(data.view());
+    Workspace<float> workspace(index, 3, 4);
+    const auto is_refused = [&](auto&& spoil) {
+        Query<float> query;
+        query.positives = reference::view(data.positives, 4);
+        spoil(query);
+        float scores[3];
+        RowNumber rows[3];
+        const auto report =
+            index.search(query, 3, index.settings().search, workspace, scores, rows);
+        return report.status == SearchStatus::invalid_input && rows[0] == -1;
+    };
+    CHECK_FALSE(is_refused([](Query<float>&) {}));
+    const RowNumber minus[] = {-1}, behind[] = {50}, good[] = {49}, three[] = {1, 2, 3};
+    CHECK_FALSE(is_refused([&](Query<float>& q) { q.positive_rows = good; }));
+    CHECK(is_refused([&](Query<float>& q) { q.positive_rows = minus; }));
+    CHECK(is_refused([&](Query<float>& q) { q.negative_rows = behind; }));
+    CHECK(is_refused([&](Query<float>& q) { q.negative_rows = three; }));  // too many examples
+    CHECK(is_refused([&](Query<float>& q) { q.positive_rows = q.negative_rows = good; }));
+    CHECK(is_refused([&](Query<float>& q) {
+        q.positives.rows = 0;
+        q.negative_rows = good;
+    }));
+    const double zero[] = {1.0, 0.0}, one[] = {1.0}, infinite[] = {reference::infinity, 1.0};
+    CHECK(is_refused([&](Query<float>& q) { q.positive_weights = zero; }));
+    CHECK(is_refused([&](Query<float>& q) { q.positive_weights = one; }));
+    CHECK(is_refused([&](Query<float>& q) { q.positive_weights = infinite; }));
+    const float nan[] = {0.0f, 1.0f, std::numeric_limits<float>::quiet_NaN(), 0.0f};
+    CHECK(is_refused([&](Query<float>& q) { q.negatives = {nan, 1, 4, 4}; }));
+    CHECK(is_refused([&](Query<float>& q) { q.negatives = {nan, 1, 3, 3}; }));
+}
