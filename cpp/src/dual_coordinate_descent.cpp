@@ -450,14 +450,14 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     double before[ExampleBlock::capacity], gradients[ExampleBlock::capacity];
     for (std::size_t j = 0; j < block_.count(); ++j) {
         before[j] = block_.dual(j);
-        gradients[j] = kernels_.dot_wide(wide, examples_.row(j), d) +
-                       example_label(j) * sum * bias_square_ - 1.0 + block_.diagonal(j) * before[j];
+        gradients[j] = example_product(problem_, j, wide) + example_label(j) * sum * bias_square_ -
+                       1.0 + block_.diagonal(j) * before[j];
     }
     block_.optimise(gradients);
     block_.fold();
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.dual(j) - before[j];
-        kernels_.axpy_wide(change, examples_.row(j), wide, d);
+        if (change != 0.0) add_example(problem_, j, change, wide);
         sum += example_label(j) * change;
     }
 
@@ -508,7 +508,7 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
     }
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double a = example_dual(j);
-        kernels_.axpy_wide(a, examples_.row(j), wide, d);
+        if (a != 0.0) add_example(problem_, j, a, wide);
         sum += example_label(j) * a;
     }
     return sum;
@@ -526,7 +526,7 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
         double w = static_cast<double>(workspace_.coef[c]);
         if (refining_) w += workspace_.wide_coef[c];
         weights.coef[c] = static_cast<T>(w);
-        w = static_cast<double>(weights.coef[c]);
+        workspace_.wide_coef[c] = w = static_cast<double>(weights.coef[c]);
         square += w * w;
         from_prior += (w - workspace_.prior_coef[c]) * (w - workspace_.prior_coef[c]);
         if (problem_.mean != nullptr) mean_score += w * problem_.mean[c];
@@ -548,11 +548,8 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
         report.primal += loss_term(problem_.loss, cost(i), slack);
     }
     for (std::size_t j = 0; j < n_examples(); ++j) {
-        const T* const x = examples_.row(j);
-        double score = example_label(j) * intercept_;
-        for (std::size_t c = 0; c < d; ++c) {
-            score += static_cast<double>(weights.coef[c]) * static_cast<double>(x[c]);
-        }
+        const double score = example_label(j) * intercept_ +
+                             example_product(problem_, j, workspace_.wide_coef.data());
         report.primal += loss_term(problem_.loss, example_cost(j), 1.0 - score);
     }
     // Sums in double precision lose far less than this part of the objective.
@@ -692,9 +689,13 @@ bool DualCoordinateDescent<T>::polish() noexcept {
 template <Real T>
 double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
     const bool is_row = sample < n_rows();
-    const T* x = is_row ? problem_.rows.row(sample) : examples_.row(sample - n_rows());
     double* const wide = workspace_.wide_row.data();
-    std::copy_n(x, n_features(), wide);
+    if (is_row) {
+        std::copy_n(problem_.rows.row(sample), n_features(), wide);
+    } else {
+        std::fill_n(wide, n_features(), 0.0);
+        add_example(problem_, sample - n_rows(), 1.0, wide);
+    }
     if (problem_.mean == nullptr) return 0.0;
     double mean_product = 0.0;
     for (std::size_t c = 0; c < n_features(); ++c) {
@@ -761,9 +762,8 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double dual = example_dual(j);
         const Penalty bounds = penalty(problem_.loss, example_cost(j));
-        const double slack =
-            1.0 - example_label(j) * intercept_ -
-            kernels_.dot_wide(workspace_.wide_coef.data(), examples_.row(j), n_features());
+        const double slack = 1.0 - example_label(j) * intercept_ -
+                             example_product(problem_, j, workspace_.wide_coef.data());
         const double gradient = bounds.diagonal * dual - slack;
         total.violation =
             std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));

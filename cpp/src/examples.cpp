@@ -41,13 +41,12 @@ DenseView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace
         const Penalty bounds = penalty(problem.loss, example_cost(problem, j));
         diagonal[j] = bounds.diagonal;
         upper[j] = bounds.upper;
+        std::ranges::fill(workspace.wide_row, 0.0);
+        add_example(problem, j, 1.0, workspace.wide_row.data());
         for (std::size_t l = 0; l <= j; ++l) {
-            double product = example_label(problem, j) * example_label(problem, l) * bias_square;
-            for (std::size_t c = 0; c < d; ++c) {
-                product += static_cast<double>(examples.row(j)[c]) *
-                           static_cast<double>(examples.row(l)[c]);
-            }
-            gram[j * p + l] = gram[l * p + j] = product;
+            const double bias = example_label(problem, j) * example_label(problem, l) * bias_square;
+            gram[j * p + l] = gram[l * p + j] =
+                bias + example_product(problem, l, workspace.wide_row.data());
         }
     }
     block.reset(p, gram, diagonal, upper);

@@ -28,6 +28,30 @@ double share_in_mean(const Problem<T>& problem, std::size_t j) noexcept {
     return example_label(problem, j) > 0.0 ? example_cost(problem, j) / sum : 0.0;
 }
 
+/// y_j w . (x_j - mean) in double precision: what the workspace holds of a centred example has been
+/// rounded to T, which serves to approach the optimum but not to prove it.
+template <Real T>
+double example_product(const Problem<T>& problem, std::size_t j, const double* w) noexcept {
+    const T* const x = problem.examples.row(j);
+    double product = 0.0;
+    for (std::size_t c = 0; c < problem.examples.cols; ++c) {
+        const double mean = problem.mean == nullptr ? 0.0 : problem.mean[c];
+        product += w[c] * (static_cast<double>(x[c]) - mean);
+    }
+    return example_label(problem, j) * product;
+}
+
+/// w += step y_j (x_j - mean), likewise.
+template <Real T>
+void add_example(const Problem<T>& problem, std::size_t j, double step, double* w) noexcept {
+    const T* const x = problem.examples.row(j);
+    const double signed_step = example_label(problem, j) * step;
+    for (std::size_t c = 0; c < problem.examples.cols; ++c) {
+        const double mean = problem.mean == nullptr ? 0.0 : problem.mean[c];
+        w[c] += signed_step * (static_cast<double>(x[c]) - mean);
+    }
+}
+
 /// Begins a solve: brings the examples, less the mean and times their label, the prior's weights,
 /// and the initial dual coefficients of the examples into the workspace, and puts examples that are
 /// few enough into its block. Returns a view of the examples there.

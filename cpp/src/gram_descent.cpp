@@ -243,9 +243,7 @@ void GramDescent<T>::refresh() noexcept {
 
     double gradients[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
-        const T* const example = workspace_.examples.data() + j * problem_.rows.cols;
-        example_scores[j] +=
-            kernels_.dot_wide(workspace_.prior_coef.data(), example, problem_.rows.cols);
+        example_scores[j] += example_product(problem_, j, workspace_.prior_coef.data());
         example_scores[j] -= dual_sum_ * bias_[j];
         example_scores_[j] = example_scores[j];
         gradients[j] = example_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);

@@ -165,6 +165,22 @@ def test_every_method_is_right_about_what_it_has_proven(data, loss, C, center, m
             assert np.abs(lost).max(initial=0.0) < 1e-6
 
 
+def test_bounds_hold_for_centred_float32_positives():
+    # Negatives that equal the positive: dual coefficients of 50, times a positive that was rounded
+    # when the mean was subtracted, moved the scores by more than was claimed.
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        rows = rng.standard_normal((10, 6)).astype(np.float32)
+        rows[8:] = rows[0]
+        options = {"C": 10.0, "center": True}
+        exact, _ = exact_scores(rows.astype(float), rows[:1].astype(float), **options)
+        for method in METHODS:
+            index = esvm.ExemplarIndex(rows, **method, **options)
+            result = index.search_shared(rows[:1], k=10)
+            error = np.abs(result.scores - exact[result.indices]).max()
+            assert error <= result.report.score_error_bound + 1e-7
+
+
 @given(rows_and_positives(), LOSSES, COSTS)
 def test_float32_rows_rank_as_float64_rows_do(data, loss, C):
     rows, positives = (x.astype(np.float32) for x in data)
