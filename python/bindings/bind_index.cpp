@@ -8,6 +8,8 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -124,6 +126,61 @@ SearchSettings search_settings(double C, double prior, double tol, std::uint32_t
     return settings;
 }
 
+/// What a Query borrows, as numpy arrays: vectors have the dtype of the rows, masks a byte per row.
+struct QueryArrays {
+    py::array positives, negatives;
+    py::array_t<RowNumber> positive_rows, negative_rows;
+    py::array_t<double> positive_weights, negative_weights;  // empty: one
+    std::optional<py::array_t<std::uint8_t>> candidates, background;
+    bool include_positives;
+    bool ignore_duplicates;
+
+    /// @throws if the arrays are not those of an index like this one
+    template <Real T>
+    Query<T> view(const Index<T>& index) const {
+        Query<T> query;
+        query.positives = vectors(index, positives, "positives");
+        query.negatives = vectors(index, negatives, "negatives");
+        query.positive_rows = span(positive_rows);
+        query.negative_rows = span(negative_rows);
+        query.positive_weights = span(positive_weights);
+        query.negative_weights = span(negative_weights);
+        query.candidates = mask(index, candidates);
+        query.background = mask(index, background);
+        query.include_positives = include_positives;
+        query.duplicates = ignore_duplicates ? Duplicates::ignore : Duplicates::negative;
+        return query;
+    }
+
+    template <Real T>
+    static DenseView<T> vectors(const Index<T>& index, const py::array& array, const char* name) {
+        const auto view = as_dense_view<T>(array, name);
+        if (view.cols != index.n_features()) {
+            throw py::value_error(std::string(name) +
+                                  " has another number of features than the index");
+        }
+        return view;
+    }
+
+  private:
+    template <class Element>
+    static std::span<const Element> span(const py::array_t<Element>& array) {
+        if (array.ndim() != 1 || (array.size() > 1 && array.strides(0) != array.itemsize())) {
+            throw py::value_error("a list of examples is not a contiguous array");
+        }
+        return {array.data(), static_cast<std::size_t>(array.size())};
+    }
+
+    template <Real T>
+    static const std::uint8_t* mask(const Index<T>& index,
+                                    const std::optional<py::array_t<std::uint8_t>>& array) {
+        if (!array) return nullptr;
+        const auto values = span(*array);
+        if (values.size() != index.n_rows()) throw py::value_error("a mask is not one of the rows");
+        return values.data();
+    }
+};
+
 /// exemplar_svm.Index<float> or <double> over the memory of a numpy array, which it keeps alive.
 class PyIndex {
   public:
@@ -171,28 +228,28 @@ class PyIndex {
             index_);
     }
 
-    /// One SVM per query row.
+    /// One SVM per query row. @param common  what the queries have in common, if anything
     py::tuple search(const py::array& queries, std::size_t k, const SearchSettings& settings,
-                     int n_threads, double timeout) const {
-        return each_query(queries, settings, n_threads, stop_after(timeout), k);
+                     int n_threads, double timeout, const QueryArrays* common) const {
+        return each_query(queries, common, settings, n_threads, stop_after(timeout), k);
     }
 
-    /// One SVM for all positives.
-    py::tuple search_shared(const py::array& positives, std::size_t k,
-                            const SearchSettings& settings, int n_threads, double timeout) const {
+    /// One SVM for all examples.
+    py::tuple search_shared(const QueryArrays& asked, std::size_t k, const SearchSettings& settings,
+                            int n_threads, double timeout) const {
         const StopCondition stop = stop_after(timeout);
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
-                const auto view = positives_view<T>(held->index, positives);
+                const Query<T> query = asked.view(held->index);
                 py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 Reports reports(1);
-                auto workspace = held->workspaces.take(held->index, k, view.rows);
+                auto workspace = held->workspaces.take(held->index, k, n_examples(query));
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    reports[0] = held->index.search_shared(view, k, settings, *workspace,
-                                                           scores_out, rows_out, executor, stop);
+                    reports[0] = held->index.search(query, k, settings, *workspace, scores_out,
+                                                    rows_out, executor, stop);
                 });
                 held->workspaces.give_back(std::move(workspace));
                 return py::make_tuple(scores, rows, std::move(reports));
@@ -202,19 +259,19 @@ class PyIndex {
 
     /// The score of every row, for one SVM per query row.
     py::tuple decision_function(const py::array& queries, const SearchSettings& settings,
-                                int n_threads) const {
-        return each_query(queries, settings, n_threads, StopCondition{}, std::nullopt);
+                                int n_threads, const QueryArrays* common) const {
+        return each_query(queries, common, settings, n_threads, StopCondition{}, std::nullopt);
     }
 
-    /// One SVM for all positives: coef, intercept, dual coefficients of rows and positives, report.
-    py::tuple fit(const py::array& positives, const SearchSettings& settings, int n_threads) const {
+    /// One SVM for all examples: coef, intercept, dual coefficients of rows and examples, report.
+    py::tuple fit(const QueryArrays& asked, const SearchSettings& settings, int n_threads) const {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
-                const auto view = positives_view<T>(held->index, positives);
-                auto workspace = held->workspaces.take(held->index, 0, view.rows);
+                const Query<T> query = asked.view(held->index);
+                auto workspace = held->workspaces.take(held->index, 0, n_examples(query));
                 Reports reports(1);
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    reports[0] = held->index.fit(view, settings, *workspace,
+                    reports[0] = held->index.fit(query, settings, *workspace,
                                                  workspace->scores.data(), executor);
                 });
                 const auto copy = [](const auto& values, std::size_t size) {
@@ -224,7 +281,7 @@ class PyIndex {
                 auto result = py::make_tuple(
                     copy(workspace->weights.coef, workspace->weights.coef.size()),
                     workspace->weights.intercept, copy(workspace->dual, workspace->dual.size()),
-                    copy(workspace->example_dual, view.rows), std::move(reports));
+                    copy(workspace->example_dual, n_examples(query)), std::move(reports));
                 held->workspaces.give_back(std::move(workspace));
                 return result;
             },
@@ -233,21 +290,20 @@ class PyIndex {
 
   private:
     template <Real T>
-    static DenseView<T> positives_view(const Index<T>& index, const py::array& array) {
-        const auto view = as_dense_view<T>(array, "queries");
-        if (view.cols != index.n_features()) {
-            throw py::value_error("queries has another number of features than the index");
-        }
-        return view;
+    static std::size_t n_examples(const Query<T>& query) noexcept {
+        return query.n_positives() + query.n_negatives();
     }
 
     /// The best k rows per query, or every row's score where no k is given.
-    py::tuple each_query(const py::array& queries, const SearchSettings& settings, int n_threads,
-                         const StopCondition& stop, std::optional<std::size_t> k) const {
+    py::tuple each_query(const py::array& queries, const QueryArrays* asked,
+                         const SearchSettings& settings, int n_threads, const StopCondition& stop,
+                         std::optional<std::size_t> k) const {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Index<T>& index = held->index;
-                const auto view = positives_view<T>(index, queries);
+                const auto view = QueryArrays::vectors(index, queries, "queries");
+                Query<T> common;
+                if (asked != nullptr) common = asked->view(index);
                 const auto m = static_cast<py::ssize_t>(view.rows);
                 const std::size_t width = k ? *k : index.n_rows();
                 py::array_t<T> scores({m, static_cast<py::ssize_t>(width)});
@@ -262,16 +318,18 @@ class PyIndex {
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    if (view.rows == 1 && k) {  // the threads have one search to themselves
-                        reports[0] = index.search_shared(view, *k, settings, *borrowed[0],
-                                                         scores_out, rows_out, executor, stop);
-                    } else if (view.rows == 1) {
-                        reports[0] = index.fit(view, settings, *borrowed[0], scores_out, executor);
+                    if (view.rows == 1) {  // the threads have one search to themselves
+                        common.positives = view;
+                        reports[0] =
+                            k ? index.search(common, *k, settings, *borrowed[0], scores_out,
+                                             rows_out, executor, stop)
+                              : index.fit(common, settings, *borrowed[0], scores_out, executor);
                     } else if (k) {
-                        index.search_batch(view, *k, settings, borrowed.data(), borrowed.size(),
-                                           scores_out, rows_out, reports.data(), executor, stop);
+                        index.search_batch(view, common, *k, settings, borrowed.data(),
+                                           borrowed.size(), scores_out, rows_out, reports.data(),
+                                           executor, stop);
                     } else {
-                        index.score_batch(view, {}, settings, borrowed.data(), borrowed.size(),
+                        index.score_batch(view, common, settings, borrowed.data(), borrowed.size(),
                                           scores_out, reports.data(), executor);
                     }
                 });
@@ -313,6 +371,24 @@ void bind_index(py::module_& module) {
 
     py::class_<Reports>(module, "Reports").def("arrays", &Reports::arrays);
 
+    using Mask = std::optional<py::array_t<std::uint8_t>>;
+    py::class_<QueryArrays>(module, "Query")
+        .def(py::init([](py::array positives, py::array_t<RowNumber> positive_rows,
+                         py::array_t<double> positive_weights, py::array negatives,
+                         py::array_t<RowNumber> negative_rows, py::array_t<double> negative_weights,
+                         Mask candidates, Mask background, bool include_positives,
+                         bool ignore_duplicates) {
+                 return QueryArrays{std::move(positives),        std::move(negatives),
+                                    std::move(positive_rows),    std::move(negative_rows),
+                                    std::move(positive_weights), std::move(negative_weights),
+                                    std::move(candidates),       std::move(background),
+                                    include_positives,           ignore_duplicates};
+             }),
+             py::kw_only(), py::arg("positives"), py::arg("positive_rows"),
+             py::arg("positive_weights"), py::arg("negatives"), py::arg("negative_rows"),
+             py::arg("negative_weights"), py::arg("candidates"), py::arg("background"),
+             py::arg("include_positives"), py::arg("ignore_duplicates"));
+
     py::class_<PyIndex>(module, "Index")
         .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
                       Method, SketchType, int>(),
@@ -322,12 +398,12 @@ void bind_index(py::module_& module) {
         .def("memory_usage", &PyIndex::memory_usage)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
-             py::arg("n_threads"), py::arg("timeout"))
-        .def("search_shared", &PyIndex::search_shared, py::arg("positives"), py::arg("k"),
+             py::arg("n_threads"), py::arg("timeout"), py::arg("common"))
+        .def("search_shared", &PyIndex::search_shared, py::arg("query"), py::arg("k"),
              py::arg("settings"), py::arg("n_threads"), py::arg("timeout"))
         .def("decision_function", &PyIndex::decision_function, py::arg("queries"),
-             py::arg("settings"), py::arg("n_threads"))
-        .def("fit", &PyIndex::fit, py::arg("positives"), py::arg("settings"), py::arg("n_threads"));
+             py::arg("settings"), py::arg("n_threads"), py::arg("common"))
+        .def("fit", &PyIndex::fit, py::arg("query"), py::arg("settings"), py::arg("n_threads"));
 }
 
 }  // namespace exemplar_svm::python

@@ -43,6 +43,22 @@ class SearchSettings:
         self, *, C: float, prior: float, tol: float, max_iter: int, certify: int = 0
     ) -> None: ...
 
+class Query:
+    def __init__(
+        self,
+        *,
+        positives: NDArray[Any],
+        positive_rows: NDArray[np.int64],
+        positive_weights: NDArray[np.float64],
+        negatives: NDArray[Any],
+        negative_rows: NDArray[np.int64],
+        negative_weights: NDArray[np.float64],
+        candidates: NDArray[np.uint8] | None,
+        background: NDArray[np.uint8] | None,
+        include_positives: bool,
+        ignore_duplicates: bool,
+    ) -> None: ...
+
 class Index:
     def __init__(
         self,
@@ -66,20 +82,25 @@ class Index:
         settings: SearchSettings,
         n_threads: int,
         timeout: float,
+        common: Query | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
     def search_shared(
         self,
-        positives: NDArray[Any],
+        query: Query,
         k: int,
         settings: SearchSettings,
         n_threads: int,
         timeout: float,
     ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
     def decision_function(
-        self, queries: NDArray[Any], settings: SearchSettings, n_threads: int
+        self,
+        queries: NDArray[Any],
+        settings: SearchSettings,
+        n_threads: int,
+        common: Query | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
     def fit(
-        self, positives: NDArray[Any], settings: SearchSettings, n_threads: int
+        self, query: Query, settings: SearchSettings, n_threads: int
     ) -> tuple[NDArray[Any], float, NDArray[np.float64], NDArray[np.float64], Reports]: ...
 
 def all_norms_finite(vectors: NDArray[Any]) -> bool: ...

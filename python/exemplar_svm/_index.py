@@ -9,8 +9,18 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _core
+from ._examples import ExampleSet, as_mask, read_examples
 from ._result import BatchReport, ExemplarModel, SearchResult
-from ._typing import ClassWeightLike, FloatArray, LossName, MethodName, Rows
+from ._typing import (
+    ClassWeightLike,
+    DuplicatesName,
+    Examples,
+    FloatArray,
+    LossName,
+    MethodName,
+    Rows,
+    RowsChosen,
+)
 from ._validation import (
     as_rows,
     as_vectors,
@@ -18,8 +28,6 @@ from ._validation import (
     nonnegative_number,
     positive_integer,
     positive_number,
-    refuse_row_numbers,
-    refuse_unsupported,
     thread_count,
 )
 
@@ -201,8 +209,9 @@ class ExemplarIndex:
         max_iter: int | None = None,
         certify: int | None = None,
         n_threads: int | None = None,
-        candidates: None = None,
-        background: None = None,
+        candidates: RowsChosen | None = None,
+        background: RowsChosen | None = None,
+        duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
     ) -> SearchResult:
         """Train one exemplar SVM per query and return its k best rows.
@@ -221,8 +230,13 @@ class ExemplarIndex:
         timeout : float, optional
             Seconds after which to return the best found so far, with the status ``"deadline"``;
             of all queries together. Rows that had not been looked at by then are missing.
-        candidates, background : None
-            Reserved: not supported in this version.
+        candidates : array-like, shape (n,) of bool, or row numbers; optional
+            The rows that may be returned. Default: all.
+        background : array-like, shape (n,) of bool, or row numbers; optional
+            The rows that are negatives. Default: all.
+        duplicates : {"negative", "ignore"}, default "negative"
+            Whether rows that equal the query, element by element, are negatives like any other.
+            They may be returned in either case.
 
         Returns
         -------
@@ -236,28 +250,36 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = _seconds(timeout)
-        refuse_unsupported(candidates=candidates, background=background)
         settings = self._settings(C, prior, tol, max_iter, certify)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
-        found = self._core.search(vectors, k, settings, threads, budget)
+        common = None
+        if candidates is not None or background is not None or duplicates != "negative":
+            common = self._query(
+                candidates=candidates, background=background, duplicates=duplicates
+            )
+        found = self._core.search(vectors, k, settings, threads, budget, common)
         return SearchResult.from_core(found, single)
 
     def search_shared(
         self,
-        positives: Rows,
+        positives: Examples,
         k: int = 10,
-        negatives: None = None,
+        negatives: Examples | None = None,
         *,
+        positive_weights: Any = None,
+        negative_weight: Any = None,
+        include_positives: bool = False,
         C: float | None = None,
         prior: float | None = None,
         tol: float | None = None,
         max_iter: int | None = None,
         certify: int | None = None,
         n_threads: int | None = None,
-        candidates: None = None,
-        background: None = None,
+        candidates: RowsChosen | None = None,
+        background: RowsChosen | None = None,
+        duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
     ) -> SearchResult:
         """Train ONE SVM with all positives together and return its k best rows.
@@ -266,13 +288,32 @@ class ExemplarIndex:
 
         Parameters
         ----------
-        positives : array-like, shape (p, d) or (d,)
-            Example vectors. Up to 32 of them are eliminated by the solver, and then cost little.
+        positives : vector, vectors, row numbers, or a list of vectors and row numbers
+            What to look for. Integers are row numbers of the index: ``17``, ``[17, 42]``,
+            ``[17, vector, 42]``; everything else is a vector of d features, or several. Rows given
+            by number are negatives no more, and are not returned unless ``include_positives``.
+            Up to 32 examples, positive and negative ones, are eliminated by the solver, and then
+            cost little.
         k : int, default 10
+        negatives : the same, optional
+            What not to look for. Rows given by number stay in the background with the weight of a
+            negative example, and are not returned.
+        positive_weights : number or array-like, shape (p,), optional
+            Factors on the cost of the positives, in their order. Default: 1.
+        negative_weight : number or array-like, one per negative example, optional
+            Factor on the cost of ``negatives``, relative to that of a positive. Default: 1, that
+            is, one negative example weighs as much as one positive.
+        include_positives : bool, default False
+            Return rows that are positives, too.
+        candidates : array-like, shape (n,) of bool, or row numbers; optional
+            The rows that may be returned. Default: all.
+        background : array-like, shape (n,) of bool, or row numbers; optional
+            The rows that are negatives. Default: all.
+        duplicates : {"negative", "ignore"}, default "negative"
+            Whether rows that equal a positive, element by element, are negatives like any other.
+            They may be returned in either case.
         timeout : float, optional
             Seconds after which to return the best found so far, with the status ``"deadline"``.
-        negatives, candidates, background : None
-            Reserved: not supported in this version, and neither are row numbers as positives.
         certify : int, optional
             Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
             before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
@@ -290,12 +331,18 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = _seconds(timeout)
-        refuse_unsupported(negatives=negatives, candidates=candidates, background=background)
         settings = self._settings(C, prior, tol, max_iter, certify)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
-        vectors = self._positives(positives)
-        found = self._core.search_shared(vectors, k, settings, threads, budget)
+        query = self._query(
+            self._positives(positives, positive_weights),
+            self._negatives(negatives, negative_weight),
+            candidates=candidates,
+            background=background,
+            include_positives=bool(include_positives),
+            duplicates=duplicates,
+        )
+        found = self._core.search_shared(query, k, settings, threads, budget)
         return SearchResult.from_core(found, single=True)
 
     def decision_function(
@@ -307,12 +354,16 @@ class ExemplarIndex:
         tol: float | None = None,
         max_iter: int | None = None,
         n_threads: int | None = None,
+        background: RowsChosen | None = None,
+        duplicates: DuplicatesName = "negative",
     ) -> FloatArray:
         """Train one exemplar SVM per query and score every row with it.
 
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
+        background, duplicates : optional
+            Which rows are negatives, as for `search`.
         C, prior, tol, max_iter, n_threads : optional
             Override the index's for this call.
 
@@ -328,7 +379,8 @@ class ExemplarIndex:
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
-        scores, _, reports = self._core.decision_function(vectors, settings, threads)
+        common = self._query(background=background, duplicates=duplicates)
+        scores, _, reports = self._core.decision_function(vectors, settings, threads, common)
         unfinished = int(np.sum(BatchReport.from_core(reports).status == "epoch_limit"))
         if unfinished:
             warnings.warn(
@@ -341,22 +393,25 @@ class ExemplarIndex:
 
     def fit(
         self,
-        positives: Rows,
-        negatives: None = None,
+        positives: Examples,
+        negatives: Examples | None = None,
         *,
+        positive_weights: Any = None,
+        negative_weight: Any = None,
         C: float | None = None,
         prior: float | None = None,
         tol: float | None = None,
         max_iter: int | None = None,
         n_threads: int | None = None,
+        background: RowsChosen | None = None,
+        duplicates: DuplicatesName = "negative",
     ) -> ExemplarModel:
         """Train one SVM with all positives together and return it.
 
         Parameters
         ----------
-        positives : array-like, shape (p, d) or (d,)
-        negatives : None
-            Reserved: not supported in this version.
+        positives, negatives, positive_weights, negative_weight, background, duplicates
+            As for `search_shared`.
         C, prior, tol, max_iter, n_threads : optional
             Override the index's for this call.
 
@@ -365,11 +420,12 @@ class ExemplarIndex:
         ExemplarModel
             Weights, support rows and certificate. Owns its arrays.
         """
-        refuse_unsupported(negatives=negatives)
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
-        vectors = self._positives(positives)
-        coef, intercept, dual, positive_dual, reports = self._core.fit(vectors, settings, threads)
+        p = self._positives(positives, positive_weights)
+        q = self._negatives(negatives, negative_weight)
+        query = self._query(p, q, background=background, duplicates=duplicates)
+        coef, intercept, dual, example_dual, reports = self._core.fit(query, settings, threads)
         report = BatchReport.from_core(reports)[0]
         support = np.flatnonzero(dual).astype(np.int64)
         return ExemplarModel(
@@ -377,7 +433,8 @@ class ExemplarIndex:
             intercept_=intercept,
             support_=support,
             dual_coef_=-dual[support],
-            positive_dual_coef_=positive_dual,
+            positive_dual_coef_=example_dual[: len(p)][p.places],
+            negative_dual_coef_=-example_dual[len(p) :][q.places],
             duality_gap_=report.duality_gap,
             n_iter_=report.epochs,
             report_=report,
@@ -419,12 +476,49 @@ class ExemplarIndex:
     def _vectors(self, value: Rows, name: str) -> tuple[FloatArray, bool]:
         return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows")
 
-    def _positives(self, positives: Rows) -> FloatArray:
-        refuse_row_numbers(positives, "positives")
-        vectors, _ = self._vectors(positives, "positives")
-        if len(vectors) == 0:
-            raise ValueError("positives holds no vectors, but at least one is needed")
-        return vectors
+    def _positives(self, positives: Examples, weights: Any) -> ExampleSet:
+        names = "positives", "positive_weights"
+        examples = read_examples(positives, weights, names, self.dtype, self._embeddings.shape)
+        if len(examples) == 0:
+            raise ValueError(
+                "positives holds no examples, but at least one is needed: "
+                "negatives alone do not say what to look for"
+            )
+        return examples
+
+    def _negatives(self, negatives: Examples | None, weight: Any) -> ExampleSet:
+        names = "negatives", "negative_weight"
+        return read_examples(negatives, weight, names, self.dtype, self._embeddings.shape)
+
+    def _query(
+        self,
+        positives: ExampleSet | None = None,
+        negatives: ExampleSet | None = None,
+        *,
+        candidates: RowsChosen | None = None,
+        background: RowsChosen | None = None,
+        include_positives: bool = False,
+        duplicates: DuplicatesName = "negative",
+    ) -> _core.Query:
+        if duplicates not in ("negative", "ignore"):
+            raise ValueError(f"duplicates is {duplicates!r}, but must be 'negative' or 'ignore'")
+        nothing = self._negatives(None, None)
+        p, q = positives or nothing, negatives or nothing
+        both = np.intersect1d(p.rows, q.rows)
+        if both.size:
+            raise ValueError(f"row {both[0]} is named in both positives and negatives")
+        return _core.Query(
+            positives=p.vectors,
+            positive_rows=p.rows,
+            positive_weights=p.weights,
+            negatives=q.vectors,
+            negative_rows=q.rows,
+            negative_weights=q.weights,
+            candidates=as_mask(candidates, "candidates", len(self)),
+            background=as_mask(background, "background", len(self)),
+            include_positives=include_positives,
+            ignore_duplicates=duplicates == "ignore",
+        )
 
 
 def _seconds(timeout: float | None) -> float:

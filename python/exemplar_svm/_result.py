@@ -198,12 +198,15 @@ class ExemplarModel:
     coef_ : ndarray, shape (n_features,), dtype of the rows
     intercept_ : float
     support_ : ndarray of int64, shape (n_support,)
-        Row numbers of the negatives that hold the boundary.
+        Row numbers of the negatives of the background that hold the boundary.
     dual_coef_ : ndarray of float64, shape (n_support,)
         Their dual coefficients times their label, so never positive (scikit-learn's convention).
     positive_dual_coef_ : ndarray of float64, shape (n_positives,)
-        The positives' dual coefficients. Without centring and prior,
-        ``coef_ = positive_dual_coef_ @ positives + dual_coef_ @ embeddings[support_]``.
+        The positives' dual coefficients, in the order in which they were given.
+    negative_dual_coef_ : ndarray of float64, shape (n_negatives,)
+        The same of the negative examples, times their label. Without centring and prior,
+        ``coef_ = positive_dual_coef_ @ positives + negative_dual_coef_ @ negatives
+        + dual_coef_ @ embeddings[support_]``.
     duality_gap_ : float
     n_iter_ : int
         Epochs.
@@ -215,6 +218,7 @@ class ExemplarModel:
     support_: IndexArray
     dual_coef_: NDArray[np.float64]
     positive_dual_coef_: NDArray[np.float64]
+    negative_dual_coef_: NDArray[np.float64]
     duality_gap_: float
     n_iter_: int
     report_: SearchReport

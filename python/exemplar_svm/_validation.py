@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -159,31 +158,6 @@ def as_vectors(
             f"large for {dtype}: the square of its norm overflows"
         )
     return vectors, single
-
-
-def refuse_row_numbers(positives: Rows, name: str) -> None:
-    """Raise if examples are given by row number, which this version does not know."""
-    numbered = False
-    if isinstance(positives, Sequence) and not isinstance(positives, str):
-        numbered = any(
-            isinstance(p, numbers.Integral) and not isinstance(p, bool) for p in positives
-        )
-    elif isinstance(positives, np.ndarray):
-        numbered = positives.ndim < 2 and positives.dtype.kind in "iu"
-    elif isinstance(positives, numbers.Integral):
-        numbered = True
-    if numbered:
-        raise TypeError(
-            f"{name} holds row numbers, which this version does not support; "
-            "pass the rows themselves: embeddings[row_numbers]"
-        )
-
-
-def refuse_unsupported(**arguments: Any) -> None:
-    """Raise if an argument is given that is reserved for a later version."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise ValueError(f"{name} is not supported in this version; leave it at None")
 
 
 def _number(value: Any, name: str) -> float:

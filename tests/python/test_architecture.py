@@ -16,7 +16,7 @@ CPP = ROOT / "cpp"
 LAYERS = {
     0: ["version", "real", "error", "isa"],
     1: ["matrix_view", "executor", "settings", "profile", "stop_condition"],
-    2: ["search_report", "problem", "weights", "top_k", "workspace"],
+    2: ["search_report", "problem", "query", "weights", "top_k", "workspace"],
     3: ["solver", "scan", "certificate"],
     4: ["index", "linear_svc"],
 }

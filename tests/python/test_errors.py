@@ -78,7 +78,7 @@ def test_vectors_of_a_wrong_shape_are_refused(index):
 
 def test_no_positives_are_refused(index):
     for function in (index.search_shared, index.fit):
-        with pytest.raises(ValueError, match="positives holds no vectors"):
+        with pytest.raises(ValueError, match="positives holds no examples"):
             function(np.empty((0, 6)))
 
 
@@ -180,23 +180,61 @@ def test_too_many_rows_for_their_products_are_refused():
     assert esvm.ExemplarIndex(rows).memory_usage()["gram"] == 0
 
 
-@pytest.mark.parametrize("positives", [[3, 4], 3, np.array([1, 2]), [ROWS[0], 5]])
-def test_row_numbers_as_positives_are_refused_for_now(index, positives):
+@pytest.mark.parametrize("name", ["positives", "negatives"])
+def test_bad_examples_are_refused_by_name(index, name):
+    n = len(ROWS)
+
+    def ask(function, examples, **more):
+        given = {"positives": ROWS[:1], **more, name: examples}
+        with pytest.raises((TypeError, ValueError)) as caught:
+            function(**given)
+        return str(caught.value)
+
     for function in (index.search_shared, index.fit):
-        with pytest.raises(TypeError, match="positives holds row numbers"):
-            function(positives)
+        rows = f"but the index holds the rows 0 to {n - 1}"
+        assert ask(function, n) == f"{name} holds the row number {n}, {rows}"
+        assert ask(function, [0, -1]) == f"{name} holds the row number -1, {rows}"
+        assert f"{name} holds the row number {n}, " in ask(function, np.array([1, n], np.uint8))
+        assert f"{name} holds the row number" in ask(function, 10**30)
+        assert f"{name}[1] has 3 features" in ask(function, [4, np.zeros(3)])
+        assert f"{name}[0] holds 2 vectors" in ask(function, [ROWS[:2], 5])
+        assert f"{name} is a mask" in ask(function, np.ones(n, bool))
+        assert f"{name} has dtype" in ask(function, "text")
+        weight = {"positives": "positive_weights", "negatives": "negative_weight"}[name]
+        for bad in (0, -1.0, np.nan, [1.0, 0.0], [1.0, np.inf]):
+            assert f"{weight} is " in ask(function, [3, 4], **{weight: bad})
+        assert f"{weight} has the shape (3,), but {name} holds 2 examples" in ask(
+            function, [3, 4], **{weight: [1.0, 2.0, 3.0]}
+        )
+        assert f"{weight} has dtype" in ask(function, [3, 4], **{weight: ["a", "b"]})
 
 
-@pytest.mark.parametrize("name", ["negatives", "candidates", "background"])
-def test_arguments_of_later_versions_are_refused_not_ignored(index, name):
-    with pytest.raises(ValueError, match=f"{name} is not supported"):
-        index.search_shared(ROWS[:1], **{name: 1.0})
-    if name != "negatives":
-        with pytest.raises(ValueError, match=f"{name} is not supported"):
-            index.search(ROWS[0], **{name: 1.0})
-    else:
-        with pytest.raises(ValueError, match=f"{name} is not supported"):
-            index.fit(ROWS[:1], **{name: 1.0})
+def test_a_row_that_is_asked_for_and_against_is_refused(index):
+    with pytest.raises(ValueError, match="row 4 is named in both positives and negatives"):
+        index.search_shared([3, 4], negatives=[4, ROWS[3]])
+
+
+def test_negatives_alone_are_refused(index):
+    with pytest.raises(ValueError, match="negatives alone do not say what to look for"):
+        index.search_shared([], negatives=[4])
+
+
+@pytest.mark.parametrize("name", ["candidates", "background"])
+def test_bad_masks_are_refused_by_name(index, name):
+    n = len(ROWS)
+    for function in (index.search, index.search_shared):
+        with pytest.raises(
+            ValueError, match=f"{name} is a mask of 3 rows, but the index holds {n}"
+        ):
+            function(ROWS[0], **{name: [True, False, True]})
+        with pytest.raises(ValueError, match=f"{name} holds the row number {n}"):
+            function(ROWS[0], **{name: [n]})
+        with pytest.raises(ValueError, match=f"{name} has 2 dimensions"):
+            function(ROWS[0], **{name: np.ones((n, 1), bool)})
+        with pytest.raises(TypeError, match=f"{name} has dtype float64"):
+            function(ROWS[0], **{name: np.ones(n)})
+        with pytest.raises(ValueError, match="duplicates is 'yes'"):
+            function(ROWS[0], duplicates="yes")
 
 
 def test_after_errors_the_index_is_as_it_was(index):
