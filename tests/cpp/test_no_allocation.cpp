@@ -94,8 +94,9 @@ static_assert(noexcept(std::declval<const Index<float>&>().search_shared(
     {}, 1, std::declval<Workspace<float>&>(), nullptr, nullptr)));
 static_assert(noexcept(std::declval<const Index<float>&>().search_batch(
     DenseView<float>{}, 1, SearchSettings{}, nullptr, 0, nullptr, nullptr, nullptr)));
-static_assert(noexcept(
-    std::declval<const Index<float>&>().fit(Query<float>{}, {}, std::declval<Workspace<float>&>(), nullptr)));
+static_assert(noexcept(std::declval<const Index<float>&>().fit(Query<float>{}, {},
+                                                               std::declval<Workspace<float>&>(),
+                                                               nullptr)));
 static_assert(std::is_nothrow_move_constructible_v<Index<float>>);
 static_assert(std::is_nothrow_move_constructible_v<Workspace<float>>);
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import clustered
 
 import exemplar_svm as esvm
@@ -36,5 +37,16 @@ def test_the_first_example_of_the_readme_runs():
         "car": embeddings[5],
     }
     exec(code, names)
-    expected = esvm.ExemplarIndex(embeddings).search_shared(embeddings[4:6])
+    index = esvm.ExemplarIndex(embeddings)
+    expected = index.search_shared([17, 42, embeddings[5]], negatives=[8])
     np.testing.assert_array_equal(names["rows"], expected.indices)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_the_examples_of_searching_by_example_run(number):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/searching.md").read_text(), re.DOTALL)
+    assert len(blocks) == 5
+    embeddings = clustered(2000, 24, dtype=np.float32)
+    vector = embeddings[900] + np.float32(0.05)
+    index = esvm.ExemplarIndex(embeddings)
+    exec(blocks[number], {"np": np, "index": index, "embeddings": embeddings, "vector": vector})
