@@ -166,6 +166,9 @@ void check_same(const Found<T>& a, const Found<T>& b, const Exact& exact, double
 template <Real T>
 void check_methods(const ClusteredData<T>& data, const IndexSettings& settings, std::size_t k) {
     const Exact exact(data, settings);
+    // Rounding enters the hinge's gap at first order, so that float32 ends further from the
+    // optimum: up to 3e-5 of the largest score were seen, on AVX-512, for C = 10 among equal rows.
+    const double relative = !is_float<T> ? 3e-6 : settings.loss == Loss::hinge ? 5e-5 : 1e-5;
     std::vector<Found<T>> found;
     for (const Way& way : all_ways) {
         INFO(way.name);
@@ -173,8 +176,7 @@ void check_methods(const ClusteredData<T>& data, const IndexSettings& settings, 
         found.push_back(search(index, data.positives, k));
         CHECK(found.back().report.status == SearchStatus::converged);
         check_honest(found.back(), exact);
-        const double practical = (is_float<T> ? 1e-5 : 3e-6) * (1.0 + exact.largest);
-        check_same(found.back(), found.front(), exact, practical);
+        check_same(found.back(), found.front(), exact, relative * (1.0 + exact.largest));
     }
 }
 
