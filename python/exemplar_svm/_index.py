@@ -54,8 +54,9 @@ class ExemplarIndex:
     ----------
     embeddings : array-like, shape (n, d), float32 or float64
         Read in place and kept alive, never written: any row stride will do if each row is
-        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU or with
-        ``__array__`` are taken the same way; other layouts and other real dtypes are copied.
+        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU (torch, jax) or
+        with ``__array__`` are taken the same way, and pyarrow's lists of one size, a row each, as
+        are queries, examples, masks and row numbers; other layouts and real dtypes are copied.
         Call `refresh` after changing them.
     C : float, default 0.1
         Cost of a violated margin, before class weights.
