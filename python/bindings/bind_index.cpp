@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -220,6 +221,20 @@ class PyIndex {
     }
 
     void refresh(int n_threads) {
+    /// What centring subtracts: zeros without it.
+    py::array_t<double> mean() const {
+        return std::visit(
+            [](const auto& held) {
+                py::array_t<double> values(static_cast<py::ssize_t>(held->index.n_features()));
+                const std::span<const double> mean = held->index.mean();
+                double* const out = values.mutable_data();
+                std::fill_n(out, values.size(), 0.0);
+                std::ranges::copy(mean, out);
+                return values;
+            },
+            index_);
+    }
+
         std::visit(
             [&](auto& held) {
                 without_gil(n_threads,
@@ -398,6 +413,7 @@ void bind_index(py::module_& module) {
         .def("memory_usage", &PyIndex::memory_usage)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
+        .def("mean", &PyIndex::mean)
              py::arg("n_threads"), py::arg("timeout"), py::arg("common"))
         .def("search_shared", &PyIndex::search_shared, py::arg("query"), py::arg("k"),
              py::arg("settings"), py::arg("n_threads"), py::arg("timeout"))

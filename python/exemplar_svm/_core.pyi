@@ -81,6 +81,7 @@ class Index:
         k: int,
         settings: SearchSettings,
         n_threads: int,
+    def mean(self) -> NDArray[np.float64]: ...
         timeout: float,
         common: Query | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...

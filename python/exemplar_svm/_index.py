@@ -448,6 +448,7 @@ class ExemplarIndex:
 
         Raises
         ------
+            mean_=self._core.mean(),
         ValueError
             If a row is not finite (unless ``check_finite=False``).
         """
