@@ -116,13 +116,14 @@ class Reports {
 };
 
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter,
-                               std::size_t certify) {
+                               std::size_t certify, bool calibrate) {
     SearchSettings settings;
     settings.C = C;
     settings.prior = prior;
     settings.solver.tol = tol;
     settings.solver.max_epochs = max_iter;
     settings.certify = certify;
+    settings.calibrate = calibrate;
     require_valid(settings);
     return settings;
 }
@@ -220,7 +221,6 @@ class PyIndex {
         return parts;
     }
 
-    void refresh(int n_threads) {
     /// What centring subtracts: zeros without it.
     py::array_t<double> mean() const {
         return std::visit(
@@ -235,6 +235,7 @@ class PyIndex {
             index_);
     }
 
+    void refresh(int n_threads) {
         std::visit(
             [&](auto& held) {
                 without_gil(n_threads,
@@ -382,7 +383,8 @@ void bind_index(py::module_& module) {
 
     py::class_<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
-             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0);
+             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0,
+             py::arg("calibrate") = false);
 
     py::class_<Reports>(module, "Reports").def("arrays", &Reports::arrays);
 
@@ -411,9 +413,9 @@ void bind_index(py::module_& module) {
              py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
              py::arg("method"), py::arg("sketch"), py::arg("n_threads"))
         .def("memory_usage", &PyIndex::memory_usage)
+        .def("mean", &PyIndex::mean)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
-        .def("mean", &PyIndex::mean)
              py::arg("n_threads"), py::arg("timeout"), py::arg("common"))
         .def("search_shared", &PyIndex::search_shared, py::arg("query"), py::arg("k"),
              py::arg("settings"), py::arg("n_threads"), py::arg("timeout"))
