@@ -25,9 +25,9 @@ constexpr double seconds_per_byte = 2.5e-10;
 
 /// At most what it takes to score the rows that calibrate a search.
 template <Real T>
-double seconds_to_calibrate(const DenseView<T>& rows) noexcept {
+double seconds_to_calibrate(const RowsView<T>& rows) noexcept {
     const std::size_t n = std::min(rows.rows, max_calibrating);
-    return seconds_per_byte * static_cast<double>(n * rows.cols * sizeof(T));
+    return seconds_per_byte * static_cast<double>(n * rows.bytes_per_row());
 }
 
 SearchStatus search_status(SolveStatus status) noexcept {
@@ -43,7 +43,7 @@ SearchStatus search_status(SolveStatus status) noexcept {
 }  // namespace
 
 template <Real T>
-ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
+ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
                                   const Query<T>& query, ExecutorRef executor,
                                   const StopCondition& stop, Workspace<T>& workspace,
