@@ -156,7 +156,8 @@ def test_memory_of_another_device_is_refused_and_not_copied(kind, device, called
 def test_memory_that_a_device_shares_with_the_processor_is_read():
     class Pinned(Exporter):
         def __dlpack__(self, **options):
-            return self.array.__dlpack__(**{**options, "dl_device": None})
+            options.pop("dl_device", None)
+            return self.array.__dlpack__(**options)
 
     pinned = Pinned(ROWS.copy(), 3)
     index = esvm.ExemplarIndex(pinned, copy=False)
