@@ -38,7 +38,7 @@ def test_the_first_example_of_the_readme_runs():
     }
     exec(code, names)
     index = esvm.ExemplarIndex(embeddings)
-    expected = index.search_shared([17, embeddings[5]], negatives=[8])
+    expected = index.search_shared([17, 42, embeddings[5]], negatives=[8])
     np.testing.assert_array_equal(names["rows"], expected.indices)
 
 
