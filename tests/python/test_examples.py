@@ -46,8 +46,12 @@ SEARCHING = re.findall(r"```python\n(.*?)```", (ROOT / "docs/searching.md").read
 
 
 @pytest.mark.parametrize("example", SEARCHING)
-def test_the_examples_of_searching_by_example_run(example):
+def test_the_examples_of_searching_by_example_run(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     embeddings = clustered(2000, 24, dtype=np.float32)
     vector = embeddings[900] + np.float32(0.05)
     index = esvm.ExemplarIndex(embeddings)
-    exec(example, {"np": np, "index": index, "embeddings": embeddings, "vector": vector})
+    exec(
+        example,
+        {"np": np, "esvm": esvm, "index": index, "embeddings": embeddings, "vector": vector},
+    )
