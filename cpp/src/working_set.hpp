@@ -61,6 +61,9 @@ class WorkingSetSearch {
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
 
+    /// Scores the first n rows in workspace.collected, any rows, as those that rank() has ranked.
+    void score_collected(std::size_t n_collected) noexcept;
+
     /// Leaves the dual coefficients in workspace.dual, one per row of the problem.
     void scatter_dual() noexcept;
 
@@ -109,7 +112,6 @@ class WorkingSetSearch {
         return std::span(workspace_.block_highest).first(blocks_.count());
     }
     bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
-    void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 

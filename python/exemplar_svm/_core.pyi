@@ -40,7 +40,14 @@ class Reports:
 
 class SearchSettings:
     def __init__(
-        self, *, C: float, prior: float, tol: float, max_iter: int, certify: int = 0
+        self,
+        *,
+        C: float,
+        prior: float,
+        tol: float,
+        max_iter: int,
+        certify: int = 0,
+        calibrate: bool = False,
     ) -> None: ...
 
 class Query:
@@ -85,6 +92,7 @@ class Index:
     def without_rows(self, rows: NDArray[np.int64], n_threads: int) -> Index: ...
     def refreshed(self, n_threads: int) -> Index: ...
     def memory_usage(self) -> dict[str, int]: ...
+    def mean(self) -> NDArray[np.float64]: ...
     def search(
         self,
         queries: NDArray[Any],

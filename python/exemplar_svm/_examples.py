@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._arrays import as_array
 from ._typing import FloatArray, IndexArray
 from ._validation import as_vectors, positive_number
 
@@ -87,6 +88,8 @@ def read_examples(
     def vectors_of(value: Any, called: str = name) -> FloatArray:
         return as_vectors(value, called, rows_dtype, n_features, holder)[0]
 
+    if not (given is None or isinstance(given, (Sequence, numbers.Number))):
+        given = as_array(given, name)
     rows: list[int] | IndexArray = []
     numbered: NDArray[np.bool_] | None = None  # which of several are row numbers; None: none is
     if given is None or (isinstance(given, Sequence) and len(given) == 0):
@@ -109,7 +112,7 @@ def read_examples(
                 ]
             )
     else:
-        if getattr(given, "dtype", None) == np.bool_:
+        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
             raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
         vectors = vectors_of(given)
 
@@ -127,7 +130,7 @@ def read_examples(
 
 def as_row_numbers(value: Any, name: str, known: RowSet) -> IndexArray:
     """Read a row number or several, all of live rows."""
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype == np.bool_:
         raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
     if array.ndim > 1:
@@ -147,7 +150,7 @@ def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
     if value is None:
         return None
     n_rows = known.n_rows
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions, but must have 1")
     if array.dtype == np.bool_:
@@ -166,6 +169,8 @@ def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
 
 
 def _is_row_number(value: Any) -> bool:
+    if getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic):
+        return as_array(value, "a row number").dtype.kind in "iu"
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -204,7 +209,7 @@ def _weights(value: Any, name: str, of: str, places: IndexArray) -> NDArray[np.f
         return np.empty(0)
     if isinstance(value, numbers.Real):
         return np.full(len(places), positive_number(value, name))
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold numbers")
     if array.shape != places.shape:
