@@ -17,6 +17,7 @@ import exemplar_svm as esvm
 from exemplar_svm._evaluation import rankers
 from exemplar_svm._evaluation.qrels import read_qrels
 from exemplar_svm._evaluation.tasks import Query, Task, by_example, by_vector, sample
+from exemplar_svm._presets import Setting
 
 # -- judgements ------------------------------------------------------------------------------------
 
@@ -105,7 +106,7 @@ def test_centred_knn_of_a_row_that_is_the_mean_is_finite():
 
 def test_a_setting_is_a_search_with_that_setting():
     rows = clustered(300, 12)
-    settings = [rankers.Setting(), rankers.Setting(C=0.01, center=True, prior=2.0)]
+    settings = {"one": Setting(), "other": Setting(C=0.01, center=True, prior=2.0)}
     recipe, other = rankers.exemplar_svms(rankers.indices(rows, n_threads=1), settings)
     np.testing.assert_array_equal(
         recipe.rank(rows[:1], 20), esvm.ExemplarIndex(rows).search(rows[0], k=20).indices
@@ -114,14 +115,16 @@ def test_a_setting_is_a_search_with_that_setting():
     np.testing.assert_array_equal(
         other.rank([3, 4], 1000), index.search_shared([3, 4], k=298).indices
     )
-    assert (recipe.name, other.name) == ("the recipe", "C=0.01, centred, prior 2")
+    assert (recipe.name, other.name) == ("one", "other")
 
 
-def test_the_grid_holds_the_recipe_once():
+def test_the_grid_is_every_combination_but_the_recipe():
     settings = rankers.grid()
-    assert settings[0] == rankers.Setting(C=0.1, center=False, prior=0.0)
-    assert len(settings) == len(set(settings)) == 4 * 2 * 5
-    assert len(rankers.grid(costs=[3.0], priors=[0.0])) == 1 + 2
+    assert len(settings) == len(set(settings.values())) == 4 * 2 * 5 - 1
+    assert Setting(C=0.1, center=False, prior=0.0) not in settings.values()
+    assert settings["C=0.01, centred, prior 2"] == Setting(C=0.01, center=True, prior=2.0)
+    assert len(rankers.grid(costs=[3.0], priors=[0.0])) == 2
+    assert rankers.presets(1000)["the recipe"] == Setting(C=0.1, center=False, prior=0.0)
 
 
 # -- measures --------------------------------------------------------------------------------------
@@ -212,7 +215,7 @@ def test_a_planted_difference_is_found():
     rows[:, 20] = rng.uniform(2, 6, size=300)
     judged = [dict.fromkeys(np.flatnonzero(topics == topic).tolist(), 1) for topic in range(20)]
     task = Task("planted", rows, by_example(judged, 3, rng))
-    svms = rankers.exemplar_svms(rankers.indices(rows), [rankers.Setting(C=1.0)])
+    svms = rankers.exemplar_svms(rankers.indices(rows), {"C=1": Setting(C=1.0)})
     compared = [*rankers.baselines(rows), *svms]
     evaluation = measures.evaluate(task, compared)
     for ranker in evaluation.rankers[1:]:
@@ -259,7 +262,7 @@ def test_the_command_compares_all_settings(files):
     shown = run("evaluate", *inputs(files)).stdout
     assert "10 queries" in shown
     assert len([line for line in shown.splitlines() if "C=" in line]) == 39
-    for name in ("kNN", "centred kNN", "the recipe", "nDCG@10", "MAP", "recall@100"):
+    for name in ("kNN", "centred kNN", "the recipe", "robust", "nDCG@10", "MAP", "recall@100"):
         assert name in shown
 
 
@@ -269,8 +272,8 @@ def test_the_command_prints_json_that_can_be_checked(files):
     answer = json.loads(run(*arguments).stdout)
     assert answer == json.loads(run(*arguments, "--n-threads", 1).stdout)
     names = [ranker["name"] for ranker in answer["rankers"]]
-    assert names[:3] == ["kNN", "centred kNN", "the recipe"]
-    assert len(names) == 3 + 4
+    assert names[:4] == ["kNN", "centred kNN", "the recipe", "robust"]
+    assert len(names) == 4 + 4
     rows, queries = np.load(files / "rows.npy"), np.load(files / "queries.npy")
     judged = read_qrels(files / "qrels.tsv", len(queries), len(rows))
     found = esvm.ExemplarIndex(rows, C=0.01, center=True, prior=2.0).search(queries[:10], k=400)

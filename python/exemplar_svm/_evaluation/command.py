@@ -41,12 +41,9 @@ def run(
         from .plot import draw
     rows = as_rows(rows, "ROWS", None)
     task = _task(rows, queries, qrels, n_examples=n_examples, max_queries=max_queries, seed=seed)
-    compared = [
-        *rankers.baselines(rows),
-        *rankers.exemplar_svms(
-            rankers.indices(rows, n_threads=n_threads), rankers.grid(costs, priors)
-        ),
-    ]
+    settings = rankers.presets(len(rows)) | rankers.grid(costs, priors)
+    built = rankers.indices(rows, n_threads=n_threads)
+    compared = [*rankers.baselines(rows), *rankers.exemplar_svms(built, settings)]
     evaluation = measures.evaluate(
         task,
         compared,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._index import ExemplarIndex
+from .._presets import Setting, preset_setting
 from .._typing import FloatArray, IndexArray
 from .tasks import Positives
 
@@ -71,33 +72,12 @@ def best(scores: FloatArray, positives: Positives, k: int) -> IndexArray:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What moves the ranking of an exemplar SVM between kNN and a discriminant."""
-
-    C: float = 0.1
-    center: bool = False
-    prior: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The settings in words."""
-        if self == Setting():
-            return "the recipe"
-        centred = ", centred" if self.center else ""
-        return f"C={self.C:g}{centred}, prior {self.prior:g}"
-
-
-@dataclass(frozen=True)
 class ExemplarSvm:
     """One exact SVM of all positives together."""
 
+    name: str
     index: ExemplarIndex  # centred as the setting wants it
     setting: Setting
-
-    @property
-    def name(self) -> str:
-        """Its setting."""
-        return self.setting.name
 
     def rank(self, positives: Positives, k: int) -> IndexArray:
         """Return the k best rows."""
@@ -107,16 +87,29 @@ class ExemplarSvm:
         return found[found >= 0]
 
 
+def in_words(setting: Setting) -> str:
+    """Name a setting."""
+    centred = ", centred" if setting.center else ""
+    return f"C={setting.C:g}{centred}, prior {setting.prior:g}"
+
+
 def baselines(rows: FloatArray) -> list[Ranker]:
     """Return kNN, which everything is compared with, and centred kNN."""
     return [NearestNeighbours(rows), NearestNeighbours(rows, center=True)]
 
 
-def grid(costs: Iterable[float] = COSTS, priors: Iterable[float] = PRIORS) -> list[Setting]:
-    """Return the recipe, and every combination of C, centring and prior."""
-    combined = itertools.product(costs, (False, True), priors)
-    settings = [Setting(C, center, prior) for C, center, prior in combined]
-    return list(dict.fromkeys([Setting(), *settings]))
+def presets(n_rows: int) -> dict[str, Setting]:
+    """Return the presets for so many rows, by their names in tables."""
+    return {
+        "the recipe": preset_setting("recipe", n_rows),
+        "robust": preset_setting("robust", n_rows),
+    }
+
+
+def grid(costs: Iterable[float] = COSTS, priors: Iterable[float] = PRIORS) -> dict[str, Setting]:
+    """Return every combination of C, centring and prior but the recipe, by their names."""
+    settings = itertools.starmap(Setting, itertools.product(costs, (False, True), priors))
+    return {in_words(setting): setting for setting in settings if setting != Setting()}
 
 
 def indices(rows: FloatArray, **options: Any) -> dict[bool, ExemplarIndex]:
@@ -124,6 +117,8 @@ def indices(rows: FloatArray, **options: Any) -> dict[bool, ExemplarIndex]:
     return {center: ExemplarIndex(rows, center=center, **options) for center in (False, True)}
 
 
-def exemplar_svms(built: Mapping[bool, ExemplarIndex], settings: Iterable[Setting]) -> list[Ranker]:
-    """Search with each setting."""
-    return [ExemplarSvm(built[setting.center], setting) for setting in settings]
+def exemplar_svms(
+    built: Mapping[bool, ExemplarIndex], settings: Mapping[str, Setting]
+) -> list[Ranker]:
+    """Search with each of the named settings."""
+    return [ExemplarSvm(name, built[setting.center], setting) for name, setting in settings.items()]
