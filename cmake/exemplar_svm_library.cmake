@@ -20,6 +20,7 @@ add_library(exemplar_svm
   ${source_dir}/examples.cpp
   ${source_dir}/query_problem.cpp
   ${source_dir}/row_statistics.cpp
+  ${source_dir}/rows_view.cpp
   ${source_dir}/scan.cpp
   ${source_dir}/settings.cpp
   ${source_dir}/signatures.cpp

@@ -39,13 +39,16 @@ void orthonormalise(std::vector<T>& matrix, std::size_t rank, std::size_t d) noe
 }  // namespace
 
 template <Real T>
-Background<T>::Background(const DenseView<T>& rows) : mean_(rows.cols) {
+Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
     const std::size_t n = rows.rows, d = rows.cols;
     const std::size_t n_sampled = std::min(n, std::clamp(n / one_of, fewest_sampled, most_sampled));
     if (n_sampled < 2) return;
     const auto& kernels = kernels::active_table<T>();
     std::vector<double> sum(d);
-    const auto sampled = [&](std::size_t s) { return rows.row(s * n / n_sampled); };
+    std::vector<T> scratch(d);
+    const auto sampled = [&](std::size_t s) {
+        return rows.read(s * n / n_sampled, scratch.data());
+    };
     for (std::size_t s = 0; s < n_sampled; ++s) kernels.axpy_wide(1.0, sampled(s), sum.data(), d);
     std::transform(sum.begin(), sum.end(), mean_.begin(),
                    [&](double v) { return static_cast<T>(v / static_cast<double>(n_sampled)); });
@@ -66,7 +69,8 @@ Background<T>::Background(const DenseView<T>& rows) : mean_(rows.cols) {
         std::fill(image.begin(), image.end(), T(0));
         variances_.assign(rank, 0.0);
         for (std::size_t s = 0; s < n_sampled; ++s) {
-            std::transform(sampled(s), sampled(s) + d, mean_.begin(), centred.begin(),
+            const T* const x = sampled(s);
+            std::transform(x, x + d, mean_.begin(), centred.begin(),
                            [](T v, T m) { return v - m; });
             kernels.dot_rows(directions_.data(), static_cast<std::ptrdiff_t>(d), rank,
                              centred.data(), d, products.data());

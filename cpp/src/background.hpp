@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
 
 namespace exemplar_svm {
 
@@ -17,7 +17,7 @@ class Background {
     Background() = default;
 
     /// Reads the sample a few times over: of order n_sampled * cols * rank.
-    explicit Background(const DenseView<T>& rows);
+    explicit Background(const RowsView<T>& rows);
 
     const std::vector<T>& mean() const noexcept { return mean_; }
     std::size_t bytes() const noexcept;

@@ -2,29 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace exemplar_svm {
-namespace {
-
-template <Real T>
-double distance(const T* a, const T* b, std::size_t n) noexcept {
-    constexpr std::size_t lanes = 8;  // as many sums at once as hide the latency of an addition
-    double sums[lanes] = {};
-    const auto add = [&](std::size_t lane, std::size_t j) {
-        const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
-        sums[lane] += difference * difference;
-    };
-    std::size_t j = 0;
-    for (; j + lanes <= n; j += lanes) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) add(lane, j + lane);
-    }
-    for (; j < n; ++j) add(0, j);
-    return std::sqrt(std::accumulate(sums, sums + lanes, 0.0));
-}
-
-}  // namespace
-
 double weights_error_from_gap(double gap) noexcept { return std::sqrt(std::max(gap, 0.0)); }
 
 double ScoreError::bound(double squared_norm) const noexcept {
@@ -34,9 +13,8 @@ double ScoreError::bound(double squared_norm) const noexcept {
 
 template <Real T>
 std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std::size_t n_returned,
-                            std::size_t n_candidates, const DenseView<T>& rows,
-                            const T* squared_norms, double max_squared_norm,
-                            const ScoreError& error) noexcept {
+                            std::size_t n_candidates, const RowsOf<T>& rows, const T* squared_norms,
+                            double max_squared_norm, const ScoreError& error) noexcept {
     const double largest_bound = error.bound(max_squared_norm);
     const bool all_ranked = n_ranked == n_candidates;
 
@@ -47,9 +25,8 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
         return static_cast<double>(squared_norms[ranking[rank].row]);
     };
     const auto proven_ahead = [&](std::size_t rank, std::size_t later) {
-        const double apart =
-            distance(rows.row(static_cast<std::size_t>(ranking[rank].row)),
-                     rows.row(static_cast<std::size_t>(ranking[later].row)), rows.cols);
+        const double apart = rows.distance(static_cast<std::size_t>(ranking[rank].row),
+                                           static_cast<std::size_t>(ranking[later].row));
         return apart == 0.0 ||
                lead(rank, later) > error.weights_error * apart + 2.0 * error.rounding;
     };
@@ -74,10 +51,10 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
 }
 
 template std::size_t certified_ranks(const Ranked<float>*, std::size_t, std::size_t, std::size_t,
-                                     const DenseView<float>&, const float*, double,
+                                     const RowsView<float>&, const float*, double,
                                      const ScoreError&) noexcept;
 template std::size_t certified_ranks(const Ranked<double>*, std::size_t, std::size_t, std::size_t,
-                                     const DenseView<double>&, const double*, double,
+                                     const RowsView<double>&, const double*, double,
                                      const ScoreError&) noexcept;
 
 }  // namespace exemplar_svm

@@ -14,7 +14,6 @@
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
-#include "prefetch.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -170,9 +169,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
             constant[j] -= kernels_.dot_wide(problem_.mean, examples_.row(j), n_features());
         }
     }
-    DenseView<T> rows = problem_.rows;
-    rows.data = rows.row(first);
-    rows.rows -= first;
+    const RowsView<T> rows = problem_.rows.from(first);
     T* const scratch = scores_ + first;
     T* const products = workspace_.products.data() + first * p;
     for_each_block(executor_, row_blocks(rows),
@@ -262,10 +259,11 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     // Often enough to stop in time, and seldom enough for reading a clock not to matter.
     constexpr std::size_t rows_per_look = 16;
     std::size_t since_example = 0, since_look = 0;
+    const std::size_t at_once = problem_.rows.is_dense() ? 2 : 1;
     for (std::size_t s = 0; s < n_active_;) {
-        const std::size_t n_visited = std::min<std::size_t>(2, n_active_ - s);
+        const std::size_t n_visited = std::min(at_once, n_active_ - s);
         for (std::size_t next = s + n_visited; next < std::min(s + 4, n_active_); ++next) {
-            prefetch(problem_.rows.row(active[next]), n_features());
+            problem_.rows.prefetch(active[next]);
         }
         bool stays[2];
         visit_rows(active + s, n_visited, stays, seen);
@@ -292,22 +290,22 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     return seen;
 }
 
-/// Steps of coordinate descent on one row, or on two one after the other. Two share the reading and
-/// writing of the weights: the product of the rows says what the first step does to the second
-/// row's score.
+/// Steps of coordinate descent on one row, or on two dense ones one after the other. Two share the
+/// reading and writing of the weights: the product of the rows says what the first step does to the
+/// second row's score.
 /// @param stays  whether each row stays active
 template <Real T>
 void DualCoordinateDescent<T>::visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
                                           EpochSummary& seen) noexcept {
     T* const coef = workspace_.coef.data();
     const std::size_t d = n_features();
-    const T* x = problem_.rows.row(rows[0]);
     if (n_visited == 1) {
-        const double product = static_cast<double>(kernels_.dot(coef, x, d));
+        const double product = static_cast<double>(problem_.rows.dot(rows[0], coef));
         const double change = visit_row(rows[0], product, stays[0], seen);
-        if (change != 0.0) kernels_.axpy(static_cast<T>(change), x, coef, d);
+        if (change != 0.0) problem_.rows.axpy(static_cast<T>(change), rows[0], coef);
         return;
     }
+    const T* x = problem_.rows.row(rows[0]);
     const T* z = problem_.rows.row(rows[1]);
     T products[3];
     kernels_.dot_pair(coef, x, z, d, products);
@@ -496,8 +494,14 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
     std::size_t n_waiting = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (workspace_.dual[i] == 0.0) continue;
+        const double dual = label(i) * workspace_.dual[i];
+        sum += dual;
+        if (!problem_.rows.is_dense()) {
+            problem_.rows.axpy_wide(dual, i, wide);
+            continue;
+        }
+        duals[n_waiting] = dual;
         rows[n_waiting] = problem_.rows.row(i);
-        sum += duals[n_waiting] = label(i) * workspace_.dual[i];
         if (++n_waiting < 4) continue;
         kernels_.axpy_wide_four(duals, rows, wide, d);
         n_waiting = 0;
@@ -591,8 +595,7 @@ template <Real T>
 void DualCoordinateDescent<T>::rebase() noexcept {
     for (std::size_t s = 0; s < n_active_; ++s) {
         const std::size_t i = workspace_.active[s];
-        scores_[i] = static_cast<T>(
-            kernels_.dot_wide(workspace_.wide_coef.data(), problem_.rows.row(i), n_features()));
+        scores_[i] = static_cast<T>(problem_.rows.dot_wide(i, workspace_.wide_coef.data()));
     }
     std::fill_n(workspace_.coef.data(), n_features(), T(0));
     refreshed_offset_ = offset_;
@@ -656,11 +659,12 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         for (std::size_t b = a; b < m; ++b) {
             const std::size_t other = samples[b];
             const bool other_is_row = other < n_rows();
-            const T* x = other_is_row ? problem_.rows.row(other) : examples_.row(other - n_rows());
             const double other_bias = other_is_row ? 1.0 : example_label(other - n_rows());
-            const double product = kernels_.dot_wide(row, x, n_features()) +
-                                   bias * other_bias * bias_square_ -
-                                   (other_is_row ? mean_product : 0.0);
+            const double product =
+                (other_is_row
+                     ? problem_.rows.dot_wide(other, row) - mean_product
+                     : kernels_.dot_wide(row, examples_.row(other - n_rows()), n_features())) +
+                bias * other_bias * bias_square_;
             matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
         }
         diagonal[a] = matrix[a * m + a] * (1.0 + proximal) + bounds.diagonal;
@@ -691,7 +695,7 @@ double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
     const bool is_row = sample < n_rows();
     double* const wide = workspace_.wide_row.data();
     if (is_row) {
-        std::copy_n(problem_.rows.row(sample), n_features(), wide);
+        problem_.rows.widen(sample, wide);
     } else {
         std::fill_n(wide, n_features(), 0.0);
         add_example(problem_, sample - n_rows(), 1.0, wide);
@@ -707,8 +711,8 @@ double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
 
 /// The score of a row under the refreshed weights, in double precision.
 template <Real T>
-double DualCoordinateDescent<T>::precise_score(const T* x) const noexcept {
-    return kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features()) + intercept_ + offset_;
+double DualCoordinateDescent<T>::precise_score(std::size_t i) const noexcept {
+    return problem_.rows.dot_wide(i, workspace_.wide_coef.data()) + intercept_ + offset_;
 }
 
 /// Scores every row under the refreshed weights and measures all optimality conditions. The rows
@@ -728,7 +732,7 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
                 const double dual = workspace_.dual[i];
                 double slack = 1.0 - label(i) * score;
                 if (dual > 0.0 || slack > -score_rounding_) {
-                    slack = 1.0 - label(i) * precise_score(problem_.rows.row(i));
+                    slack = 1.0 - label(i) * precise_score(i);
                 }
                 const double gradient = bounds.diagonal * dual - slack;
                 summary.violation =

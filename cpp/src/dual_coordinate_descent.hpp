@@ -96,7 +96,7 @@ class DualCoordinateDescent {
     double dual_objective() noexcept;
     void rebase() noexcept;
     BlockSummary verify() noexcept;
-    double precise_score(const T* x) const noexcept;
+    double precise_score(std::size_t i) const noexcept;
     double gap_with_rounding(const BlockSummary& verified) const noexcept;
     void activate_violators(double slack) noexcept;
 

@@ -32,7 +32,7 @@ SearchStatus search_status(SolveStatus status) noexcept {
 }  // namespace
 
 template <Real T>
-ExemplarSearch<T>::ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
+ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
                                   const Query<T>& query, ExecutorRef executor,
                                   const StopCondition& stop, Workspace<T>& workspace,

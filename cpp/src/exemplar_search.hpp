@@ -23,7 +23,7 @@ template <Real T>
 class ExemplarSearch {
   public:
     /// Everything is borrowed. @param scores  n_rows values: of every row after fit(), else scratch
-    ExemplarSearch(const DenseView<T>& rows, const RowStatistics<T>& statistics,
+    ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                    const IndexSettings& index, const SearchSettings& settings,
                    const Query<T>& query, ExecutorRef executor, const StopCondition& stop,
                    Workspace<T>& workspace, T* scores) noexcept;
@@ -49,7 +49,7 @@ class ExemplarSearch {
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;
 
-    const DenseView<T>& rows_;
+    const RowsView<T>& rows_;
     const RowStatistics<T>& statistics_;
     const IndexSettings& index_;
     const SearchSettings& search_;

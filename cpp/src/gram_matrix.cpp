@@ -7,7 +7,7 @@
 namespace exemplar_svm {
 
 template <Real T>
-GramMatrix<T>::GramMatrix(const DenseView<T>& rows, const double* mean, ExecutorRef executor)
+GramMatrix<T>::GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorRef executor)
     : n_rows_(rows.rows), values_(rows.rows * rows.rows) {
     const std::size_t n = rows.rows, d = rows.cols;
     // With a mean m, (x_i - m).(x_j - m) = x_j.(x_i - m) - m.(x_i - m).
@@ -19,14 +19,14 @@ GramMatrix<T>::GramMatrix(const DenseView<T>& rows, const double* mean, Executor
             T* const x = centred.data() + block * d;
             double* const row = products.data() + block * n;
             for (std::size_t i = begin; i < end; ++i) {
+                rows.copy(i, x);
                 double constant = 0.0;
                 for (std::size_t c = 0; c < d; ++c) {
                     const double m = mean == nullptr ? 0.0 : mean[c];
-                    x[c] = static_cast<T>(static_cast<double>(rows.row(i)[c]) - m);
+                    x[c] = static_cast<T>(static_cast<double>(x[c]) - m);
                     constant -= static_cast<double>(x[c]) * m;
                 }
-                const DenseView<T> rest{rows.row(i), n - i, d, rows.stride};
-                multiply_rows(rest, x, SerialExecutor{}, row);
+                multiply_rows(rows.from(i), x, SerialExecutor{}, row);
                 for (std::size_t j = i; j < n; ++j) {
                     values_[i * n + j] = values_[j * n + i] = static_cast<T>(row[j - i] + constant);
                 }

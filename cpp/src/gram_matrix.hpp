@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
 
 namespace exemplar_svm {
 
@@ -16,7 +16,7 @@ class GramMatrix {
     GramMatrix() = default;
 
     /// @param mean  subtracted from the rows; null: the rows as they are
-    GramMatrix(const DenseView<T>& rows, const double* mean, ExecutorRef executor);
+    GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorRef executor);
 
     bool empty() const noexcept { return values_.empty(); }
     std::size_t bytes() const noexcept { return values_.size() * sizeof(T); }

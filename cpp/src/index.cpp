@@ -12,7 +12,7 @@
 namespace exemplar_svm {
 
 template <Real T>
-Index<T>::Index(DenseView<T> embeddings, const IndexSettings& settings, ExecutorRef executor)
+Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings, ExecutorRef executor)
     : rows_(embeddings), settings_(settings) {
     active_isa();
     require_valid(settings);

@@ -24,7 +24,7 @@ void Panel<T>::add(const Problem<T>& problem, const RowIndex* rows, std::size_t 
     for_each_block(executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
         for (std::size_t s = begin; s < end; ++s) {
             const std::size_t i = rows[s], place = size_ + s;
-            std::copy_n(problem.rows.row(i), n_features_, values_.get() + place * n_features_);
+            problem.rows.copy(i, values_.get() + place * n_features_);
             rows_[place] = rows[s];
             squared_norms_[place] = problem.squared_norms[i];
             if (problem.mean_products != nullptr) {

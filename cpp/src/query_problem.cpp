@@ -9,7 +9,7 @@ namespace exemplar_svm {
 namespace {
 
 template <Real T>
-bool are_finite(const DenseView<T>& vectors, const DenseView<T>& rows) noexcept {
+bool are_finite(const DenseView<T>& vectors, const RowsView<T>& rows) noexcept {
     if (vectors.rows > 0 && vectors.cols != rows.cols) return false;
     for (std::size_t j = 0; j < vectors.rows; ++j) {
         T square;  // is not finite if any element is not
@@ -36,15 +36,19 @@ bool are_weights(std::span<const double> weights, std::size_t n_examples) noexce
 /// Copies examples of one label behind `place` others. Returns the place behind them.
 template <Real T>
 std::size_t copy_examples(const DenseView<T>& vectors, std::span<const RowNumber> numbers,
-                          std::int8_t label, const DenseView<T>& rows, std::size_t place,
+                          std::int8_t label, const RowsView<T>& rows, std::size_t place,
                           Workspace<T>& workspace) noexcept {
-    const auto copy = [&](const T* example) noexcept {
-        std::copy_n(example, rows.cols, workspace.given_examples.data() + place * rows.cols);
-        workspace.example_labels[place++] = label;
-    };
-    for (std::size_t j = 0; j < vectors.rows; ++j) copy(vectors.row(j));
-    for (const RowNumber number : numbers) copy(rows.row(static_cast<std::size_t>(number)));
-    return place;
+    const std::size_t n_vectors = vectors.rows, end = place + n_vectors + numbers.size();
+    for (std::size_t j = 0; place < end; ++j, ++place) {
+        T* const copy = workspace.given_examples.data() + place * rows.cols;
+        if (j < n_vectors) {
+            std::copy_n(vectors.row(j), rows.cols, copy);
+        } else {
+            rows.copy(static_cast<std::size_t>(numbers[j - n_vectors]), copy);
+        }
+        workspace.example_labels[place] = label;
+    }
+    return end;
 }
 
 void weigh(std::span<const double> weights, std::span<double> costs, double cost) noexcept {
@@ -73,11 +77,11 @@ void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) 
 }
 
 template <Real T>
-void take_out_duplicates(const DenseView<T>& rows, const DenseView<T>& positives,
+void take_out_duplicates(const RowsView<T>& rows, const DenseView<T>& positives,
                          std::vector<std::uint8_t>& mask) noexcept {
     for (std::size_t i = 0; i < rows.rows; ++i) {
         for (std::size_t j = 0; j < positives.rows && mask[i] != 0; ++j) {
-            if (std::equal(rows.row(i), rows.row(i) + rows.cols, positives.row(j))) mask[i] = 0;
+            if (rows.equals(i, positives.row(j))) mask[i] = 0;
         }
     }
 }
@@ -85,7 +89,7 @@ void take_out_duplicates(const DenseView<T>& rows, const DenseView<T>& positives
 }  // namespace
 
 template <Real T>
-bool is_valid(const Query<T>& query, const DenseView<T>& rows,
+bool is_valid(const Query<T>& query, const RowsView<T>& rows,
               const Workspace<T>& workspace) noexcept {
     const bool has_room = workspace.n_rows() == rows.rows && workspace.n_features() == rows.cols &&
                           query.n_positives() > 0 &&
@@ -101,7 +105,7 @@ bool is_valid(const Query<T>& query, const DenseView<T>& rows,
 }
 
 template <Real T>
-Candidates state_query(const Query<T>& query, const DenseView<T>& rows, const IndexSettings& index,
+Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const IndexSettings& index,
                        double C, Workspace<T>& workspace, Problem<T>& problem) noexcept {
     const bool has_rows = !query.positive_rows.empty() || !query.negative_rows.empty();
     const std::size_t n_examples = query.n_positives() + query.n_negatives();
@@ -156,14 +160,13 @@ Candidates state_query(const Query<T>& query, const DenseView<T>& rows, const In
     return candidates;
 }
 
-template bool is_valid(const Query<float>&, const DenseView<float>&,
+template bool is_valid(const Query<float>&, const RowsView<float>&,
                        const Workspace<float>&) noexcept;
-template bool is_valid(const Query<double>&, const DenseView<double>&,
+template bool is_valid(const Query<double>&, const RowsView<double>&,
                        const Workspace<double>&) noexcept;
-template Candidates state_query(const Query<float>&, const DenseView<float>&, const IndexSettings&,
+template Candidates state_query(const Query<float>&, const RowsView<float>&, const IndexSettings&,
                                 double, Workspace<float>&, Problem<float>&) noexcept;
-template Candidates state_query(const Query<double>&, const DenseView<double>&,
-                                const IndexSettings&, double, Workspace<double>&,
-                                Problem<double>&) noexcept;
+template Candidates state_query(const Query<double>&, const RowsView<double>&, const IndexSettings&,
+                                double, Workspace<double>&, Problem<double>&) noexcept;
 
 }  // namespace exemplar_svm

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/query.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/top_k.hpp"
@@ -38,14 +38,14 @@ struct Candidates {
 /// Whether a query fits the rows and the workspace, and its examples are finite, those of the rows
 /// aside.
 template <Real T>
-bool is_valid(const Query<T>& query, const DenseView<T>& rows,
+bool is_valid(const Query<T>& query, const RowsView<T>& rows,
               const Workspace<T>& workspace) noexcept;
 
 /// States who takes part in a valid query's problem, and with which costs. Examples are copied into
 /// the workspace, unless all are vectors of the same weight; masks are, where examples are rows.
 /// Returns the rows that may be returned.
 template <Real T>
-Candidates state_query(const Query<T>& query, const DenseView<T>& rows, const IndexSettings& index,
+Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const IndexSettings& index,
                        double C, Workspace<T>& workspace, Problem<T>& problem) noexcept;
 
 }  // namespace exemplar_svm

@@ -25,10 +25,11 @@ Method suitable_method(std::size_t n, std::size_t d) noexcept {
 
 /// @throws std::invalid_argument naming the first element of the rows that is not finite
 template <Real T>
-void require_finite(const DenseView<T>& rows, const std::vector<T>& squared_norms) {
+void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms) {
+    std::vector<T> scratch(rows.cols);
     for (std::size_t i = 0; i < rows.rows; ++i) {
         if (std::isfinite(squared_norms[i])) continue;  // it is not if any element is not
-        const T* x = rows.row(i);
+        const T* x = rows.read(i, scratch.data());
         std::ostringstream sentence;
         const T* bad = std::find_if_not(x, x + rows.cols, [](T v) { return std::isfinite(v); });
         if (bad == x + rows.cols) {
@@ -44,7 +45,7 @@ void require_finite(const DenseView<T>& rows, const std::vector<T>& squared_norm
 }  // namespace
 
 template <Real T>
-RowStatistics<T>::RowStatistics(const DenseView<T>& rows, const IndexSettings& settings,
+RowStatistics<T>::RowStatistics(const RowsView<T>& rows, const IndexSettings& settings,
                                 ExecutorRef executor)
     : squared_norms(rows.rows) {
     square_rows(rows, executor, squared_norms.data());
@@ -81,11 +82,10 @@ RowStatistics<T>::RowStatistics(const DenseView<T>& rows, const IndexSettings& s
 }
 
 template <Real T>
-void RowStatistics<T>::centre(const DenseView<T>& rows, double inflation, ExecutorRef executor) {
+void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, ExecutorRef executor) {
     const std::size_t n = rows.rows, d = rows.cols;
     mean.assign(d, 0.0);
-    const auto& kernels = kernels::active_table<T>();
-    for (std::size_t i = 0; i < n; ++i) kernels.axpy_wide(1.0, rows.row(i), mean.data(), d);
+    for (std::size_t i = 0; i < n; ++i) rows.axpy_wide(1.0, i, mean.data());
     double mean_square = 0.0;
     for (double& m : mean) {
         m /= static_cast<double>(n);

@@ -4,7 +4,7 @@
 
 #include "background.hpp"
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "gram_matrix.hpp"
 #include "signatures.hpp"
@@ -26,10 +26,10 @@ struct RowStatistics {
     GramMatrix<T> gram;             ///< empty unless searches use it
 
     /// @throws std::invalid_argument for rows that are not finite, or too many for the method
-    RowStatistics(const DenseView<T>& rows, const IndexSettings& settings, ExecutorRef executor);
+    RowStatistics(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor);
 
   private:
-    void centre(const DenseView<T>& rows, double inflation, ExecutorRef executor);
+    void centre(const RowsView<T>& rows, double inflation, ExecutorRef executor);
 };
 
 }  // namespace exemplar_svm

@@ -9,25 +9,22 @@
 namespace exemplar_svm {
 
 template <Real T>
-void score_block(const DenseView<T>& rows, std::size_t begin, std::size_t end,
-                 WeightsView<T> weights, T* scores) noexcept {
-    kernels::active_table<T>().dot_rows(rows.row(begin), rows.stride, end - begin, weights.coef,
-                                        rows.cols, scores);
+void score_block(const RowsOf<T>& rows, std::size_t begin, std::size_t end, WeightsView<T> weights,
+                 T* scores) noexcept {
+    rows.dot_rows(begin, end, weights.coef, scores);
     for (std::size_t i = 0; i < end - begin; ++i) {
         scores[i] = static_cast<T>(scores[i] + weights.intercept);
     }
 }
 
 template <Real T>
-void score_block_together(const DenseView<T>& rows, std::size_t begin, std::size_t end,
+void score_block_together(const RowsOf<T>& rows, std::size_t begin, std::size_t end,
                           const WeightsView<T>* weights, std::size_t n_weights,
                           T* const* scores) noexcept {
-    const auto& kernels = kernels::active_table<T>();
     std::size_t q = 0;
     for (; q + 2 <= n_weights; q += 2) {
         T* const out[] = {scores[q] + begin, scores[q + 1] + begin};
-        kernels.dot_rows_two(rows.row(begin), rows.stride, end - begin, weights[q].coef,
-                             weights[q + 1].coef, rows.cols, out[0], out[1]);
+        rows.dot_rows_two(begin, end, weights[q].coef, weights[q + 1].coef, out[0], out[1]);
         for (std::size_t two = 0; two < 2; ++two) {
             for (std::size_t i = 0; i < end - begin; ++i) {
                 out[two][i] = static_cast<T>(out[two][i] + weights[q + two].intercept);
@@ -38,7 +35,7 @@ void score_block_together(const DenseView<T>& rows, std::size_t begin, std::size
 }
 
 template <Real T>
-void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef executor,
+void score_rows(const RowsOf<T>& rows, WeightsView<T> weights, ExecutorRef executor,
                 T* scores) noexcept {
     for_each_block(executor, row_blocks(rows),
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
@@ -53,9 +50,8 @@ constexpr std::size_t run_of_features = 128;
 }  // namespace
 
 template <Real T>
-void multiply_rows(const DenseView<T>& rows, const T* coef, ExecutorRef executor,
+void multiply_rows(const RowsOf<T>& rows, const T* coef, ExecutorRef executor,
                    double* products) noexcept {
-    const auto& kernels = kernels::active_table<T>();
     for_each_block(executor, row_blocks(rows),
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        constexpr std::size_t few = 16;
@@ -64,8 +60,8 @@ void multiply_rows(const DenseView<T>& rows, const T* coef, ExecutorRef executor
                            const std::size_t n = std::min(few, end - i);
                            std::fill_n(products + i, n, 0.0);
                            for (std::size_t c = 0; c < rows.cols; c += run_of_features) {
-                               kernels.dot_rows(rows.row(i) + c, rows.stride, n, coef + c,
-                                                std::min(run_of_features, rows.cols - c), part);
+                               const std::size_t run = std::min(run_of_features, rows.cols - c);
+                               rows.columns(c, run).dot_rows(i, i + n, coef + c, part);
                                for (std::size_t r = 0; r < n; ++r) {
                                    products[i + r] += static_cast<double>(part[r]);
                                }
@@ -83,12 +79,11 @@ double product_rounding_bound(std::size_t n_features) noexcept {
 }
 
 template <Real T>
-void square_rows(const DenseView<T>& rows, ExecutorRef executor, T* squares) noexcept {
-    const auto& kernels = kernels::active_table<T>();
+void square_rows(const RowsOf<T>& rows, ExecutorRef executor, T* squares) noexcept {
     for_each_block(executor, row_blocks(rows),
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        for (std::size_t i = begin; i < end; ++i) {
-                           squares[i] = kernels.dot(rows.row(i), rows.row(i), rows.cols);
+                           squares[i] = rows.squared_norm(i);
                        }
                    });
 }
@@ -104,24 +99,24 @@ double score_rounding_bound(std::size_t n_features) noexcept {
     return nu / (1.0 - nu);
 }
 
-template void score_block(const DenseView<float>&, std::size_t, std::size_t, WeightsView<float>,
+template void score_block(const RowsView<float>&, std::size_t, std::size_t, WeightsView<float>,
                           float*) noexcept;
-template void score_block(const DenseView<double>&, std::size_t, std::size_t, WeightsView<double>,
+template void score_block(const RowsView<double>&, std::size_t, std::size_t, WeightsView<double>,
                           double*) noexcept;
-template void score_block_together(const DenseView<float>&, std::size_t, std::size_t,
+template void score_block_together(const RowsView<float>&, std::size_t, std::size_t,
                                    const WeightsView<float>*, std::size_t, float* const*) noexcept;
-template void score_block_together(const DenseView<double>&, std::size_t, std::size_t,
+template void score_block_together(const RowsView<double>&, std::size_t, std::size_t,
                                    const WeightsView<double>*, std::size_t,
                                    double* const*) noexcept;
-template void score_rows(const DenseView<float>&, WeightsView<float>, ExecutorRef, float*) noexcept;
-template void score_rows(const DenseView<double>&, WeightsView<double>, ExecutorRef,
+template void score_rows(const RowsView<float>&, WeightsView<float>, ExecutorRef, float*) noexcept;
+template void score_rows(const RowsView<double>&, WeightsView<double>, ExecutorRef,
                          double*) noexcept;
-template void multiply_rows(const DenseView<float>&, const float*, ExecutorRef, double*) noexcept;
-template void multiply_rows(const DenseView<double>&, const double*, ExecutorRef, double*) noexcept;
+template void multiply_rows(const RowsView<float>&, const float*, ExecutorRef, double*) noexcept;
+template void multiply_rows(const RowsView<double>&, const double*, ExecutorRef, double*) noexcept;
 template double product_rounding_bound<float>(std::size_t) noexcept;
 template double product_rounding_bound<double>(std::size_t) noexcept;
-template void square_rows(const DenseView<float>&, ExecutorRef, float*) noexcept;
-template void square_rows(const DenseView<double>&, ExecutorRef, double*) noexcept;
+template void square_rows(const RowsView<float>&, ExecutorRef, float*) noexcept;
+template void square_rows(const RowsView<double>&, ExecutorRef, double*) noexcept;
 template double score_rounding_bound<float>(std::size_t) noexcept;
 template double score_rounding_bound<double>(std::size_t) noexcept;
 

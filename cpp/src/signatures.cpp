@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace exemplar_svm {
@@ -28,37 +29,40 @@ constexpr std::size_t lane(std::size_t row) noexcept {
 }  // namespace
 
 template <Real T>
-Signatures<T>::Signatures(const DenseView<T>& rows, const std::vector<T>& mean,
-                          ExecutorRef executor)
+Signatures<T>::Signatures(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor)
     : n_features_(rows.cols),
       bits_(count_blocks(rows.rows) * block_rows * bytes_per_row(rows.cols)),
       scales_(rows.rows) {
     const std::size_t d = rows.cols, bytes = bytes_per_row(d);
-    const RowBlocks blocks(rows.rows, d * sizeof(T));
-    for_each_block(executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-        for (std::size_t i = begin; i < end; ++i) {
-            const T* x = rows.row(i);
-            std::uint8_t* const bits = bits_.data() + i / block_rows * block_rows * bytes + lane(i);
-            T absolute[8] = {}, square[8] = {};  // a byte at a time
-            for (std::size_t b = 0; b < bytes; ++b) {
-                const std::size_t n = std::min<std::size_t>(8, d - 8 * b);
-                unsigned byte = 0;
-                for (std::size_t k = 0; k < n; ++k) {
-                    const T centred = x[8 * b + k] - mean[8 * b + k];
-                    absolute[k] += std::abs(centred);
-                    square[k] += centred * centred;
-                    byte |= static_cast<unsigned>(centred > 0) << k;
-                }
-                bits[block_rows * b] = static_cast<std::uint8_t>(byte);
-            }
-            T absolutes = 0, squares = 0;
-            for (std::size_t k = 0; k < 8; ++k) {
-                absolutes += absolute[k];
-                squares += square[k];
-            }
-            scales_[i] = absolutes > 0 ? squares / absolutes : T(0);
-        }
-    });
+    const RowBlocks blocks = row_blocks(rows);
+    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * d);
+    for_each_block(executor, blocks,
+                   [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+                       T* const row = scratch.data() + (rows.is_dense() ? 0 : block * d);
+                       for (std::size_t i = begin; i < end; ++i) {
+                           const T* x = rows.read(i, row);
+                           std::uint8_t* const bits =
+                               bits_.data() + i / block_rows * block_rows * bytes + lane(i);
+                           T absolute[8] = {}, square[8] = {};  // a byte at a time
+                           for (std::size_t b = 0; b < bytes; ++b) {
+                               const std::size_t n = std::min<std::size_t>(8, d - 8 * b);
+                               unsigned byte = 0;
+                               for (std::size_t k = 0; k < n; ++k) {
+                                   const T centred = x[8 * b + k] - mean[8 * b + k];
+                                   absolute[k] += std::abs(centred);
+                                   square[k] += centred * centred;
+                                   byte |= static_cast<unsigned>(centred > 0) << k;
+                               }
+                               bits[block_rows * b] = static_cast<std::uint8_t>(byte);
+                           }
+                           T absolutes = 0, squares = 0;
+                           for (std::size_t k = 0; k < 8; ++k) {
+                               absolutes += absolute[k];
+                               squares += square[k];
+                           }
+                           scales_[i] = absolutes > 0 ? squares / absolutes : T(0);
+                       }
+                   });
 }
 
 template <Real T>

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
 
 namespace exemplar_svm {
 
@@ -20,7 +20,7 @@ class Signatures {
     Signatures() = default;
 
     /// Reads the rows once. `mean` holds rows.cols values.
-    Signatures(const DenseView<T>& rows, const std::vector<T>& mean, ExecutorRef executor);
+    Signatures(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor);
 
     bool empty() const noexcept { return scales_.empty(); }
     std::size_t bytes() const noexcept;

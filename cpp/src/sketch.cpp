@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace exemplar_svm {
@@ -72,15 +73,19 @@ void IntegerWeights::assign(WeightsView<T> weights) noexcept {
 }
 
 template <Real T>
-Sketch<T>::Sketch(const DenseView<T>& rows, ExecutorRef executor)
+Sketch<T>::Sketch(const RowsView<T>& rows, ExecutorRef executor)
     : row_codes_(codes_per_row(rows.cols)),
       codes_(rows.rows * row_codes_),
       scales_(rows.rows),
       errors_(rows.rows) {
-    const RowBlocks blocks(rows.rows, rows.cols * sizeof(T));
-    for_each_block(executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-        for (std::size_t i = begin; i < end; ++i) describe(rows.row(i), rows.cols, i);
-    });
+    const RowBlocks blocks = row_blocks(rows);
+    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * rows.cols);
+    for_each_block(executor, blocks,
+                   [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+                       T* const row = scratch.data() + (rows.is_dense() ? 0 : block * rows.cols);
+                       for (std::size_t i = begin; i < end; ++i)
+                           describe(rows.read(i, row), rows.cols, i);
+                   });
 }
 
 /// Chooses the scale and the codes of row i, and bounds what they miss.

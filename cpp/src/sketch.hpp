@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/weights.hpp"
 
 namespace exemplar_svm {
@@ -42,7 +42,7 @@ class Sketch {
     Sketch() = default;
 
     /// Reads the rows once.
-    Sketch(const DenseView<T>& rows, ExecutorRef executor);
+    Sketch(const RowsView<T>& rows, ExecutorRef executor);
 
     bool empty() const noexcept { return scales_.empty(); }
     std::size_t bytes() const noexcept;

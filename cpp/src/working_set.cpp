@@ -340,7 +340,7 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     double seconds = 0.0;
     {
         const Stopwatch stopwatch(seconds);
-        const DenseView<T>& rows = searches[0]->problem_.rows;
+        const RowsView<T>& rows = searches[0]->problem_.rows;
         const Sketch<T>& sketch = searches[0]->statistics_.sketch;
         for (std::size_t q = 0; q < n_searches && !sketch.empty(); ++q) {
             searches[q]->workspace_.sketch_weights->assign(weights[q]);

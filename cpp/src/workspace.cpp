@@ -36,7 +36,7 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
       wide_row(n_features),
       polish(polish_size(n_rows, max_examples) * (polish_size(n_rows, max_examples) + 8)),
       polish_rows(2 * polish_size(n_rows, max_examples)),
-      summaries(row_blocks(DenseView<T>{nullptr, n_rows, n_features, 0}).count()),
+      summaries(row_blocks(RowsView<T>(nullptr, n_rows, n_features, 0)).count()),
       given_examples(max_examples * n_features),
       example_labels(max_examples),
       example_costs(max_examples),

@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("scores and squares have the same bits on every executor", ""
     const auto values = random.normals<T>(n * d);
     const auto coef = random.normals<T>(d);
     const auto rows = reference::view(values, d);
-    REQUIRE(row_blocks(rows).count() > 3);
+    REQUIRE(row_blocks(RowsView<T>(rows)).count() > 3);
 
     std::vector<T> expected_scores(n), expected_squares(n);
     const WeightsView<T> weights{coef.data(), 0.3};

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/top_k.hpp"
 
 namespace exemplar_svm {
@@ -41,8 +41,7 @@ struct ScoreError {
 /// @param max_squared_norm  over all rows
 template <Real T>
 std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std::size_t n_returned,
-                            std::size_t n_candidates, const DenseView<T>& rows,
-                            const T* squared_norms, double max_squared_norm,
-                            const ScoreError& error) noexcept;
+                            std::size_t n_candidates, const RowsOf<T>& rows, const T* squared_norms,
+                            double max_squared_norm, const ScoreError& error) noexcept;
 
 }  // namespace exemplar_svm

@@ -10,6 +10,7 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/query.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
@@ -42,7 +43,7 @@ class Index {
     /// Reads the rows once, or twice to centre them.
     /// @throws std::invalid_argument for settings out of range, more than 2^32 - 2 rows, rows of no
     ///         features, or (with check_finite) rows that hold NaN or infinity; std::bad_alloc.
-    explicit Index(DenseView<T> embeddings, const IndexSettings& settings = {},
+    explicit Index(RowsView<T> embeddings, const IndexSettings& settings = {},
                    ExecutorRef executor = SerialExecutor{});
     ~Index();
     Index(Index&&) noexcept;
@@ -136,7 +137,7 @@ class Index {
 
     std::size_t n_rows() const noexcept { return rows_.rows; }
     std::size_t n_features() const noexcept { return rows_.cols; }
-    const DenseView<T>& rows() const noexcept { return rows_; }
+    const RowsView<T>& rows() const noexcept { return rows_; }
     MemoryUsage memory_usage() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
@@ -157,9 +158,12 @@ class Index {
                      ExecutorRef executor, const StopCondition& stop,
                      Finish&& finish) const noexcept;
 
-    DenseView<T> rows_;
+    RowsView<T> rows_;
     IndexSettings settings_;
     std::unique_ptr<const RowStatistics<T>> statistics_;
 };
+
+template <Real T>
+Index(DenseView<T>, const IndexSettings& = {}, ExecutorRef = SerialExecutor{}) -> Index<T>;
 
 }  // namespace exemplar_svm

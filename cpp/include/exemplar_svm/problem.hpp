@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
 
 namespace exemplar_svm {
@@ -26,7 +27,7 @@ namespace exemplar_svm {
 /// of them and each is coupled to every row: the solver eliminates them (see solver.hpp).
 template <Real T>
 struct Problem {
-    DenseView<T> rows;
+    RowsView<T> rows;
     const T* squared_norms = nullptr;  ///< of the rows (less the mean, if one is given)
     double max_squared_norm = 0.0;  ///< at least the largest of them: bounds hold for rows up to it
     const std::int8_t* labels = nullptr;       ///< +1 or -1 per row; null: every row is a negative

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "exemplar_svm/weights.hpp"
 
@@ -13,32 +13,32 @@ namespace exemplar_svm {
 
 /// The blocks in which every scan of these rows goes.
 template <Real T>
-RowBlocks row_blocks(const DenseView<T>& rows) noexcept {
-    return {rows.rows, rows.cols * sizeof(T)};
+RowBlocks row_blocks(const RowsView<T>& rows) noexcept {
+    return {rows.rows, rows.bytes_per_row()};
 }
 
 /// scores[i - begin] = coef . x_i + intercept for begin <= i < end. A row's score has the same bits
 /// whichever rows are scored with it.
 template <Real T>
-void score_block(const DenseView<T>& rows, std::size_t begin, std::size_t end,
-                 WeightsView<T> weights, T* scores) noexcept;
+void score_block(const RowsOf<T>& rows, std::size_t begin, std::size_t end, WeightsView<T> weights,
+                 T* scores) noexcept;
 
 /// score_block under several weights at once, scores[q] for weights[q]: the same bits, and the rows
 /// are read from memory once.
 template <Real T>
-void score_block_together(const DenseView<T>& rows, std::size_t begin, std::size_t end,
+void score_block_together(const RowsOf<T>& rows, std::size_t begin, std::size_t end,
                           const WeightsView<T>* weights, std::size_t n_weights,
                           T* const* scores) noexcept;
 
 /// scores[i] = coef . x_i + intercept for every row.
 template <Real T>
-void score_rows(const DenseView<T>& rows, WeightsView<T> weights, ExecutorRef executor,
+void score_rows(const RowsOf<T>& rows, WeightsView<T> weights, ExecutorRef executor,
                 T* scores) noexcept;
 
 /// products[i] = coef . x_i for every row, in T over short runs of features, whose sums are added
 /// in double precision: nearly as fast as score_rows, and far more accurate on many features.
 template <Real T>
-void multiply_rows(const DenseView<T>& rows, const T* coef, ExecutorRef executor,
+void multiply_rows(const RowsOf<T>& rows, const T* coef, ExecutorRef executor,
                    double* products) noexcept;
 
 /// Bound on |computed - exact| / (||coef|| ||x||) for multiply_rows.
@@ -47,7 +47,7 @@ double product_rounding_bound(std::size_t n_features) noexcept;
 
 /// squares[i] = ||x_i||^2.
 template <Real T>
-void square_rows(const DenseView<T>& rows, ExecutorRef executor, T* squares) noexcept;
+void square_rows(const RowsOf<T>& rows, ExecutorRef executor, T* squares) noexcept;
 
 /// Bound on |computed - exact| / (||coef|| ||x||) for a score of n_features products: n roundings
 /// of unit roundoff u contribute at most n u / (1 - n u) (Higham, Accuracy and Stability of

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/real.hpp"
+
+namespace exemplar_svm {
+
+/// The rows of an index as solvers and scans read them: as vectors of T, however they are stored.
+/// Borrowed, like the views that it is made from.
+///
+/// This is the one place that knows how rows are stored. Where rows are dense, row(i) points at
+/// one, and several of them can be handed to a kernel at a time; everything else goes through the
+/// other members, which serve all kinds of rows.
+template <Real T>
+class RowsView {
+  public:
+    RowsView() = default;
+    RowsView(const DenseView<T>& dense) noexcept  // NOLINT(google-explicit-constructor): a view
+        : rows(dense.rows), cols(dense.cols), dense_(dense) {}
+    /// Of a DenseView of these.
+    RowsView(const T* data, std::size_t n_rows, std::size_t n_cols, std::ptrdiff_t stride) noexcept
+        : RowsView(DenseView<T>{data, n_rows, n_cols, stride}) {}
+
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+
+    /// Bytes that a scan reads per row, on average.
+    std::size_t bytes_per_row() const noexcept { return cols * sizeof(T); }
+
+    /// Whether rows lie in memory as cols values of T side by side.
+    bool is_dense() const noexcept { return true; }
+
+    /// A row where it lies; of dense rows only.
+    const T* row(std::size_t i) const noexcept { return dense_.row(i); }
+
+    /// The rows from `first` on.
+    RowsView from(std::size_t first) const noexcept;
+
+    /// Some of the features of all rows; of dense rows only.
+    RowsView columns(std::size_t first, std::size_t count) const noexcept;
+
+    /// A row as cols values of T: where it lies if that can be, or else in `scratch`, which has
+    /// room for it (and may be null if the rows are dense).
+    const T* read(std::size_t i, T* scratch) const noexcept;
+
+    /// The same, always copied.
+    void copy(std::size_t i, T* out) const noexcept;
+
+    /// The same, into double precision.
+    void widen(std::size_t i, double* out) const noexcept;
+
+    /// Asks for a row that will be read soon.
+    void prefetch(std::size_t i) const noexcept;
+
+    /// w . x_i, and in double precision
+    T dot(std::size_t i, const T* w) const noexcept;
+    double dot_wide(std::size_t i, const double* w) const noexcept;
+
+    /// y += alpha x_i, and in double precision
+    void axpy(T alpha, std::size_t i, T* y) const noexcept;
+    void axpy_wide(double alpha, std::size_t i, double* y) const noexcept;
+
+    /// out[i - begin] = w . x_i for begin <= i < end: the same bits for a row whichever rows are
+    /// multiplied with it.
+    void dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept;
+
+    /// The same for two w at once, for one reading of the rows.
+    void dot_rows_two(std::size_t begin, std::size_t end, const T* w0, const T* w1, T* out0,
+                      T* out1) const noexcept;
+
+    /// ||x_i||^2
+    T squared_norm(std::size_t i) const noexcept;
+
+    /// ||x_i - x_j||, in double precision
+    double distance(std::size_t i, std::size_t j) const noexcept;
+
+    /// Whether a row has these cols values.
+    bool equals(std::size_t i, const T* values) const noexcept;
+
+  private:
+    DenseView<T> dense_;
+};
+
+/// Rows of any kind, as an argument where another argument tells T.
+template <Real T>
+using RowsOf = std::type_identity_t<RowsView<T>>;
+
+}  // namespace exemplar_svm
