@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import exemplar_svm as esvm
-from exemplar_svm._evaluation.rankers import NearestNeighbours, Ranker, best, in_words
+from exemplar_svm._evaluation.rankers import NearestNeighbours, Ranker, best, in_words, standardised
 from exemplar_svm._evaluation.tasks import Positives
 from exemplar_svm._presets import Setting
 
@@ -32,7 +32,7 @@ class Mixture:
         """Return the k best rows."""
         model = self.index.fit(positives, C=self.setting.C, prior=self.setting.prior)
         scores = NearestNeighbours(self.rows).scores(positives)
-        return best(_standardised(scores) + _standardised(self.rows @ model.coef_), positives, k)
+        return best(standardised(scores) + standardised(self.rows @ model.coef_), positives, k)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,3 @@ def alternatives(
         made.append(Mixture(rows, index, setting))
         made += [WithoutNearest(rows, index, setting, n) for n in (5, 20, 50)]
     return made
-
-
-def _standardised(scores: NDArray[np.floating]) -> NDArray[np.floating]:
-    deviation = scores.std()
-    return (scores - scores.mean()) / (deviation if deviation > 0 else 1)

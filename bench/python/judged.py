@@ -100,10 +100,11 @@ def debian_tags(size: Size) -> list[Task]:
 
 
 def debian_two_tags(size: Size) -> list[Task]:
-    """Package descriptions that have tags: those that have two tags at once.
+    """All package descriptions that have tags: those that have two tags at once.
 
-    Pairs of tags of different facets of which each has at least twice as many rows as both have.
-    The examples of the first tasks have one tag of the pair each, those of the last both.
+    Pairs of tags of different facets, none of them common, of which each has at least twice as many
+    rows as both have. The examples of the first tasks have one tag of the pair each, those of the
+    last both.
     """
     rows, tagged, facets = _debian_tags()
     rng = np.random.default_rng(data.SEED)
@@ -112,6 +113,7 @@ def debian_two_tags(size: Size) -> list[Task]:
     first, second = np.nonzero(
         (both >= _SHARED)
         & (2 * both <= np.minimum.outer(sizes, sizes))
+        & (np.maximum.outer(sizes, sizes) <= _COMMON)
         & np.less.outer(np.arange(len(facets)), np.arange(len(facets)))
         & (facets[:, np.newaxis] != facets)
     )

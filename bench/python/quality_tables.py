@@ -25,28 +25,33 @@ class Quality:
 
 def markdown(quality: Quality, overview: Sequence[str]) -> str:
     """Write all tables: some rankers with their intervals, then every one without."""
-    parts = []
-    for title, evaluations in (
-        ("Settings", quality.settings),
-        ("Alternatives", quality.alternatives),
-    ):
-        for measure in MEASURES if evaluations else ():
-            some = [name for name in overview if name in evaluations[0].rankers]
-            if some:
-                parts.append(
-                    f"## {title}, {measure}\n\n" + with_intervals(evaluations, some, measure)
-                )
-            parts.append(f"## {title}, {measure}, changes\n\n" + changes(evaluations, measure))
-    parts += [f"## {e.task}, {e.n_queries} queries\n\n" + together(e) for e in quality.two_tags]
-    return "\n\n".join(parts) + "\n"
+    parts = {}
+    for measure in MEASURES:
+        if quality.settings:
+            parts[measure] = with_intervals(quality.settings, overview, measure)
+            second, *others = overview
+            of_second = with_intervals(quality.settings, others, measure, against=second)
+            parts[f"{measure} against {second}"] = of_second
+            parts[f"{measure}, all settings"] = changes(quality.settings, measure)
+        if quality.alternatives:
+            parts[f"{measure}, alternatives"] = changes(quality.alternatives, measure)
+    for of_task in quality.two_tags:
+        parts[f"{of_task.task}, {of_task.n_queries} queries"] = together(of_task)
+    return "\n".join(f"## {title}\n\n{table}\n" for title, table in parts.items())
 
 
-def with_intervals(evaluations: Iterable[Evaluation], rankers: Sequence[str], measure: str) -> str:
-    """One line per task: the baseline's mean, and the changes of some rankers."""
+def with_intervals(
+    evaluations: Iterable[Evaluation],
+    rankers: Sequence[str],
+    measure: str,
+    *,
+    against: str | None = None,
+) -> str:
+    """One line per task: the mean of what others are held to, and the changes of some rankers."""
     lines = []
     for of_task in evaluations:
-        baseline = of_task.rankers[0]
-        cells = [_in_points(of_task.change(ranker, measure)) for ranker in rankers]
+        baseline = against or of_task.rankers[0]
+        cells = [_in_points(of_task.change(r, measure, against=baseline)) for r in rankers]
         name = f"{of_task.task} ({of_task.n_queries})"
         lines.append([name, f"{of_task.mean(baseline, measure):.3f}", *cells])
     return _table(["task (queries)", baseline, *rankers], lines)

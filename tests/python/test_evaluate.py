@@ -99,6 +99,16 @@ def test_centred_knn_is_the_cosine_of_centred_rows():
     np.testing.assert_array_equal(ranking, np.argsort(-cosine)[:298])
 
 
+def test_half_centred_knn_is_the_sum_of_standardised_scores():
+    rows = clustered(300, 12)
+    knn, centred, half = rankers.baselines(rows)
+    parts = [part.scores(rows[:2]) for part in (knn, centred)]
+    expected = sum((part - part.mean()) / part.std() for part in parts)
+    np.testing.assert_array_equal(half.rank(rows[:2], 300), np.argsort(-expected))
+    same = np.ones((3, 2))  # without any deviation
+    assert rankers.baselines(same)[2].rank(same[:1], 3).tolist() == [0, 1, 2]
+
+
 def test_centred_knn_of_a_row_that_is_the_mean_is_finite():
     rows = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]])
     assert rankers.NearestNeighbours(rows, center=True).rank([0], 3).tolist() == [2, 1]
@@ -262,7 +272,16 @@ def test_the_command_compares_all_settings(files):
     shown = run("evaluate", *inputs(files)).stdout
     assert "10 queries" in shown
     assert len([line for line in shown.splitlines() if "C=" in line]) == 39
-    for name in ("kNN", "centred kNN", "the recipe", "robust", "nDCG@10", "MAP", "recall@100"):
+    for name in (
+        "kNN",
+        "centred kNN",
+        "half centred kNN",
+        "the recipe",
+        "robust",
+        "nDCG@10",
+        "MAP",
+        "recall@100",
+    ):
         assert name in shown
 
 
@@ -272,8 +291,8 @@ def test_the_command_prints_json_that_can_be_checked(files):
     answer = json.loads(run(*arguments).stdout)
     assert answer == json.loads(run(*arguments, "--n-threads", 1).stdout)
     names = [ranker["name"] for ranker in answer["rankers"]]
-    assert names[:4] == ["kNN", "centred kNN", "the recipe", "robust"]
-    assert len(names) == 4 + 4
+    assert names[:5] == ["kNN", "centred kNN", "half centred kNN", "the recipe", "robust"]
+    assert len(names) == 5 + 4
     rows, queries = np.load(files / "rows.npy"), np.load(files / "queries.npy")
     judged = read_qrels(files / "qrels.tsv", len(queries), len(rows))
     found = esvm.ExemplarIndex(rows, C=0.01, center=True, prior=2.0).search(queries[:10], k=400)

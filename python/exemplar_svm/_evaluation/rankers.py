@@ -64,6 +64,27 @@ class NearestNeighbours:
         return np.where(lengths > 0, lengths, 1)
 
 
+class HalfCentred:
+    """The sum of the standardised scores of kNN and centred kNN: costs two kNN searches."""
+
+    name = "half centred kNN"
+
+    def __init__(self, knn: NearestNeighbours, centred: NearestNeighbours) -> None:
+        self._parts = knn, centred
+
+    def rank(self, positives: Positives, k: int) -> IndexArray:
+        """Return the k best rows."""
+        knn, centred = (standardised(part.scores(positives)) for part in self._parts)
+        return best(knn + centred, positives, k)
+
+
+def standardised(scores: FloatArray) -> FloatArray:
+    """Scale scores to mean 0 and deviation 1; equal ones to 0."""
+    deviation = scores.std()
+    scaled: FloatArray = (scores - scores.mean()) / (deviation if deviation > 0 else 1)
+    return scaled
+
+
 def best(scores: FloatArray, positives: Positives, k: int) -> IndexArray:
     """Return the k best rows that are not positives; equal scores in the order of their rows."""
     taken = positives if isinstance(positives, list) else []
@@ -94,8 +115,9 @@ def in_words(setting: Setting) -> str:
 
 
 def baselines(rows: FloatArray) -> list[Ranker]:
-    """Return kNN, which everything is compared with, and centred kNN."""
-    return [NearestNeighbours(rows), NearestNeighbours(rows, center=True)]
+    """Return kNN, which everything is compared with, and what centring gives without an SVM."""
+    knn, centred = NearestNeighbours(rows), NearestNeighbours(rows, center=True)
+    return [knn, centred, HalfCentred(knn, centred)]
 
 
 def presets(n_rows: int) -> dict[str, Setting]:
