@@ -27,6 +27,13 @@ class RowsView {
     std::size_t rows = 0;
     std::size_t cols = 0;
 
+    /// These rows, and others of as many features behind them: row rows + i is row i of those.
+    /// Only of rows that have none behind them yet.
+    RowsView followed_by(const DenseView<T>& others) const noexcept;
+
+    /// The rows without those that follow.
+    RowsView first_part() const noexcept;
+
     /// Bytes that a scan reads per row, on average.
     std::size_t bytes_per_row() const noexcept { return cols * sizeof(T); }
 
@@ -34,7 +41,9 @@ class RowsView {
     bool is_dense() const noexcept { return true; }
 
     /// A row where it lies; of dense rows only.
-    const T* row(std::size_t i) const noexcept { return dense_.row(i); }
+    const T* row(std::size_t i) const noexcept {
+        return i < dense_.rows ? dense_.row(i) : following_.row(i - dense_.rows);
+    }
 
     /// The rows from `first` on.
     RowsView from(std::size_t first) const noexcept;
@@ -82,6 +91,7 @@ class RowsView {
 
   private:
     DenseView<T> dense_;
+    DenseView<T> following_;
 };
 
 /// Rows of any kind, as an argument where another argument tells T.
