@@ -68,6 +68,11 @@ bool ExemplarSearch<T>::begin() noexcept {
         problem_.examples.rows > ExampleBlock::capacity) {
         return false;
     }
+    if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_) &&
+        PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
+        in_primal_ = true;
+        return false;
+    }
     working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
                          workspace_, scores_);
     return working_set_->begin();
@@ -125,10 +130,12 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
 
 template <Real T>
 void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexcept {
-    const bool solved =
-        working_set_ ? solve_with_working_set(tol, score_tol, best) : solve_with_gram_matrix(best);
-    if (solved) return;
-    working_set_.reset();
+    if (working_set_) {
+        if (solve_with_working_set(tol, score_tol, best)) return;
+        working_set_.reset();
+        in_primal_ = PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_);
+    }
+    if (in_primal_ ? solve_in_primal(best) : solve_with_gram_matrix(best)) return;
     solve_over_all_rows(best);
 }
 
@@ -171,15 +178,42 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
     return true;
 }
 
+/// Where many rows support.
+template <Real T>
+bool ExemplarSearch<T>::solve_in_primal(TopK<T>* best) noexcept {
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    const std::uint32_t epochs_before = solved_.epochs;
+    PrimalDescent<T> solver(problem_, settings_left(), statistics_.background, executor_, stop_,
+                            workspace_, scores_);
+    if (!solver.solve(best == nullptr, solved_)) {
+        problem_.initial_dual = workspace_.dual.data();
+        problem_.initial_example_dual = workspace_.example_dual.data();
+        return false;
+    }
+    solved_.epochs += epochs_before;
+    if (best != nullptr) {
+        solver.rank(candidates_, *best);
+    } else {
+        solver.score_all();
+    }
+    return true;
+}
+
 template <Real T>
 void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
     const Stopwatch stopwatch(workspace_.profile.solve);
     const std::uint32_t epochs_before = solved_.epochs;
-    SolverSettings rest = settings_;
-    rest.max_epochs -= std::min(epochs_before, rest.max_epochs - 1);
-    solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_, stop_);
+    solved_ = exemplar_svm::solve(problem_, settings_left(), executor_, workspace_, scores_, stop_);
     solved_.epochs += epochs_before;
     if (best != nullptr) candidates_.offer(scores_, rows_.rows, *best);
+}
+
+/// With the epochs that are left.
+template <Real T>
+SolverSettings ExemplarSearch<T>::settings_left() const noexcept {
+    SolverSettings left = settings_;
+    left.max_epochs -= std::min(solved_.epochs, left.max_epochs - 1);
+    return left;
 }
 
 template <Real T>
