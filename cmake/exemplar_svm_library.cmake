@@ -6,6 +6,7 @@ add_library(exemplar_svm
   ${source_dir}/anderson.cpp
   ${source_dir}/background.cpp
   ${source_dir}/box_quadratic.cpp
+  ${source_dir}/calibration.cpp
   ${source_dir}/certificate.cpp
   ${source_dir}/cpu_quota.cpp
   ${source_dir}/curvature.cpp

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "calibration.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "gram_descent.hpp"
@@ -18,6 +19,16 @@ constexpr double score_tol_per_tol = 0.02;
 
 /// Where the proof of some leading ranks is all that is asked for, it is tried here first.
 constexpr double early_tol_per_tol = 30.0;
+
+/// Rows are read from memory at least as fast as this, wherever they are.
+constexpr double seconds_per_byte = 2.5e-10;
+
+/// At most what it takes to score the rows that calibrate a search.
+template <Real T>
+double seconds_to_calibrate(const RowsView<T>& rows) noexcept {
+    const std::size_t n = std::min(rows.rows, max_calibrating);
+    return seconds_per_byte * static_cast<double>(n * rows.bytes_per_row());
+}
 
 SearchStatus search_status(SolveStatus status) noexcept {
     switch (status) {
@@ -42,7 +53,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       index_(index),
       search_(settings),
       executor_(executor),
-      stop_(stop),
+      stop_(settings.calibrate ? stop.earlier_by(seconds_to_calibrate(rows)) : stop),
       workspace_(workspace),
       scores_(scores),
       valid_(is_valid(settings) && is_valid(query, rows, workspace)) {
@@ -70,7 +81,7 @@ bool ExemplarSearch<T>::begin() noexcept {
     }
     if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_) &&
         PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
-        in_primal_ = true;
+        start_in_primal();
         return false;
     }
     working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
@@ -98,10 +109,12 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     if (!early || (certified < certify && working_set_ && !stopped)) {
         certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
     }
-    for (std::size_t rank = 0; rank < std::min(n_returned, n_ranked); ++rank) {
+    n_ranked = std::min(n_returned, n_ranked);
+    for (std::size_t rank = 0; rank < n_ranked; ++rank) {
         scores_out[rank] = workspace_.ranking[rank].score;
         rows_out[rank] = workspace_.ranking[rank].row;
     }
+    if (search_.calibrate) calibrate(scores_out, n_ranked);
     SearchReport done = report();
     done.certified_k = certified;
     return done;
@@ -133,9 +146,12 @@ void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexc
     if (working_set_) {
         if (solve_with_working_set(tol, score_tol, best)) return;
         working_set_.reset();
-        in_primal_ = PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_);
+        if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_)) {
+            start_in_primal();
+        }
     }
-    if (in_primal_ ? solve_in_primal(best) : solve_with_gram_matrix(best)) return;
+    if (primal_ ? solve_in_primal(best) : solve_with_gram_matrix(best)) return;
+    primal_.reset();
     solve_over_all_rows(best);
 }
 
@@ -178,23 +194,27 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
     return true;
 }
 
+template <Real T>
+void ExemplarSearch<T>::start_in_primal() noexcept {
+    primal_.emplace(problem_, settings_left(), statistics_.background, executor_, stop_, workspace_,
+                    scores_);
+}
+
 /// Where many rows support.
 template <Real T>
 bool ExemplarSearch<T>::solve_in_primal(TopK<T>* best) noexcept {
     const Stopwatch stopwatch(workspace_.profile.solve);
     const std::uint32_t epochs_before = solved_.epochs;
-    PrimalDescent<T> solver(problem_, settings_left(), statistics_.background, executor_, stop_,
-                            workspace_, scores_);
-    if (!solver.solve(best == nullptr, solved_)) {
+    if (!primal_->solve(best == nullptr, solved_)) {
         problem_.initial_dual = workspace_.dual.data();
         problem_.initial_example_dual = workspace_.example_dual.data();
         return false;
     }
     solved_.epochs += epochs_before;
     if (best != nullptr) {
-        solver.rank(candidates_, *best);
+        primal_->rank(candidates_, *best);
     } else {
-        solver.score_all();
+        primal_->score_all();
     }
     return true;
 }
@@ -214,6 +234,24 @@ SolverSettings ExemplarSearch<T>::settings_left() const noexcept {
     SolverSettings left = settings_;
     left.max_epochs -= std::min(solved_.epochs, left.max_epochs - 1);
     return left;
+}
+
+/// Brings the scores of ranked rows onto the scale of the background's.
+template <Real T>
+void ExemplarSearch<T>::calibrate(T* scores, std::size_t n) noexcept {
+    if (n == 0) return;
+    const std::size_t n_sampled = sample_background(problem_, workspace_.collected.data());
+    if (working_set_) {
+        working_set_->score_collected(n_sampled);
+    } else {  // the other solvers leave the scores of all rows, or bring them up to date
+        if (primal_) primal_->score_collected(n_sampled);
+        for (std::size_t s = 0; s < n_sampled; ++s) {
+            workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
+        }
+    }
+    const ScoreScale scale = score_scale(workspace_.collected_scores.data(), n_sampled);
+    std::transform(scores, scores + n, scores,
+                   [&](T score) { return static_cast<T>(scale(static_cast<double>(score))); });
 }
 
 template <Real T>

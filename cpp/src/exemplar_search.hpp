@@ -46,9 +46,11 @@ class ExemplarSearch {
     void solve(double tol, double score_tol, TopK<T>* best) noexcept;
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
     bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
+    void start_in_primal() noexcept;
     bool solve_in_primal(TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
     SolverSettings settings_left() const noexcept;
+    void calibrate(T* scores, std::size_t n) noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;
 
@@ -66,7 +68,7 @@ class ExemplarSearch {
     Candidates candidates_;
     SolverSettings settings_;
     std::optional<WorkingSetSearch<T>> working_set_;
-    bool in_primal_ = false;  // rather than with a working set
+    std::optional<PrimalDescent<T>> primal_;  // rather than that
     SolveReport solved_;
 };
 

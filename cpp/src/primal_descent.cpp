@@ -11,7 +11,6 @@
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 #include "optimality.hpp"
-#include "panel.hpp"
 #include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
@@ -26,9 +25,9 @@ constexpr std::size_t sample_part = 8, fewest_sampled = 512;
 /// text embeddings for C from 0.001 to 0.1, unless all rows support.
 constexpr double strength = 50.0;
 
-/// Where more than this part of the rows will support, or of what a panel can hold, it takes as
-/// long to find a working set, or to find that there is none.
-constexpr double large_part = 0.3, large_part_of_panel = 0.5;
+/// Where more than this part of the rows will support, or so many, it takes as long to find a
+/// working set, or to find that there is none.
+constexpr double large_part = 0.45, many_rows = 8192.0;
 
 /// A sample's optimum is off by much more than this part of the way to it.
 constexpr double sample_tol = 2e-3;
@@ -105,9 +104,7 @@ template <Real T>
 bool PrimalDescent<T>::suits(const Problem<T>& problem, const Background<T>& background,
                              const StopCondition& stop) noexcept {
     const auto n = static_cast<double>(problem.rows.rows);
-    const double most = std::min(
-        large_part * n,
-        large_part_of_panel * static_cast<double>(Panel<T>::capacity_for(problem.rows.rows)));
+    const double most = std::min(large_part * n, many_rows);
     const double n_support = strength / (2.0 * problem.cost * background.mean_square());
     const double seconds =
         2.0 * seconds_per_byte * n * static_cast<double>(problem.rows.bytes_per_row());
@@ -576,7 +573,6 @@ void PrimalDescent<T>::score_all() noexcept {
     score_collected(n_collected);
 }
 
-/// Scores rows that the last pass has not read.
 template <Real T>
 void PrimalDescent<T>::score_collected(std::size_t n_collected) noexcept {
     const RowBlocks blocks(n_collected, problem_.rows.bytes_per_row());

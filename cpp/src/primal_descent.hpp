@@ -74,6 +74,9 @@ class PrimalDescent {
     /// Brings the scores of all rows up to date.
     void score_all() noexcept;
 
+    /// Those of the first n rows in workspace.collected.
+    void score_collected(std::size_t n) noexcept;
+
   private:
     static constexpr std::size_t max_groups = 64;
 
@@ -100,7 +103,6 @@ class PrimalDescent {
     void multiply_by_hessian(const double* x, double* product) const noexcept;
     void conclude() noexcept;
     void fill(SolveReport& report) noexcept;
-    void score_collected(std::size_t n_collected) noexcept;
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
     std::size_t n_features() const noexcept { return problem_.rows.cols; }
