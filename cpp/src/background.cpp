@@ -10,7 +10,6 @@
 namespace exemplar_svm {
 namespace {
 
-constexpr std::size_t max_rank = 16;
 constexpr std::size_t n_iterations = 3;
 constexpr std::size_t fewest_sampled = 512, most_sampled = 2048, one_of = 8;
 
@@ -56,7 +55,7 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
 
     // Subspace iteration (Golub and Van Loan, Matrix Computations, section 8.2.4) on the covariance
     // of the sample, from random directions.
-    const std::size_t rank = std::min(max_rank, d);
+    const std::size_t rank = std::min(background_rank, d);
     directions_.resize(rank * d);
     SplitMix64 random(0);
     for (T& v : directions_) {
@@ -89,6 +88,7 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
         directions_.swap(image);
         orthonormalise(directions_, rank, d);
     }
+    mean_square_ = total / static_cast<double>(n_sampled);
     double explained = 0.0;
     for (double& variance : variances_) {
         variance = total > 0.0 ? variance / total : 0.0;

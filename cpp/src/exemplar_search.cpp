@@ -80,6 +80,11 @@ bool ExemplarSearch<T>::begin() noexcept {
         problem_.examples.rows > ExampleBlock::capacity) {
         return false;
     }
+    if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_) &&
+        PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
+        start_in_primal();
+        return false;
+    }
     working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
                          workspace_, scores_);
     return working_set_->begin();
@@ -143,10 +148,15 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
 
 template <Real T>
 void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexcept {
-    const bool solved =
-        working_set_ ? solve_with_working_set(tol, score_tol, best) : solve_with_gram_matrix(best);
-    if (solved) return;
-    working_set_.reset();
+    if (working_set_) {
+        if (solve_with_working_set(tol, score_tol, best)) return;
+        working_set_.reset();
+        if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_)) {
+            start_in_primal();
+        }
+    }
+    if (primal_ ? solve_in_primal(best) : solve_with_gram_matrix(best)) return;
+    primal_.reset();
     solve_over_all_rows(best);
 }
 
@@ -190,14 +200,45 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
 }
 
 template <Real T>
+void ExemplarSearch<T>::start_in_primal() noexcept {
+    primal_.emplace(problem_, settings_left(), statistics_.background, executor_, stop_, workspace_,
+                    scores_);
+}
+
+/// Where many rows support.
+template <Real T>
+bool ExemplarSearch<T>::solve_in_primal(TopK<T>* best) noexcept {
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    const std::uint32_t epochs_before = solved_.epochs;
+    if (!primal_->solve(best == nullptr, solved_)) {
+        problem_.initial_dual = workspace_.dual.data();
+        problem_.initial_example_dual = workspace_.example_dual.data();
+        return false;
+    }
+    solved_.epochs += epochs_before;
+    if (best != nullptr) {
+        primal_->rank(candidates_, *best);
+    } else {
+        primal_->score_all();
+    }
+    return true;
+}
+
+template <Real T>
 void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
     const Stopwatch stopwatch(workspace_.profile.solve);
     const std::uint32_t epochs_before = solved_.epochs;
-    SolverSettings rest = settings_;
-    rest.max_epochs -= std::min(epochs_before, rest.max_epochs - 1);
-    solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_, stop_);
+    solved_ = exemplar_svm::solve(problem_, settings_left(), executor_, workspace_, scores_, stop_);
     solved_.epochs += epochs_before;
     if (best != nullptr) candidates_.offer(scores_, rows_.rows, *best);
+}
+
+/// With the epochs that are left.
+template <Real T>
+SolverSettings ExemplarSearch<T>::settings_left() const noexcept {
+    SolverSettings left = settings_;
+    left.max_epochs -= std::min(solved_.epochs, left.max_epochs - 1);
+    return left;
 }
 
 /// Brings the scores of ranked rows onto the scale of the background's.
@@ -207,7 +248,8 @@ void ExemplarSearch<T>::calibrate(T* scores, std::size_t n) noexcept {
     const std::size_t n_sampled = sample_background(problem_, workspace_.collected.data());
     if (working_set_) {
         working_set_->score_collected(n_sampled);
-    } else {  // the other solvers leave the scores of all rows
+    } else {  // the other solvers leave the scores of all rows, or bring them up to date
+        if (primal_) primal_->score_collected(n_sampled);
         for (std::size_t s = 0; s < n_sampled; ++s) {
             workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
         }

@@ -11,6 +11,7 @@
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
+#include "primal_descent.hpp"
 #include "query_problem.hpp"
 #include "row_statistics.hpp"
 #include "working_set.hpp"
@@ -45,7 +46,10 @@ class ExemplarSearch {
     void solve(double tol, double score_tol, TopK<T>* best) noexcept;
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
     bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
+    void start_in_primal() noexcept;
+    bool solve_in_primal(TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
+    SolverSettings settings_left() const noexcept;
     void calibrate(T* scores, std::size_t n) noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;
@@ -64,6 +68,7 @@ class ExemplarSearch {
     Candidates candidates_;
     SolverSettings settings_;
     std::optional<WorkingSetSearch<T>> working_set_;
+    std::optional<PrimalDescent<T>> primal_;  // rather than that
     SolveReport solved_;
 };
 

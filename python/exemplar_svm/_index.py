@@ -85,8 +85,9 @@ class ExemplarIndex:
     method : {"auto", "full", "working_set", "gram"}, default "auto"
         How a search finds the rows that matter; all ways give the same ranking. "working_set"
         keeps one bit per feature of the rows to guess which matter, looks closely at few of them
-        and proves that the others do not. "gram" keeps the products of all rows with each other
-        (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build. "full" visits every row and
+        and proves that the others do not; where most may matter, at a small C, it reads these again
+        and again. "gram" keeps the products of all rows with each other (n^2 values, n up to 8192)
+        and takes n^2 d / 2 steps to build. "full" visits every row and
         keeps nothing but norms. "auto" takes "gram" for up to twice as many rows as features if
         building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
     sketch : {None, "int8"}, default None
