@@ -13,6 +13,7 @@
 #include "exemplar_svm/workspace.hpp"
 #include "query_problem.hpp"
 #include "row_statistics.hpp"
+#include "session_memory.hpp"
 #include "working_set.hpp"
 
 namespace exemplar_svm {
@@ -23,10 +24,13 @@ template <Real T>
 class ExemplarSearch {
   public:
     /// Everything is borrowed. @param scores  n_rows values: of every row after fit(), else scratch
+    /// @param memory  of the session, if the search is one of its steps: what the last step has
+    /// left
+    ///                there, and in the workspace, is begun with, and rank() leaves it anew
     ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                    const IndexSettings& index, const SearchSettings& settings,
                    const Query<T>& query, ExecutorRef executor, const StopCondition& stop,
-                   Workspace<T>& workspace, T* scores) noexcept;
+                   Workspace<T>& workspace, T* scores, SessionMemory<T>* memory = nullptr) noexcept;
 
     /// Returns whether a scan of all rows has to come next: see WorkingSetSearch.
     bool begin() noexcept;
@@ -46,6 +50,7 @@ class ExemplarSearch {
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
     bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
+    void remember() noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;
 
@@ -57,6 +62,7 @@ class ExemplarSearch {
     StopCondition stop_;
     Workspace<T>& workspace_;
     T* scores_;
+    SessionMemory<T>* memory_;
     bool valid_;
 
     Problem<T> problem_;

@@ -1,15 +1,32 @@
 #include "exemplar_svm/index.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
+#include <mutex>
 #include <optional>
 
 #include "exemplar_search.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "session_memory.hpp"
 
 namespace exemplar_svm {
+namespace {
+
+std::uint64_t next_revision() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
+
+}  // namespace
+
+template <Real T>
+struct Index<T>::SketchSlot {
+    std::mutex mutex;
+    std::shared_ptr<const SharedSketch<T>> sketch;
+};
 
 template <Real T>
 Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings, ExecutorRef executor)
@@ -31,7 +48,21 @@ Index<T>& Index<T>::operator=(Index&&) noexcept = default;
 
 template <Real T>
 void Index<T>::refresh(ExecutorRef executor) {
+    auto slot = std::make_unique<SketchSlot>();
     statistics_ = std::make_unique<const RowStatistics<T>>(rows_, settings_, executor);
+    session_sketch_ = std::move(slot);
+    revision_ = next_revision();
+}
+
+template <Real T>
+std::shared_ptr<const SharedSketch<T>> Index<T>::sketch_for_sessions(ExecutorRef executor) const {
+    if (statistics_->signatures.empty() || !statistics_->sketch.empty() || !rows_.is_dense()) {
+        return nullptr;
+    }
+    const std::lock_guard lock(session_sketch_->mutex);
+    auto& sketch = session_sketch_->sketch;
+    if (sketch == nullptr) sketch = std::make_shared<const SharedSketch<T>>(rows_, executor);
+    return sketch;
 }
 
 template <Real T>
@@ -43,6 +74,11 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
     usage.background = statistics_->background.bytes();
     usage.signatures = statistics_->signatures.bytes();
     usage.sketch = statistics_->sketch.bytes();
+    {
+        const std::lock_guard lock(session_sketch_->mutex);
+        if (session_sketch_->sketch != nullptr)
+            usage.sketch += session_sketch_->sketch->sketch.bytes();
+    }
     usage.gram = statistics_->gram.bytes();
     return usage;
 }

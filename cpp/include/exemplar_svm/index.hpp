@@ -21,6 +21,10 @@ namespace exemplar_svm {
 
 template <Real T>
 struct RowStatistics;
+template <Real T>
+struct SharedSketch;
+template <Real T>
+class Session;
 
 /// Bytes of what an index keeps about its rows, which themselves are borrowed.
 struct MemoryUsage {
@@ -28,7 +32,8 @@ struct MemoryUsage {
     std::size_t mean = 0;        ///< with its products with the rows
     std::size_t background = 0;  ///< mean and main directions of a sample
     std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
-    std::size_t sketch = 0;      ///< eight bits per feature, a scale and an error per row
+    std::size_t sketch = 0;      ///< eight bits per feature, a scale and an error per row; also the
+                                 ///< one that sessions have made
     std::size_t gram = 0;        ///< products of the rows with each other
 };
 
@@ -141,7 +146,18 @@ class Index {
     MemoryUsage memory_usage() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
+    /// Differs before and after a refresh(), and between any two indexes.
+    std::uint64_t revision() const noexcept { return revision_; }
+
   private:
+    friend class Session<T>;
+    struct SketchSlot;
+
+    /// The sketch that is scanned in the steps of sessions where the index has none of its own;
+    /// made for the first of them, and kept for all. Null for rows that are not searched by working
+    /// set.
+    std::shared_ptr<const SharedSketch<T>> sketch_for_sessions(ExecutorRef executor) const;
+
     DenseView<T> one_row(const T* values) const noexcept {
         return {values, 1, rows_.cols, static_cast<std::ptrdiff_t>(rows_.cols)};
     }
@@ -161,6 +177,8 @@ class Index {
     RowsView<T> rows_;
     IndexSettings settings_;
     std::unique_ptr<const RowStatistics<T>> statistics_;
+    std::unique_ptr<SketchSlot> session_sketch_;
+    std::uint64_t revision_ = 0;
 };
 
 template <Real T>
