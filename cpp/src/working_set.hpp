@@ -63,6 +63,9 @@ class WorkingSetSearch {
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
 
+    /// Scores the first n rows in workspace.collected, any rows, as those that rank() has ranked.
+    void score_collected(std::size_t n_collected) noexcept;
+
     /// Whether the panel and the dual coefficients of its rows are those of a solution, however
     /// rough, from which another search may go on.
     bool can_be_resumed() const noexcept { return stage_ == Stage::solving; }
@@ -116,7 +119,6 @@ class WorkingSetSearch {
         return problem_.background == nullptr || problem_.background[i] != 0;
     }
     bool reads_sketch() const noexcept { return !sketch_.empty(); }
-    void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 

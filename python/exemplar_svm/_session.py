@@ -141,6 +141,7 @@ class Session:
         tol: float | None = None,
         max_iter: int | None = None,
         certify: int | None = None,
+        calibrate: bool = False,
         n_threads: int | None = None,
         candidates: RowsChosen | None = None,
         background: RowsChosen | None = None,
@@ -151,8 +152,8 @@ class Session:
 
         Parameters
         ----------
-        k, include_positives, C, prior, tol, max_iter, certify, candidates, background, duplicates,
-        timeout
+        k, include_positives, C, prior, tol, max_iter, certify, calibrate, candidates, background,
+        duplicates, timeout
             As for `ExemplarIndex.search_shared`. They may differ from search to search.
         n_threads : int, optional
             Default: the session's.
@@ -169,7 +170,7 @@ class Session:
             As for `like`. ValueError also if there is no positive.
         """
         budget = seconds(timeout)
-        settings = self._index._settings(C, prior, tol, max_iter, certify)
+        settings = self._index._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._n_threads if n_threads is None else thread_count(n_threads)
         common = None

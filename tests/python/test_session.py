@@ -155,6 +155,18 @@ def test_many_examples_and_long_rankings_find_room(method, sketch):
         require_equal(session.search(k), index.search_shared(k=k, **shared))
 
 
+@pytest.mark.parametrize(("method", "sketch"), WAYS)
+def test_calibrated_steps_equal_calibrated_searches(method, sketch):
+    index = esvm.ExemplarIndex(ROWS, method=method, sketch=sketch)
+    session = index.session([1, 2])
+    session.search(calibrate=True)
+    session.like(3)
+    step = session.search(calibrate=True)
+    fresh = index.search_shared([1, 2, 3], calibrate=True)
+    np.testing.assert_array_equal(step.indices, fresh.indices)
+    np.testing.assert_allclose(step.scores, fresh.scores, atol=1e-4)
+
+
 def test_the_number_of_threads_changes_no_bit():
     index = esvm.ExemplarIndex(ROWS.astype(np.float32), method="working_set")
     sessions = [index.session([3, NEAR[0]], n_threads=n) for n in (1, 2)]
