@@ -26,6 +26,7 @@ add_library(exemplar_svm
   ${source_dir}/row_statistics.cpp
   ${source_dir}/rows_view.cpp
   ${source_dir}/scan.cpp
+  ${source_dir}/session.cpp
   ${source_dir}/settings.cpp
   ${source_dir}/signatures.cpp
   ${source_dir}/sketch.cpp

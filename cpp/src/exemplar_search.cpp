@@ -46,8 +46,8 @@ template <Real T>
 ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
                                   const Query<T>& query, ExecutorRef executor,
-                                  const StopCondition& stop, Workspace<T>& workspace,
-                                  T* scores) noexcept
+                                  const StopCondition& stop, Workspace<T>& workspace, T* scores,
+                                  SessionMemory<T>* memory) noexcept
     : rows_(rows),
       statistics_(statistics),
       index_(index),
@@ -56,6 +56,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       stop_(settings.calibrate ? stop.earlier_by(seconds_to_calibrate(rows)) : stop),
       workspace_(workspace),
       scores_(scores),
+      memory_(memory),
       valid_(is_valid(settings) && is_valid(query, rows, statistics.live_mask(), workspace)) {
     if (!valid_) return;
     workspace_.profile = {};
@@ -76,8 +77,12 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 
 template <Real T>
 bool ExemplarSearch<T>::begin() noexcept {
-    if (!valid_ || statistics_.signatures.empty() ||
-        problem_.examples.rows > ExampleBlock::capacity) {
+    if (!valid_) return false;
+    if (statistics_.signatures.empty() || problem_.examples.rows > ExampleBlock::capacity) {
+        if (memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows) {
+            problem_.initial_dual = workspace_.dual.data();
+            problem_.initial_example_dual = memory_->example_dual.data();
+        }
         return false;
     }
     if (PrimalDescent<T>::can_solve(problem_, statistics_.background) &&
@@ -86,7 +91,7 @@ bool ExemplarSearch<T>::begin() noexcept {
         return false;
     }
     working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
-                         workspace_, scores_);
+                         workspace_, scores_, memory_);
     return working_set_->begin();
 }
 
@@ -116,9 +121,24 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
         rows_out[rank] = workspace_.ranking[rank].row;
     }
     if (search_.calibrate) calibrate(scores_out, n_ranked);
+    if (memory_ != nullptr) remember();
     SearchReport done = report();
     done.certified_k = certified;
     return done;
+}
+
+/// Tells the session what the next search may begin with.
+template <Real T>
+void ExemplarSearch<T>::remember() noexcept {
+    using Holds = typename SessionMemory<T>::Holds;
+    if (std::isnan(solved_.gap)) {
+        memory_->holds = Holds::nothing;
+    } else if (!working_set_) {
+        memory_->holds = Holds::rows;
+    } else {
+        memory_->holds = working_set_->can_be_resumed() ? Holds::panel : Holds::nothing;
+        memory_->seconds_to_gather = working_set_->seconds_to_gather();
+    }
 }
 
 /// Solves up to a goal, ranks into workspace.ranking, and returns how many ranks are proven.
