@@ -35,10 +35,10 @@ Signatures<T>::Signatures(const RowsView<T>& rows, const std::vector<T>& mean, E
       scales_(rows.rows) {
     const std::size_t d = rows.cols, bytes = bytes_per_row(d);
     const RowBlocks blocks = row_blocks(rows);
-    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * d);
+    std::vector<T> scratch(rows.is_read_in_place() ? 0 : blocks.count() * d);
     for_each_block(executor, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-                       T* const row = scratch.data() + (rows.is_dense() ? 0 : block * d);
+                       T* const row = scratch.data() + (rows.is_read_in_place() ? 0 : block * d);
                        for (std::size_t i = begin; i < end; ++i) {
                            const T* x = rows.read(i, row);
                            std::uint8_t* const bits =

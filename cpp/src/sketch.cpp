@@ -79,13 +79,12 @@ Sketch<T>::Sketch(const RowsView<T>& rows, ExecutorRef executor)
       scales_(rows.rows),
       errors_(rows.rows) {
     const RowBlocks blocks = row_blocks(rows);
-    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * rows.cols);
-    for_each_block(executor, blocks,
-                   [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-                       T* const row = scratch.data() + (rows.is_dense() ? 0 : block * rows.cols);
-                       for (std::size_t i = begin; i < end; ++i)
-                           describe(rows.read(i, row), rows.cols, i);
-                   });
+    std::vector<T> scratch(rows.is_read_in_place() ? 0 : blocks.count() * rows.cols);
+    for_each_block(
+        executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+            T* const row = scratch.data() + (rows.is_read_in_place() ? 0 : block * rows.cols);
+            for (std::size_t i = begin; i < end; ++i) describe(rows.read(i, row), rows.cols, i);
+        });
 }
 
 /// Chooses the scale and the codes of row i, and bounds what they miss.
