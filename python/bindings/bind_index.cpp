@@ -62,7 +62,7 @@ struct IndexOf {
     Index<T> index;
     WorkspacePool<T> workspaces;
 
-    IndexOf(DenseView<T> rows, const IndexSettings& settings, ExecutorRef executor)
+    IndexOf(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor)
         : index(rows, settings, executor) {}
 };
 
@@ -181,13 +181,13 @@ struct QueryArrays {
     }
 };
 
-/// exemplar_svm.Index<float> or <double> over the memory of a numpy array, which it keeps alive.
+/// exemplar_svm.Index<float> or <double> over the memory of numpy arrays, which it keeps alive.
 class PyIndex {
   public:
-    PyIndex(py::array rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
-            double intercept_scaling, bool center, bool check_finite, Method method,
-            SketchType sketch, int n_threads)
-        : rows_(std::move(rows)) {
+    PyIndex(py::array rows, std::optional<py::array> row_scales, Loss loss,
+            std::optional<std::pair<double, double>> class_weight, double intercept_scaling,
+            bool center, bool check_finite, Method method, SketchType sketch, int n_threads)
+        : rows_(std::move(rows)), row_scales_(std::move(row_scales)) {
         IndexSettings settings;
         settings.loss = loss;
         if (class_weight)
@@ -197,8 +197,7 @@ class PyIndex {
         settings.check_finite = check_finite;
         settings.method = method;
         settings.sketch = sketch;
-        with_dtype(rows_, "embeddings", [&]<class T>(T) {
-            const auto view = as_dense_view<T>(rows_, "embeddings");
+        with_rows(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& view) {
             without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                 index_ = std::make_unique<IndexOf<T>>(view, settings, executor);
             });
@@ -342,6 +341,7 @@ class PyIndex {
     }
 
     py::array rows_;
+    std::optional<py::array> row_scales_;
     std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
 };
 
@@ -390,11 +390,12 @@ void bind_index(py::module_& module) {
              py::arg("include_positives"), py::arg("ignore_duplicates"));
 
     py::class_<PyIndex>(module, "Index")
-        .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
-                      Method, SketchType, int>(),
-             py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
-             py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
-             py::arg("method"), py::arg("sketch"), py::arg("n_threads"))
+        .def(py::init<py::array, std::optional<py::array>, Loss,
+                      std::optional<std::pair<double, double>>, double, bool, bool, Method,
+                      SketchType, int>(),
+             py::arg("rows"), py::kw_only(), py::arg("row_scales"), py::arg("loss"),
+             py::arg("class_weight"), py::arg("intercept_scaling"), py::arg("center"),
+             py::arg("check_finite"), py::arg("method"), py::arg("sketch"), py::arg("n_threads"))
         .def("memory_usage", &PyIndex::memory_usage)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),

@@ -7,6 +7,7 @@ import warnings
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _core
 from ._examples import ExampleSet, as_mask, read_examples
@@ -22,6 +23,7 @@ from ._typing import (
     RowsChosen,
 )
 from ._validation import (
+    as_row_scales,
     as_rows,
     as_vectors,
     class_weights,
@@ -29,6 +31,7 @@ from ._validation import (
     positive_integer,
     positive_number,
     thread_count,
+    working_dtype,
 )
 
 _METHODS = {
@@ -52,11 +55,13 @@ class ExemplarIndex:
 
     Parameters
     ----------
-    embeddings : array-like, shape (n, d), float32 or float64
+    embeddings : array-like, shape (n, d), float32, float64, float16, bfloat16 or int8
         Read in place and kept alive, never written: any row stride will do if each row is
         contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU or with
-        ``__array__`` are taken the same way; other layouts and other real dtypes are copied.
-        Call `refresh` after changing them.
+        ``__array__`` are taken the same way; other layouts are copied, other real dtypes copied to
+        float64 (but uint8 is refused). Call `refresh` after changing them. float16, bfloat16 (of
+        ``ml_dtypes``) and int8 are widened to float32 where they are read: all results have the
+        bits that the same rows as float32 give.
     C : float, default 0.1
         Cost of a violated margin, before class weights.
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
@@ -90,9 +95,12 @@ class ExemplarIndex:
         on what they miss: searches scan these instead of the rows, and read only rows that the
         bounds cannot decide. The rankings are the same; `decision_function` and `fit` scan the rows
         as well. For ``method="working_set"``, which it implies.
+    row_scales : array-like, shape (n,), float32, optional
+        For embeddings of dtype int8: row i is ``row_scales[i] * embeddings[i]``, rounded to
+        float32. Read in place as the embeddings are. Default: the integers themselves.
     copy : bool or None, default None
-        As in NumPy 2: None copies the embeddings only if it must, False raises instead, True
-        always copies.
+        As in NumPy 2: None copies the embeddings (and their scales) only if it must, False raises
+        instead, True always copies.
     n_threads : int, optional
         Threads per search. Default: as many as ``OMP_NUM_THREADS`` or threadpoolctl asks for, or
         else one per processor that the affinity and the quota of the control group (a container's
@@ -134,6 +142,7 @@ class ExemplarIndex:
         check_finite: bool = True,
         method: MethodName = "auto",
         sketch: Literal["int8"] | None = None,
+        row_scales: ArrayLike | None = None,
         copy: bool | None = None,
         n_threads: int | None = None,
     ) -> None:
@@ -155,6 +164,7 @@ class ExemplarIndex:
         self._embeddings = as_rows(embeddings, "embeddings", copy)
         self._core = _core.Index(
             self._embeddings,
+            row_scales=as_row_scales(row_scales, self._embeddings, "embeddings", copy),
             loss=_LOSSES[loss],
             class_weight=weights,
             intercept_scaling=scaling,
@@ -182,8 +192,8 @@ class ExemplarIndex:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of the rows and of the scores."""
-        return self._embeddings.dtype
+        """Dtype of scores, weights and vectors: the rows' own, or float32 if that is narrower."""
+        return working_dtype(self._embeddings.dtype)
 
     def memory_usage(self) -> dict[str, int]:
         """Count the bytes that the index keeps beside the rows, which it borrows.
@@ -219,7 +229,7 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-            Cast to the rows' dtype.
+            Cast to the index's `dtype`.
         k : int, default 10
             May exceed the number of rows.
         C, prior, tol, max_iter, n_threads : optional
@@ -369,7 +379,7 @@ class ExemplarIndex:
 
         Returns
         -------
-        ndarray, shape (n,) for one query, (m, n) for several, dtype of the rows
+        ndarray, shape (n,) for one query, (m, n) for several, the index's `dtype`
 
         Warns
         -----

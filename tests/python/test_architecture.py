@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CPP = ROOT / "cpp"
 LAYERS = {
     0: ["version", "real", "narrow", "error", "isa"],
-    1: ["matrix_view", "narrow_view", "rows_view", "executor", "settings", "profile", "stop_condition"],
+    1: [
+        "matrix_view",
+        "narrow_view",
+        "rows_view",
+        "executor",
+        "settings",
+        "profile",
+        "stop_condition",
+    ],
     2: ["search_report", "problem", "query", "weights", "top_k", "workspace"],
     3: ["solver", "scan", "certificate"],
     4: ["index", "linear_svc"],
@@ -120,6 +128,8 @@ def test_a_kernel_file_exports_its_table_and_nothing_else(isa, tmp_path):
             "-w",
             "-fno-exceptions",
             *flags,
+            "-I",
+            CPP / "include",
             "-I",
             CPP / "src",
             "-c",

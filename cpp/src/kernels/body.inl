@@ -164,7 +164,7 @@ void dot_few_rows(const Rows& rows, std::size_t i, const T* w, std::size_t n, T*
     for (; j + 2 * V::width <= n; j += 2 * V::width) {
         const V w_even = V::load(w + j), w_odd = V::load(w + j + V::width);
         for (std::size_t r = 0; r < Few; ++r) {
-            row[r].fetch_ahead(j);
+            if (Few > 1) row[r].fetch_ahead(j);  // what follows one row may not be wanted
             even[r] = fma(row[r].load(j), w_even, even[r]);
             odd[r] = fma(row[r].load(j + V::width), w_odd, odd[r]);
         }
