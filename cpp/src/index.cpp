@@ -48,6 +48,11 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
 }
 
 template <Real T>
+std::span<const double> Index<T>::mean() const noexcept {
+    return statistics_->mean;
+}
+
+template <Real T>
 SearchReport Index<T>::search(const Query<T>& query, std::size_t k, const SearchSettings& settings,
                               Workspace<T>& workspace, T* scores_out, RowNumber* rows_out,
                               ExecutorRef executor, const StopCondition& stop) const noexcept {

@@ -439,10 +439,16 @@ std::size_t WorkingSetSearch<T>::collect(double lowest, Test&& test) noexcept {
     return n_collected;
 }
 
-/// Scores the collected rows under the present weights.
+/// Scores the collected rows under the present weights, or if there are none by their guesses.
 template <Real T>
 void WorkingSetSearch<T>::score_collected(std::size_t n_collected) noexcept {
     const Stopwatch stopwatch(workspace_.profile.verify);
+    if (stage_ != Stage::solving) {
+        for (std::size_t s = 0; s < n_collected; ++s) {
+            workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
+        }
+        return;
+    }
     const RowBlocks blocks(n_collected, problem_.rows.cols * sizeof(T));
     for_each_block(executor_, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {

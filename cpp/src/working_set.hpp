@@ -60,6 +60,9 @@ class WorkingSetSearch {
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
 
+    /// Scores the first n rows in workspace.collected, any rows, as those that rank() has ranked.
+    void score_collected(std::size_t n_collected) noexcept;
+
     /// Leaves the dual coefficients in workspace.dual, one per row of the problem.
     void scatter_dual() noexcept;
 
@@ -104,7 +107,6 @@ class WorkingSetSearch {
         return problem_.background == nullptr || problem_.background[i] != 0;
     }
     bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
-    void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -115,13 +116,14 @@ class Reports {
 };
 
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter,
-                               std::size_t certify) {
+                               std::size_t certify, bool calibrate) {
     SearchSettings settings;
     settings.C = C;
     settings.prior = prior;
     settings.solver.tol = tol;
     settings.solver.max_epochs = max_iter;
     settings.certify = certify;
+    settings.calibrate = calibrate;
     require_valid(settings);
     return settings;
 }
@@ -216,6 +218,20 @@ class PyIndex {
         parts["sketch"] = usage.sketch;
         parts["gram"] = usage.gram;
         return parts;
+    }
+
+    /// What centring subtracts: zeros without it.
+    py::array_t<double> mean() const {
+        return std::visit(
+            [](const auto& held) {
+                py::array_t<double> values(static_cast<py::ssize_t>(held->index.n_features()));
+                const std::span<const double> mean = held->index.mean();
+                double* const out = values.mutable_data();
+                std::fill_n(out, values.size(), 0.0);
+                std::ranges::copy(mean, out);
+                return values;
+            },
+            index_);
     }
 
     void refresh(int n_threads) {
@@ -367,7 +383,8 @@ void bind_index(py::module_& module) {
 
     py::class_<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
-             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0);
+             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0,
+             py::arg("calibrate") = false);
 
     py::class_<Reports>(module, "Reports").def("arrays", &Reports::arrays);
 
@@ -397,6 +414,7 @@ void bind_index(py::module_& module) {
              py::arg("class_weight"), py::arg("intercept_scaling"), py::arg("center"),
              py::arg("check_finite"), py::arg("method"), py::arg("sketch"), py::arg("n_threads"))
         .def("memory_usage", &PyIndex::memory_usage)
+        .def("mean", &PyIndex::mean)
         .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
              py::arg("n_threads"), py::arg("timeout"), py::arg("common"))

@@ -40,7 +40,14 @@ class Reports:
 
 class SearchSettings:
     def __init__(
-        self, *, C: float, prior: float, tol: float, max_iter: int, certify: int = 0
+        self,
+        *,
+        C: float,
+        prior: float,
+        tol: float,
+        max_iter: int,
+        certify: int = 0,
+        calibrate: bool = False,
     ) -> None: ...
 
 class Query:
@@ -75,6 +82,7 @@ class Index:
         n_threads: int,
     ) -> None: ...
     def memory_usage(self) -> dict[str, int]: ...
+    def mean(self) -> NDArray[np.float64]: ...
     def refresh(self, n_threads: int) -> None: ...
     def search(
         self,

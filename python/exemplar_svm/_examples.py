@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._arrays import as_array
 from ._typing import FloatArray, IndexArray
 from ._validation import as_vectors, positive_number
 
@@ -59,6 +60,8 @@ def read_examples(
     def vectors_of(value: Any, called: str = name) -> FloatArray:
         return as_vectors(value, called, rows_dtype, n_features, holder)[0]
 
+    if not (given is None or isinstance(given, (Sequence, numbers.Number))):
+        given = as_array(given, name)
     rows: list[int] | IndexArray = []
     numbered: NDArray[np.bool_] | None = None  # which of several are row numbers; None: none is
     if given is None or (isinstance(given, Sequence) and len(given) == 0):
@@ -81,7 +84,7 @@ def read_examples(
                 ]
             )
     else:
-        if getattr(given, "dtype", None) == np.bool_:
+        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
             raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
         vectors = vectors_of(given)
 
@@ -101,7 +104,7 @@ def as_mask(value: Any, name: str, n_rows: int) -> NDArray[np.uint8] | None:
     """Read a boolean mask of the rows, or row numbers, as one byte per row."""
     if value is None:
         return None
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions, but must have 1")
     if array.dtype == np.bool_:
@@ -120,6 +123,8 @@ def as_mask(value: Any, name: str, n_rows: int) -> NDArray[np.uint8] | None:
 
 
 def _is_row_number(value: Any) -> bool:
+    if getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic):
+        return as_array(value, "a row number").dtype.kind in "iu"
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -169,7 +174,7 @@ def _weights(value: Any, name: str, of: str, places: IndexArray) -> NDArray[np.f
         return np.empty(0)
     if isinstance(value, numbers.Real):
         return np.full(len(places), positive_number(value, name))
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold numbers")
     if array.shape != places.shape:

@@ -57,11 +57,12 @@ class ExemplarIndex:
     ----------
     embeddings : array-like, shape (n, d), float32, float64, float16, bfloat16 or int8
         Read in place and kept alive, never written: any row stride will do if each row is
-        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU or with
-        ``__array__`` are taken the same way; other layouts are copied, other real dtypes copied to
-        float64 (but uint8 is refused). Call `refresh` after changing them. float16, bfloat16 (of
-        ``ml_dtypes``) and int8 are widened to float32 where they are read: all results have the
-        bits that the same rows as float32 give.
+        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU (torch, jax) or
+        with ``__array__`` are taken the same way, and pyarrow's lists of one size, a row each, as
+        are queries, examples, masks and row numbers; other layouts are copied, other real dtypes
+        copied to float64 (but uint8 is refused). Call `refresh` after changing them. float16,
+        bfloat16 (of ``ml_dtypes``) and int8 are widened to float32 where they are read: all results
+        have the bits that the same rows as float32 give.
     C : float, default 0.1
         Cost of a violated margin, before class weights.
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
@@ -223,6 +224,7 @@ class ExemplarIndex:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
+        calibrate: bool = False,
     ) -> SearchResult:
         """Train one exemplar SVM per query and return its k best rows.
 
@@ -247,6 +249,11 @@ class ExemplarIndex:
         duplicates : {"negative", "ignore"}, default "negative"
             Whether rows that equal the query, element by element, are negatives like any other.
             They may be returned in either case.
+        calibrate : bool, default False
+            Return scores as standard deviations above the mean score of the background, measured
+            on at most 2,048 of its rows, so that the results of different searches can be merged
+            (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
+            is that of the scores before.
 
         Returns
         -------
@@ -260,7 +267,7 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = _seconds(timeout)
-        settings = self._settings(C, prior, tol, max_iter, certify)
+        settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
@@ -291,6 +298,7 @@ class ExemplarIndex:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
+        calibrate: bool = False,
     ) -> SearchResult:
         """Train ONE SVM with all positives together and return its k best rows.
 
@@ -322,6 +330,11 @@ class ExemplarIndex:
         duplicates : {"negative", "ignore"}, default "negative"
             Whether rows that equal a positive, element by element, are negatives like any other.
             They may be returned in either case.
+        calibrate : bool, default False
+            Return scores as standard deviations above the mean score of the background, measured
+            on at most 2,048 of its rows, so that the results of different searches can be merged
+            (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
+            is that of the scores before.
         timeout : float, optional
             Seconds after which to return the best found so far, with the status ``"deadline"``.
         certify : int, optional
@@ -341,7 +354,7 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = _seconds(timeout)
-        settings = self._settings(C, prior, tol, max_iter, certify)
+        settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         query = self._query(
@@ -445,6 +458,7 @@ class ExemplarIndex:
             dual_coef_=-dual[support],
             positive_dual_coef_=example_dual[: len(p)][p.places],
             negative_dual_coef_=-example_dual[len(p) :][q.places],
+            mean_=self._core.mean(),
             duality_gap_=report.duality_gap,
             n_iter_=report.epochs,
             report_=report,
@@ -469,8 +483,9 @@ class ExemplarIndex:
         tol: float | None,
         max_iter: int | None,
         certify: int | None = None,
+        calibrate: bool = False,
     ) -> _core.SearchSettings:
-        if C is prior is tol is max_iter is certify is None:
+        if C is prior is tol is max_iter is certify is None and not calibrate:
             return self._default_settings
         return _core.SearchSettings(
             C=self._C if C is None else positive_number(C, "C"),
@@ -478,6 +493,7 @@ class ExemplarIndex:
             tol=self._tol if tol is None else positive_number(tol, "tol"),
             max_iter=self._max_iter if max_iter is None else positive_integer(max_iter, "max_iter"),
             certify=0 if certify is None else positive_integer(certify, "certify"),
+            calibrate=bool(calibrate),
         )
 
     def _threads(self, n_threads: int | None) -> int:

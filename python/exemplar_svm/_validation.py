@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._arrays import as_array
 from ._typing import ClassWeightLike, FloatArray, Rows
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
@@ -111,7 +112,7 @@ def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
     ValueError
         If it does not have two dimensions, or if ``copy=False`` and it cannot be read in place.
     """
-    array = _as_array(value, name, copy)
+    array = as_array(value, name, copy)
     _require_real(array, name)
     if array.dtype == np.uint8:
         raise TypeError(
@@ -148,7 +149,7 @@ def as_row_scales(
         return None
     if rows.dtype != np.int8:
         raise ValueError(f"row_scales are for {name} of dtype int8, but {name} has {rows.dtype}")
-    array = _as_array(value, "row_scales", copy)
+    array = as_array(value, "row_scales", copy)
     _require_real(array, "row_scales")
     if array.shape != rows.shape[:1]:
         raise ValueError(
@@ -186,7 +187,7 @@ def as_vectors(
         vectors = value[np.newaxis] if value.ndim == 1 else value
         if value.dtype == dtype and value.flags.c_contiguous and _core.all_norms_finite(vectors):
             return vectors, value.ndim == 1
-    array = _as_array(value, name, None)
+    array = as_array(value, name, None)
     _require_real(array, name)
     if array.dtype.name in _NARROW:
         array = array.astype(dtype)
@@ -222,38 +223,6 @@ def _number(value: Any, name: str) -> float:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _as_array(value: Any, name: str, copy: bool | None) -> np.ndarray[Any, Any]:
-    """Read anything array-like; without a copy where its memory allows one."""
-    if isinstance(value, np.ndarray):
-        return np.asarray(value)
-    if hasattr(value, "tocsr"):
-        raise TypeError(
-            f"{name} is a sparse matrix, which this version does not support; "
-            "pass its dense rows: .toarray()"
-        )
-    if hasattr(value, "__dlpack__"):
-        try:
-            return np.asarray(np.from_dlpack(value))
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            if not hasattr(value, "__array__"):
-                raise TypeError(
-                    f"{name} offers __dlpack__, but its memory cannot be read: {error}"
-                ) from error
-    if copy is False:
-        forbidden = f"{name} must be copied to be read, which copy=False forbids"
-        if isinstance(value, (list, tuple)):
-            raise ValueError(forbidden)
-        if int(np.__version__.split(".")[0]) >= 2:  # before, numpy copied without being asked
-            try:
-                return np.asarray(value, copy=False)
-            except ValueError as error:
-                raise ValueError(forbidden) from error
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # a ragged list
-        raise ValueError(f"{name} cannot be read as an array: {error}") from error
 
 
 def _require_real(array: np.ndarray[Any, Any], name: str) -> None:

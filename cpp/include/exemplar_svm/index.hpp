@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "exemplar_svm/certificate.hpp"
@@ -140,6 +141,8 @@ class Index {
     std::size_t n_features() const noexcept { return rows_.cols; }
     const RowsView<T>& rows() const noexcept { return rows_; }
     MemoryUsage memory_usage() const noexcept;
+    /// What `center` subtracts, n_features() values until the next refresh(); empty without it.
+    std::span<const double> mean() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
   private:
