@@ -22,7 +22,7 @@ struct Padded {
 
 /// Bytes from what is read to what is asked for, where rows lie one after the other. Left to
 /// themselves, processors fetch four interleaved rows of few bytes too late: a scan of 60,000 x 384
-/// takes twice as long for float16 rows, and 1.5 times as long for int8 (Sapphire Rapids).
+/// takes up to twice as long (Sapphire Rapids).
 constexpr std::size_t fetch_distance = 4096;
 
 template <class V, class U>
