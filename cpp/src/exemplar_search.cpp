@@ -56,10 +56,11 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       stop_(settings.calibrate ? stop.earlier_by(seconds_to_calibrate(rows)) : stop),
       workspace_(workspace),
       scores_(scores),
-      valid_(is_valid(settings) && is_valid(query, rows, workspace)) {
+      valid_(is_valid(settings) && is_valid(query, rows, statistics.live_mask(), workspace)) {
     if (!valid_) return;
     workspace_.profile = {};
-    candidates_ = state_query(query, rows_, index_, search_.C, workspace_, problem_);
+    candidates_ =
+        state_query(query, rows_, statistics_.live_mask(), index_, search_.C, workspace_, problem_);
     problem_.squared_norms = statistics_.squared_norms.data();
     problem_.max_squared_norm = statistics_.max_squared_norm;
     problem_.loss = index_.loss;
@@ -132,7 +133,11 @@ std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t
 
 template <Real T>
 SearchReport ExemplarSearch<T>::fit() noexcept {
-    if (valid_) solve(settings_.tol, settings_.score_tol, nullptr);
+    if (!valid_) return report();
+    solve(settings_.tol, settings_.score_tol, nullptr);
+    for (std::size_t i = 0; i < rows_.rows; ++i) {
+        if (!statistics_.is_live(i)) scores_[i] = -std::numeric_limits<T>::infinity();
+    }
     return report();
 }
 

@@ -24,17 +24,38 @@ void RowsView<T>::for_each_piece(std::size_t i, Body&& body) const noexcept {
     T scratch[piece];
     for (std::size_t first = 0; first < cols; first += piece) {
         const std::size_t n = std::min(piece, cols - first);
-        columns(first, n).copy(i, scratch);
-        body(scratch, first, n);
+        body(columns(first, n).read(i, scratch), first, n);
     }
+}
+
+template <Real T>
+RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept {
+    RowsView both = *this;
+    both.following_ = others;
+    both.rows = dense_.rows + others.rows;
+    return both;
+}
+
+template <Real T>
+RowsView<T> RowsView<T>::first_part() const noexcept {
+    RowsView first = *this;
+    first.following_ = {};
+    first.rows = dense_.rows;
+    return first;
 }
 
 template <Real T>
 RowsView<T> RowsView<T>::from(std::size_t first) const noexcept {
     RowsView rest = *this;
-    if (narrow_) rest.narrow_ = narrow_.from(first);
-    rest.dense_.data = dense_.row(first);
-    rest.rows = rest.dense_.rows = rows - first;
+    const auto drop = [](DenseView<T>& part, std::size_t n) noexcept {
+        if (n > 0) part.data = part.row(n);
+        part.rows -= n;
+    };
+    const std::size_t n_dense = std::min(first, dense_.rows);
+    drop(rest.dense_, n_dense);
+    drop(rest.following_, first - n_dense);
+    rest.rows = rows - first;
+    if (narrow_) rest.narrow_ = rest.dense_.rows > 0 ? narrow_.from(n_dense) : NarrowRows{};
     return rest;
 }
 
@@ -42,45 +63,46 @@ template <Real T>
 RowsView<T> RowsView<T>::columns(std::size_t first, std::size_t count) const noexcept {
     RowsView part = *this;
     if (narrow_) part.narrow_ = narrow_.from_column(first);
-    part.dense_.data += first;
-    part.cols = part.dense_.cols = count;
+    if (part.dense_.data != nullptr) part.dense_.data += first;
+    if (part.following_.rows > 0) part.following_.data += first;
+    part.cols = part.dense_.cols = part.following_.cols = count;
     return part;
 }
 
 template <Real T>
 const T* RowsView<T>::read(std::size_t i, T* scratch) const noexcept {
-    if (is_read_in_place()) return row(i);
+    if (!is_narrow(i)) return row(i);
     copy(i, scratch);
     return scratch;
 }
 
 template <Real T>
 void RowsView<T>::copy(std::size_t i, T* out) const noexcept {
-    if (narrow_) return narrow_.copy(i, cols, out);
+    if (is_narrow(i)) return narrow_.copy(i, cols, out);
     std::copy_n(row(i), cols, out);
 }
 
 template <Real T>
 void RowsView<T>::widen(std::size_t i, double* out) const noexcept {
-    if (narrow_) return narrow_.copy(i, cols, out);
+    if (is_narrow(i)) return narrow_.copy(i, cols, out);
     std::copy_n(row(i), cols, out);
 }
 
 template <Real T>
 void RowsView<T>::prefetch(std::size_t i) const noexcept {
-    if (narrow_) return narrow_.prefetch(i, cols);
+    if (is_narrow(i)) return narrow_.prefetch(i, cols);
     exemplar_svm::prefetch(row(i), cols);
 }
 
 template <Real T>
 T RowsView<T>::dot(std::size_t i, const T* w) const noexcept {
-    if (narrow_) return narrow_.dot(i, w, cols);
+    if (is_narrow(i)) return narrow_.dot(i, w, cols);
     return kernels::active_table<T>().dot(w, row(i), cols);
 }
 
 template <Real T>
 double RowsView<T>::dot_wide(std::size_t i, const double* w) const noexcept {
-    if (narrow_) return narrow_.dot(i, w, cols);
+    if (is_narrow(i)) return narrow_.dot(i, w, cols);
     return kernels::active_table<T>().dot_wide(w, row(i), cols);
 }
 
@@ -100,21 +122,37 @@ void RowsView<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexce
 
 template <Real T>
 void RowsView<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept {
-    if (narrow_) return narrow_.dot_rows(begin, end, w, cols, out);
-    kernels::active_table<T>().dot_rows(row(begin), dense_.stride, end - begin, w, cols, out);
+    const auto& kernels = kernels::active_table<T>();
+    const std::size_t seam = std::clamp(dense_.rows, begin, end);
+    if (begin < seam && narrow_) {
+        narrow_.dot_rows(begin, seam, w, cols, out);
+    } else if (begin < seam) {
+        kernels.dot_rows(row(begin), dense_.stride, seam - begin, w, cols, out);
+    }
+    if (seam < end) {
+        kernels.dot_rows(row(seam), following_.stride, end - seam, w, cols, out + (seam - begin));
+    }
 }
 
 template <Real T>
 void RowsView<T>::dot_rows_two(std::size_t begin, std::size_t end, const T* w0, const T* w1,
                                T* out0, T* out1) const noexcept {
-    if (narrow_) return narrow_.dot_rows_two(begin, end, w0, w1, cols, out0, out1);
-    kernels::active_table<T>().dot_rows_two(row(begin), dense_.stride, end - begin, w0, w1, cols,
-                                            out0, out1);
+    const auto& kernels = kernels::active_table<T>();
+    const std::size_t seam = std::clamp(dense_.rows, begin, end);
+    if (begin < seam && narrow_) {
+        narrow_.dot_rows_two(begin, seam, w0, w1, cols, out0, out1);
+    } else if (begin < seam) {
+        kernels.dot_rows_two(row(begin), dense_.stride, seam - begin, w0, w1, cols, out0, out1);
+    }
+    if (seam < end) {
+        kernels.dot_rows_two(row(seam), following_.stride, end - seam, w0, w1, cols,
+                             out0 + (seam - begin), out1 + (seam - begin));
+    }
 }
 
 template <Real T>
 T RowsView<T>::squared_norm(std::size_t i) const noexcept {
-    if (narrow_) return narrow_.squared_norm<T>(i, cols);
+    if (is_narrow(i)) return narrow_.squared_norm<T>(i, cols);
     return kernels::active_table<T>().dot(row(i), row(i), cols);
 }
 

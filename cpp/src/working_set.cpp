@@ -61,7 +61,7 @@ bool WorkingSetSearch<T>::begin() noexcept {
     }
     largest_norm_ = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
 
-    panel_.clear();
+    panel_.clear(problem_.rows.rows);
     const StoppableExecutor executor(executor_, stop_);
     const std::size_t n_chosen = choose(executor);
     if (stop_.reached()) return false;
@@ -72,7 +72,7 @@ bool WorkingSetSearch<T>::begin() noexcept {
     }
     if (stop_.reached()) return false;
     stage_ = Stage::solving;
-    if (stop_.is_set()) std::ranges::fill(workspace_.block_highest, not_scanned<T>);
+    if (stop_.is_set()) begin_scan();
     const Stopwatch stopwatch(workspace_.profile.solve);
     solver_.emplace(panel_.restrict(problem_), settings_, executor_, workspace_,
                     panel_.scores.data(), stop_);
@@ -305,6 +305,12 @@ void WorkingSetSearch<T>::scan() noexcept {
     scan_together(alone, 1, executor_);
 }
 
+/// Forgets which blocks have been scanned.
+template <Real T>
+void WorkingSetSearch<T>::begin_scan() noexcept {
+    std::ranges::fill(block_highest(), not_scanned<T>);
+}
+
 /// Keeps the weights under which all rows have been scored.
 template <Real T>
 void WorkingSetSearch<T>::end_scan() noexcept {
@@ -331,7 +337,7 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     double seconds_to_conclude = 0.0;
     for (std::size_t q = 0; q < n_searches; ++q) {
         if (searches[q]->stop_.is_set()) {
-            std::ranges::fill(searches[q]->workspace_.block_highest, not_scanned<T>);
+            searches[q]->begin_scan();
         }
         seconds_to_conclude = std::max(seconds_to_conclude, searches[q]->seconds_to_conclude());
         weights[q] = searches[q]->workspace_.weights.view();
@@ -489,8 +495,7 @@ template <Real T>
 bool WorkingSetSearch<T>::has_seen_all_rows() const noexcept {
     if (!stop_.is_set()) return true;
     return stage_ == Stage::solving &&
-           std::ranges::find(workspace_.block_highest, not_scanned<T>) ==
-               workspace_.block_highest.end();
+           std::ranges::find(block_highest(), not_scanned<T>) == block_highest().end();
 }
 
 template <Real T>
@@ -501,8 +506,9 @@ void WorkingSetSearch<T>::rank(TopK<T>& best) noexcept {
         const RowIndex row = panel_.row(s);
         if (candidates_.contain(row)) best.offer(panel_.scores[s], static_cast<RowNumber>(row));
     }
-    // Negatives outside of the panel score at most -1, unless there was no time to see to that.
-    if (!stopped_ && problem_.background == nullptr &&
+    // Negatives outside of the panel score at most -1, unless there was no time to see to that. All
+    // rows are negatives, or all that are candidates.
+    if (!stopped_ && (problem_.background == nullptr || problem_.background == candidates_.mask) &&
         static_cast<double>(best.threshold()) > -1.0 + rounding_) {
         return;
     }

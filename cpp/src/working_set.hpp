@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include "dual_coordinate_descent.hpp"
 #include "exemplar_svm/problem.hpp"
@@ -94,6 +95,7 @@ class WorkingSetSearch {
 
     std::size_t choose(ExecutorRef executor) noexcept;
     void leave_out_panel() noexcept;
+    void begin_scan() noexcept;
     void end_scan() noexcept;
     bool join() noexcept;
     std::size_t most_joining() const noexcept;
@@ -105,6 +107,9 @@ class WorkingSetSearch {
     std::size_t collect(double lowest, Test&& test) noexcept;
     bool is_negative(std::size_t i) const noexcept {
         return problem_.background == nullptr || problem_.background[i] != 0;
+    }
+    std::span<T> block_highest() const noexcept {
+        return std::span(workspace_.block_highest).first(blocks_.count());
     }
     bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
     std::size_t collect_violating() noexcept;

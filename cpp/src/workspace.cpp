@@ -44,7 +44,7 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
       background(n_rows),
       candidates(n_rows),
       scores(n_rows),
-      row_scores(n_rows <= max_gram_rows ? n_rows : 0),
+      row_scores(std::min(n_rows, max_gram_rows)),
       panel(std::make_unique<Panel<T>>(Panel<T>::capacity_for(n_rows), n_features)),
       signature_scratch(Signatures<T>::scratch_size(n_features)),
       scan_weights{std::vector<T>(n_features), 0.0},

@@ -93,8 +93,8 @@ const T* as_vector(const py::array& array, std::size_t size, const char* name) {
 /// numpy does not know, is that of ml_dtypes.
 /// @param scales  one float32 per row of int8
 template <class Function>
-decltype(auto) with_rows(const py::array& array, const std::optional<py::array>& scales,
-                         const char* name, Function&& function) {
+decltype(auto) with_rows_view(const py::array& array, const std::optional<py::array>& scales,
+                              const char* name, Function&& function) {
     const auto narrow = [&]<Narrow U>(U) {
         const Layout layout = layout_of(array, sizeof(U), name);
         return NarrowView<U>{static_cast<const U*>(layout.data), layout.rows, layout.cols,

@@ -61,10 +61,10 @@ std::vector<std::size_t> lengths() {
 
 /// n values in a buffer that ends where they end.
 template <class T>
-struct Buffer {
+struct Fenced {
     std::unique_ptr<T[]> values;
 
-    explicit Buffer(const std::vector<T>& from) : values(new T[from.size()]) {
+    explicit Fenced(const std::vector<T>& from) : values(new T[from.size()]) {
         std::copy(from.begin(), from.end(), values.get());
     }
     T* get() const { return values.get(); }
@@ -143,7 +143,7 @@ TEMPLATE_TEST_CASE("kernels for narrow rows have the bits of those for the rows 
     using U = typename TestType::second_type;
     Random random(1);
     for (const std::size_t n : lengths()) {
-        const Buffer<T> w0(random.normals<T>(n)), w1(random.normals<T>(n));
+        const Fenced<T> w0(random.normals<T>(n)), w1(random.normals<T>(n));
         for (const std::size_t padding : {0u, 1u, 5u}) {
             for (const std::size_t n_rows : {1u, 2u, 3u, 4u, 7u, 9u}) {
                 const NarrowData<U> data(random.normals<double>(n_rows * n), n, padding, random);
@@ -154,8 +154,8 @@ TEMPLATE_TEST_CASE("kernels for narrow rows have the bits of those for the rows 
                 const auto step = static_cast<std::ptrdiff_t>(n);
                 for_all<T, U>([&](const auto& plain, const auto& narrow) {
                     std::vector<T> expected(rows);
-                    const Buffer<T> out(expected), out_two(expected);
-                    const auto is_expected = [&](const Buffer<T>& values) {
+                    const Fenced<T> out(expected), out_two(expected);
+                    const auto is_expected = [&](const Fenced<T>& values) {
                         return std::equal(expected.begin(), expected.end(), values.get(),
                                           [](T x, T y) { return same_bits(x, y); });
                     };
@@ -175,7 +175,7 @@ TEMPLATE_TEST_CASE("kernels for narrow rows have the bits of those for the rows 
                             view.data + static_cast<std::ptrdiff_t>(i) * view.stride;
                         const float* const scale = scales == nullptr ? nullptr : scales + i;
                         const T* const x = wide.data() + i * n;
-                        const Buffer<T> values(std::vector<T>(n, T(-1)));
+                        const Fenced<T> values(std::vector<T>(n, T(-1)));
                         narrow.widen(row, scale, n, values.get());
                         same = same && std::equal(x, x + n, values.get());
                         same = same && same_bits(narrow.dot(row, scale, w0.get(), n),
@@ -285,6 +285,47 @@ TEMPLATE_TEST_CASE("a view of narrow rows is one of the rows as floats", "",
         multiply_rows(narrow, w.data(), SerialExecutor{}, products.data());
         multiply_rows(dense, w.data(), SerialExecutor{}, expected_products.data());
         CHECK(same_bits(products, expected_products));
+    }
+}
+
+TEMPLATE_TEST_CASE("rows of T may follow narrow ones", "", float16, Scaled) {
+    Random random(7);
+    const std::size_t d = 300;  // more than are widened at a time
+    const NarrowData<TestType> data(random.normals<double>(6 * d), d, 1, random);
+    const std::vector<float> wide = data.widened(), more = random.normals<float>(5 * d);
+    const RowsView<float> narrow =
+        RowsView<float>(data.view()).followed_by(reference::view(more, d));
+    const RowsView<float> dense =
+        RowsView<float>(reference::view(wide, d)).followed_by(reference::view(more, d));
+    const auto w = random.normals<float>(d);
+    const auto wide_w = random.normals<double>(d);
+    REQUIRE(narrow.rows == 11);
+    CHECK(narrow.first_part().rows == 6);
+    CHECK(!narrow.is_read_in_place());
+    CHECK(narrow.from(6).is_read_in_place());
+    std::vector<float> out(11), expected(11), out_two(11), expected_two(11), row(d);
+    for (const std::size_t first : {0u, 3u, 6u, 8u}) {
+        const RowsView<float> some = narrow.from(first), others = dense.from(first);
+        some.dot_rows(0, some.rows, w.data(), out.data());
+        others.dot_rows(0, some.rows, w.data(), expected.data());
+        CHECK(same_bits(out, expected));
+        some.dot_rows_two(1, some.rows, wide.data(), w.data(), out_two.data(), out.data());
+        others.dot_rows_two(1, some.rows, wide.data(), w.data(), expected_two.data(),
+                            expected.data());
+        CHECK(same_bits(out, expected));
+        CHECK(same_bits(out_two, expected_two));
+        for (std::size_t i = 0; i < some.rows; ++i) {
+            const float* const read = some.read(i, row.data());
+            CHECK(std::equal(read, read + d, others.row(i)));
+            CHECK(same_bits(some.dot(i, w.data()), others.dot(i, w.data())));
+            CHECK(same_bits(some.dot_wide(i, wide_w.data()), others.dot_wide(i, wide_w.data())));
+            CHECK(same_bits(some.squared_norm(i), others.squared_norm(i)));
+            CHECK(some.equals(i, others.row(i)));
+            CHECK(some.columns(7, 280).equals(i, others.row(i) + 7));
+            for (std::size_t j = 0; j < some.rows; ++j) {
+                CHECK(same_bits(some.distance(i, j), others.distance(i, j)));
+            }
+        }
     }
 }
 
@@ -422,6 +463,14 @@ TEMPLATE_TEST_CASE("an index of narrow rows has the bits of one of the rows as f
     const reference::ThreadsExecutor threads{3};
     require_same_searches(narrow, dense, queries, threads);
     CHECK(narrow.memory_usage().norms == dense.memory_usage().norms);
+
+    // Rows that are added are those of T, behind the narrow ones.
+    const DenseView<T> added = reference::view(queries, 37);
+    const std::vector<RowNumber> removed = {5, 1499, 1501};
+    const auto change = [&](const Index<T>& index) {
+        return index.with_rows(added).without_rows(removed).with_rows(added);
+    };
+    require_same_searches(change(narrow), change(dense), queries, SerialExecutor{});
 }
 
 TEMPLATE_TEST_CASE("narrow rows that are not finite are refused", "", float16, bfloat16) {

@@ -52,9 +52,10 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_the_examples_of_the_documents_run(code):
+def test_the_examples_of_the_documents_run(code, tmp_path, monkeypatch):
     for module in re.findall(r"^import (\w+)", code, re.MULTILINE):
         pytest.importorskip(module, reason=f"{module} is not installed")
+    monkeypatch.chdir(tmp_path)
     embeddings = clustered(2000, 24, dtype=np.float32)
     names = {
         "np": np,

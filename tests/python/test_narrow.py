@@ -244,6 +244,31 @@ def test_queries_may_be_narrow_and_are_not_narrowed(kind):
 
 
 @each_kind
+@pytest.mark.parametrize("way", WAYS)
+def test_float32_rows_may_be_added_behind_narrow_ones(kind, way):
+    stored, scales, widened = narrow(ROWS, kind)
+    options = {"C": 1e-5 if kind == "int8" else 0.1, "center": True, **WAYS[way]}
+    index = esvm.ExemplarIndex(stored, row_scales=scales, **options)
+    expected = esvm.ExemplarIndex(widened, **options)
+    for one in (index, expected):
+        assert one.add(NEAR).tolist() == list(range(400, 410))
+        one.remove([3, 402])
+        one.add(NEAR[:2])
+        one.refresh()
+    assert_same(index.search(NEAR, k=20), expected.search(NEAR, k=20))
+    assert_same(index.search_shared([405, 7], k=20), expected.search_shared([405, 7], k=20))
+
+
+@each_kind
+def test_files_do_not_hold_narrow_rows_yet(kind, tmp_path):
+    stored, scales, _ = narrow(ROWS, kind)
+    index = esvm.ExemplarIndex(stored, row_scales=scales)
+    with pytest.raises(ValueError, match=f"rows of {stored.dtype}, which the format"):
+        index.save(tmp_path / "index.esvm")
+    assert not list(tmp_path.iterdir())
+
+
+@each_kind
 def test_one_search_without_an_index(kind):
     stored, scales, widened = narrow(ROWS, kind)
     options = {} if scales is None else {"row_scales": scales}

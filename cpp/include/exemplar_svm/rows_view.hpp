@@ -24,15 +24,26 @@ class RowsView {
         : rows(dense.rows), cols(dense.cols), dense_(dense) {}
     template <Narrow U>
     RowsView(const NarrowView<U>& narrow) noexcept  // NOLINT(google-explicit-constructor): a view
-        : rows(narrow.rows), cols(narrow.cols), narrow_(narrow) {}
+        : RowsView(nullptr, narrow.rows, narrow.cols, 0) {
+        narrow_ = NarrowRows(narrow);
+    }
     RowsView(const ScaledView& scaled) noexcept  // NOLINT(google-explicit-constructor): a view
-        : rows(scaled.rows), cols(scaled.cols), narrow_(scaled) {}
+        : RowsView(nullptr, scaled.rows, scaled.cols, 0) {
+        narrow_ = NarrowRows(scaled);
+    }
     /// Of a DenseView of these.
     RowsView(const T* data, std::size_t n_rows, std::size_t n_cols, std::ptrdiff_t stride) noexcept
         : RowsView(DenseView<T>{data, n_rows, n_cols, stride}) {}
 
     std::size_t rows = 0;
     std::size_t cols = 0;
+
+    /// These rows, and others of as many features behind them: row rows + i is row i of those.
+    /// Only of rows that have none behind them yet.
+    RowsView followed_by(const DenseView<T>& others) const noexcept;
+
+    /// The rows without those that follow.
+    RowsView first_part() const noexcept;
 
     /// Bytes that a scan reads per row, on average, by which rows are cut into blocks: of narrow
     /// rows those of T, so that what is summed by blocks has the same bits.
@@ -41,11 +52,13 @@ class RowsView {
     /// Whether rows lie in memory as cols values side by side, of T or narrower.
     bool is_dense() const noexcept { return true; }
 
-    /// Whether these are values of T, which read(i) finds where they lie.
+    /// Whether all of these are values of T, which read(i) finds where they lie.
     bool is_read_in_place() const noexcept { return !narrow_; }
 
-    /// A row where it lies; of rows that are read in place only.
-    const T* row(std::size_t i) const noexcept { return dense_.row(i); }
+    /// A row where it lies; of rows that are read in place, and of those that follow narrow ones.
+    const T* row(std::size_t i) const noexcept {
+        return i < dense_.rows ? dense_.row(i) : following_.row(i - dense_.rows);
+    }
 
     /// The rows from `first` on.
     RowsView from(std::size_t first) const noexcept;
@@ -95,8 +108,11 @@ class RowsView {
     template <class Body>
     void for_each_piece(std::size_t i, Body&& body) const noexcept;
 
+    bool is_narrow(std::size_t i) const noexcept { return narrow_ && i < dense_.rows; }
+
     DenseView<T> dense_;
-    NarrowRows narrow_;  // if there are any, in place of dense_
+    NarrowRows narrow_;  // if there are any, in place of dense_, which then has their number alone
+    DenseView<T> following_;
 };
 
 /// Rows of any kind, as an argument where another argument tells T.

@@ -42,6 +42,7 @@ struct BlockSummary {
 template <Real T>
 class Workspace {
   public:
+    /// @param n_rows        of the index; it also serves indices of fewer rows
     /// @param max_ranks     the longest ranking a search may ask for
     /// @param max_examples  the most examples a search may have, positive and negative ones
     Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
@@ -62,7 +63,7 @@ class Workspace {
     std::size_t max_examples() const noexcept { return example_dual.size(); }
 
     // What a solve leaves behind.
-    std::vector<double> dual;          ///< per row
+    std::vector<double> dual;          ///< per row of the index, of which there may be fewer
     std::vector<double> example_dual;  ///< per example
     Weights<T> weights;
 

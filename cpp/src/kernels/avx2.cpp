@@ -1,4 +1,5 @@
-// AVX2 with FMA and F16C. Compiled for these whatever the target of the rest is; see CMakeLists.txt.
+// AVX2 with FMA and F16C. Compiled for these whatever the target of the rest is; see
+// CMakeLists.txt.
 
 #include <immintrin.h>
 
