@@ -18,6 +18,7 @@ add_library(exemplar_svm
   ${source_dir}/index.cpp
   ${source_dir}/isa.cpp
   ${source_dir}/linear_svc.cpp
+  ${source_dir}/narrow_view.cpp
   ${source_dir}/panel.cpp
   ${source_dir}/example_block.cpp
   ${source_dir}/examples.cpp
@@ -54,8 +55,8 @@ if(MSVC)
   set(avx512_flags /arch:AVX512)
 else()
   set(kernel_flags -fno-exceptions)
-  set(avx2_flags -mavx2 -mfma)
-  set(avx512_flags -mavx2 -mfma -mavx512f -mavx512dq -mavx512vl)
+  set(avx2_flags -mavx2 -mfma -mf16c)
+  set(avx512_flags -mavx2 -mfma -mf16c -mavx512f -mavx512dq -mavx512vl)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC's own _mm512_reduce_add_pd trips this warning.
     list(APPEND avx512_flags -Wno-uninitialized)

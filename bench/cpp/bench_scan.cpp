@@ -7,6 +7,7 @@
 
 #include "counters.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "narrow_rows.hpp"
 #include "rows.hpp"
 
 using namespace exemplar_svm;
@@ -28,6 +29,42 @@ void scores(benchmark::State& state) {
         benchmark::ClobberMemory();
     }
     bench::count_reading(state, data.bytes(), data.rows.rows, n_threads);
+    state.SetLabel(data.source);
+}
+
+enum class Stored { float32, float16, bfloat16, int8, scaled_int8 };
+
+/// Arguments: rows, features, queries that share the reading. The same rows, as they are stored:
+/// compare within one run.
+void stored_scores(benchmark::State& state, Stored stored) {
+    const auto& data = bench::dataset(static_cast<std::size_t>(state.range(0)),
+                                      static_cast<std::size_t>(state.range(1)));
+    const auto n_together = static_cast<std::size_t>(state.range(2));
+    const auto run = [&](const RowsView<float>& rows, std::size_t element_bytes) {
+        std::vector<std::vector<float>> out(n_together, std::vector<float>(rows.rows));
+        std::vector<WeightsView<float>> weights;
+        std::vector<float*> scores;
+        for (std::size_t q = 0; q < n_together; ++q) {
+            weights.push_back({data.queries.row(q % data.queries.rows), 0.0});
+            scores.push_back(out[q].data());
+        }
+        for (auto _ : state) {
+            for_each_block(SerialExecutor{}, row_blocks(rows),
+                           [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                               score_block_together(rows, begin, end, weights.data(), n_together,
+                                                    scores.data());
+                           });
+            benchmark::ClobberMemory();
+        }
+        bench::count_reading(state, rows.rows * rows.cols * element_bytes, rows.rows);
+    };
+    switch (stored) {
+        case Stored::float32: run(data.rows, sizeof(float)); break;
+        case Stored::float16: run(bench::NarrowCopy<float16>(data.rows).view(), 2); break;
+        case Stored::bfloat16: run(bench::NarrowCopy<bfloat16>(data.rows).view(), 2); break;
+        case Stored::int8: run(bench::NarrowCopy<std::int8_t>(data.rows).view(), 1); break;
+        case Stored::scaled_int8: run(bench::NarrowCopy<std::int8_t>(data.rows).scaled(), 1); break;
+    }
     state.SetLabel(data.source);
 }
 
@@ -69,5 +106,20 @@ BENCHMARK(scores_and_top_k)
     ->Args({60'000, 384, 1'000})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+void stored_shapes(benchmark::internal::Benchmark* benchmark) {
+    benchmark->ArgNames({"n", "d", "queries"})
+        ->Args({60'000, 384, 1})
+        ->Args({60'000, 384, 8})
+        ->Args({400'000, 384, 1})
+        ->Args({400'000, 384, 8})
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
+}
+BENCHMARK_CAPTURE(stored_scores, float32, Stored::float32)->Apply(stored_shapes);
+BENCHMARK_CAPTURE(stored_scores, float16, Stored::float16)->Apply(stored_shapes);
+BENCHMARK_CAPTURE(stored_scores, bfloat16, Stored::bfloat16)->Apply(stored_shapes);
+BENCHMARK_CAPTURE(stored_scores, int8, Stored::int8)->Apply(stored_shapes);
+BENCHMARK_CAPTURE(stored_scores, int8_scaled, Stored::scaled_int8)->Apply(stored_shapes);
 
 BENCHMARK_MAIN();

@@ -305,8 +305,9 @@ void DualCoordinateDescent<T>::visit_rows(const RowIndex* rows, std::size_t n_vi
         if (change != 0.0) problem_.rows.axpy(static_cast<T>(change), rows[0], coef);
         return;
     }
-    const T* x = problem_.rows.row(rows[0]);
-    const T* z = problem_.rows.row(rows[1]);
+    T* const scratch = workspace_.row_scratch.data();
+    const T* x = problem_.rows.read(rows[0], scratch);
+    const T* z = problem_.rows.read(rows[1], scratch + d);
     T products[3];
     kernels_.dot_pair(coef, x, z, d, products);
     const auto first =
@@ -501,7 +502,7 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
             continue;
         }
         duals[n_waiting] = dual;
-        rows[n_waiting] = problem_.rows.row(i);
+        rows[n_waiting] = problem_.rows.read(i, workspace_.row_scratch.data() + n_waiting * d);
         if (++n_waiting < 4) continue;
         kernels_.axpy_wide_four(duals, rows, wide, d);
         n_waiting = 0;

@@ -62,8 +62,8 @@ struct X86Features {
 X86Features detect_x86() noexcept {
     X86Features features;
     const CpuidRegisters leaf1 = cpuid(1);
-    constexpr std::uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
-    if (!has(leaf1.ecx, fma | osxsave | avx)) return features;
+    constexpr std::uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
+    if (!has(leaf1.ecx, fma | osxsave | avx | f16c)) return features;
 
     const std::uint64_t saved = xgetbv();
     constexpr std::uint64_t sse_and_avx = 0x6, opmask_and_zmm = 0xe0;

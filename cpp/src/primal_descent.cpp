@@ -41,14 +41,15 @@ constexpr int step_iterations = 2;
 /// About what a pass takes from memory.
 constexpr double seconds_per_byte = 3e-10;
 
-/// Adds multiples of rows in double precision, four at a time where they are dense.
+/// Adds multiples of rows in double precision, four at a time where they are read in place: the
+/// same bits as one by one.
 template <Real T>
 class RowSum {
   public:
     RowSum(const RowsView<T>& rows, double* sum) noexcept : rows_(rows), sum_(sum) {}
 
     void add(double factor, std::size_t i) noexcept {
-        if (!rows_.is_dense()) return rows_.axpy_wide(factor, i, sum_);
+        if (!rows_.is_read_in_place()) return rows_.axpy_wide(factor, i, sum_);
         factors_[n_waiting_] = factor;
         waiting_[n_waiting_] = rows_.row(i);
         if (++n_waiting_ < 4) return;

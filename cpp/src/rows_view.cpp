@@ -8,6 +8,25 @@
 #include "prefetch.hpp"
 
 namespace exemplar_svm {
+namespace {
+
+/// Features that are widened at a time where there is no room for a row.
+constexpr std::size_t piece = 256;
+
+}  // namespace
+
+/// body(x, first, n) for a row, where it lies, or for the n features from `first` on of one piece
+/// of it after the other.
+template <Real T>
+template <class Body>
+void RowsView<T>::for_each_piece(std::size_t i, Body&& body) const noexcept {
+    if (is_read_in_place()) return body(row(i), std::size_t{0}, cols);
+    T scratch[piece];
+    for (std::size_t first = 0; first < cols; first += piece) {
+        const std::size_t n = std::min(piece, cols - first);
+        body(columns(first, n).read(i, scratch), first, n);
+    }
+}
 
 template <Real T>
 RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept {
@@ -19,7 +38,10 @@ RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept 
 
 template <Real T>
 RowsView<T> RowsView<T>::first_part() const noexcept {
-    return dense_;
+    RowsView first = *this;
+    first.following_ = {};
+    first.rows = dense_.rows;
+    return first;
 }
 
 template <Real T>
@@ -33,63 +55,78 @@ RowsView<T> RowsView<T>::from(std::size_t first) const noexcept {
     drop(rest.dense_, n_dense);
     drop(rest.following_, first - n_dense);
     rest.rows = rows - first;
+    if (narrow_) rest.narrow_ = rest.dense_.rows > 0 ? narrow_.from(n_dense) : NarrowRows{};
     return rest;
 }
 
 template <Real T>
 RowsView<T> RowsView<T>::columns(std::size_t first, std::size_t count) const noexcept {
     RowsView part = *this;
-    part.dense_.data += first;
+    if (narrow_) part.narrow_ = narrow_.from_column(first);
+    if (part.dense_.data != nullptr) part.dense_.data += first;
     if (part.following_.rows > 0) part.following_.data += first;
     part.cols = part.dense_.cols = part.following_.cols = count;
     return part;
 }
 
 template <Real T>
-const T* RowsView<T>::read(std::size_t i, T* /*scratch*/) const noexcept {
-    return row(i);
+const T* RowsView<T>::read(std::size_t i, T* scratch) const noexcept {
+    if (!is_narrow(i)) return row(i);
+    copy(i, scratch);
+    return scratch;
 }
 
 template <Real T>
 void RowsView<T>::copy(std::size_t i, T* out) const noexcept {
+    if (is_narrow(i)) return narrow_.copy(i, cols, out);
     std::copy_n(row(i), cols, out);
 }
 
 template <Real T>
 void RowsView<T>::widen(std::size_t i, double* out) const noexcept {
+    if (is_narrow(i)) return narrow_.copy(i, cols, out);
     std::copy_n(row(i), cols, out);
 }
 
 template <Real T>
 void RowsView<T>::prefetch(std::size_t i) const noexcept {
+    if (is_narrow(i)) return narrow_.prefetch(i, cols);
     exemplar_svm::prefetch(row(i), cols);
 }
 
 template <Real T>
 T RowsView<T>::dot(std::size_t i, const T* w) const noexcept {
+    if (is_narrow(i)) return narrow_.dot(i, w, cols);
     return kernels::active_table<T>().dot(w, row(i), cols);
 }
 
 template <Real T>
 double RowsView<T>::dot_wide(std::size_t i, const double* w) const noexcept {
+    if (is_narrow(i)) return narrow_.dot(i, w, cols);
     return kernels::active_table<T>().dot_wide(w, row(i), cols);
 }
 
 template <Real T>
 void RowsView<T>::axpy(T alpha, std::size_t i, T* y) const noexcept {
-    kernels::active_table<T>().axpy(alpha, row(i), y, cols);
+    for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
+        kernels::active_table<T>().axpy(alpha, x, y + first, n);
+    });
 }
 
 template <Real T>
 void RowsView<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexcept {
-    kernels::active_table<T>().axpy_wide(alpha, row(i), y, cols);
+    for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
+        kernels::active_table<T>().axpy_wide(alpha, x, y + first, n);
+    });
 }
 
 template <Real T>
 void RowsView<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept {
     const auto& kernels = kernels::active_table<T>();
     const std::size_t seam = std::clamp(dense_.rows, begin, end);
-    if (begin < seam) {
+    if (begin < seam && narrow_) {
+        narrow_.dot_rows(begin, seam, w, cols, out);
+    } else if (begin < seam) {
         kernels.dot_rows(row(begin), dense_.stride, seam - begin, w, cols, out);
     }
     if (seam < end) {
@@ -102,7 +139,9 @@ void RowsView<T>::dot_rows_two(std::size_t begin, std::size_t end, const T* w0, 
                                T* out0, T* out1) const noexcept {
     const auto& kernels = kernels::active_table<T>();
     const std::size_t seam = std::clamp(dense_.rows, begin, end);
-    if (begin < seam) {
+    if (begin < seam && narrow_) {
+        narrow_.dot_rows_two(begin, seam, w0, w1, cols, out0, out1);
+    } else if (begin < seam) {
         kernels.dot_rows_two(row(begin), dense_.stride, seam - begin, w0, w1, cols, out0, out1);
     }
     if (seam < end) {
@@ -113,30 +152,38 @@ void RowsView<T>::dot_rows_two(std::size_t begin, std::size_t end, const T* w0, 
 
 template <Real T>
 T RowsView<T>::squared_norm(std::size_t i) const noexcept {
+    if (is_narrow(i)) return narrow_.squared_norm<T>(i, cols);
     return kernels::active_table<T>().dot(row(i), row(i), cols);
 }
 
 template <Real T>
 double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
-    const T* const a = row(i);
-    const T* const b = row(j);
     constexpr std::size_t lanes = 8;  // as many sums at once as hide the latency of an addition
+    static_assert(piece % lanes == 0);
     double sums[lanes] = {};
-    const auto add = [&](std::size_t lane, std::size_t c) {
-        const double difference = static_cast<double>(a[c]) - static_cast<double>(b[c]);
-        sums[lane] += difference * difference;
-    };
-    std::size_t c = 0;
-    for (; c + lanes <= cols; c += lanes) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) add(lane, c + lane);
-    }
-    for (; c < cols; ++c) add(0, c);
+    for_each_piece(i, [&](const T* a, std::size_t first, std::size_t n) noexcept {
+        T scratch[piece];
+        const T* const b = columns(first, n).read(j, scratch);
+        const auto add = [&](std::size_t lane, std::size_t c) {
+            const double difference = static_cast<double>(a[c]) - static_cast<double>(b[c]);
+            sums[lane] += difference * difference;
+        };
+        std::size_t c = 0;
+        for (; c + lanes <= n; c += lanes) {
+            for (std::size_t lane = 0; lane < lanes; ++lane) add(lane, c + lane);
+        }
+        for (; c < n; ++c) add(0, c);
+    });
     return std::sqrt(std::accumulate(sums, sums + lanes, 0.0));
 }
 
 template <Real T>
 bool RowsView<T>::equals(std::size_t i, const T* values) const noexcept {
-    return std::equal(row(i), row(i) + cols, values);
+    bool same = true;
+    for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
+        same = same && std::equal(x, x + n, values + first);
+    });
+    return same;
 }
 
 template class RowsView<float>;

@@ -52,10 +52,10 @@ void Signatures<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
 
     const RowsView<T> added = rows.from(first);
     const RowBlocks blocks = row_blocks(added);
-    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * d);
+    std::vector<T> scratch(added.is_read_in_place() ? 0 : blocks.count() * d);
     for_each_block(executor, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-                       T* const row = scratch.data() + (rows.is_dense() ? 0 : block * d);
+                       T* const row = scratch.data() + (added.is_read_in_place() ? 0 : block * d);
                        for (std::size_t a = begin; a < end; ++a) {
                            const std::size_t i = first + a, signature_block = i / block_rows;
                            const T* x = added.read(a, row);

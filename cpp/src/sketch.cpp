@@ -134,10 +134,10 @@ void Sketch<T>::extend(const RowsView<T>& rows, ExecutorRef executor) {
     T* const scales = scales_.extend(added.rows);
     T* const errors = errors_.extend(added.rows);
     const RowBlocks blocks = row_blocks(added);
-    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * d);
+    std::vector<T> scratch(added.is_read_in_place() ? 0 : blocks.count() * d);
     for_each_block(
         executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-            T* const row = scratch.data() + (rows.is_dense() ? 0 : block * d);
+            T* const row = scratch.data() + (added.is_read_in_place() ? 0 : block * d);
             for (std::size_t i = begin; i < end; ++i) {
                 describe(added.read(i, row), d, codes + i * row_codes_, scales[i], errors[i]);
             }

@@ -34,6 +34,7 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
       examples(max_examples * n_features),
       block(std::make_unique<ExampleBlock>()),
       wide_row(n_features),
+      row_scratch(4 * n_features),
       polish(polish_size(n_rows, max_examples) * (polish_size(n_rows, max_examples) + 8)),
       polish_rows(2 * polish_size(n_rows, max_examples)),
       summaries(row_blocks(RowsView<T>(nullptr, n_rows, n_features, 0)).count()),

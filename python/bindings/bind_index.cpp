@@ -203,10 +203,11 @@ py::array_t<Element> borrowed_array(std::vector<py::ssize_t> shape, const Elemen
 /// does not change: where rows come and go, another one is made, which shares what it can.
 class PyIndex {
   public:
-    PyIndex(py::array rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
-            double intercept_scaling, bool center, bool check_finite, Method method,
-            SketchType sketch, int n_threads, std::optional<Parts> parts)
-        : rows_(std::move(rows)), parts_(std::move(parts)) {
+    PyIndex(py::array rows, std::optional<py::array> row_scales, Loss loss,
+            std::optional<std::pair<double, double>> class_weight, double intercept_scaling,
+            bool center, bool check_finite, Method method, SketchType sketch, int n_threads,
+            std::optional<Parts> parts)
+        : rows_(std::move(rows)), row_scales_(std::move(row_scales)), parts_(std::move(parts)) {
         IndexSettings settings;
         settings.loss = loss;
         if (class_weight)
@@ -216,8 +217,7 @@ class PyIndex {
         settings.check_finite = check_finite;
         settings.method = method;
         settings.sketch = sketch;
-        with_dtype(rows_, "embeddings", [&]<class T>(T) {
-            const auto view = as_dense_view<T>(rows_, "embeddings");
+        with_rows_view(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& view) {
             if (parts_) {
                 const std::vector<IndexPart> given = views(*parts_);
                 index_ = hold(Index<T>(view, settings, given));
@@ -488,6 +488,7 @@ class PyIndex {
     friend class PySession;
 
     py::array rows_;
+    std::optional<py::array> row_scales_;
     std::optional<Parts> parts_;
     std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
 };
@@ -667,11 +668,12 @@ void bind_index(py::module_& module) {
              py::arg("include_positives"), py::arg("ignore_duplicates"));
 
     py::class_<PyIndex>(module, "Index")
-        .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
-                      Method, SketchType, int, std::optional<Parts>>(),
-             py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
-             py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
-             py::arg("method"), py::arg("sketch"), py::arg("n_threads"),
+        .def(py::init<py::array, std::optional<py::array>, Loss,
+                      std::optional<std::pair<double, double>>, double, bool, bool, Method,
+                      SketchType, int, std::optional<Parts>>(),
+             py::arg("rows"), py::kw_only(), py::arg("row_scales"), py::arg("loss"),
+             py::arg("class_weight"), py::arg("intercept_scaling"), py::arg("center"),
+             py::arg("check_finite"), py::arg("method"), py::arg("sketch"), py::arg("n_threads"),
              py::arg("parts") = py::none())
         .def_property_readonly("n_rows", &PyIndex::n_rows)
         .def_property_readonly("n_live", &PyIndex::n_live)

@@ -1,7 +1,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cmath>
+#include <optional>
 
 #include "bindings.hpp"
 #include "exemplar_svm/linear_svc.hpp"
@@ -35,9 +37,9 @@ py::tuple train(const py::array& rows, const py::array& labels, const py::array&
     });
 }
 
-py::array scores(const py::array& rows, const py::array& coef, double intercept, int n_threads) {
-    return with_dtype(rows, "X", [&]<class T>(T) -> py::array {
-        const auto view = as_dense_view<T>(rows, "X");
+py::array scores(const py::array& rows, const std::optional<py::array>& row_scales,
+                 const py::array& coef, double intercept, int n_threads) {
+    return with_rows_view(rows, row_scales, "X", [&]<Real T>(const RowsView<T>& view) -> py::array {
         const WeightsView<T> weights{as_vector<T>(coef, view.cols, "coef"), intercept};
         py::array_t<T> out(static_cast<py::ssize_t>(view.rows));
         T* const values = out.mutable_data();
@@ -69,8 +71,9 @@ void bind_solver(py::module_& module) {
                py::arg("costs"), py::arg("loss"), py::arg("intercept_scaling"), py::arg("tol"),
                py::arg("max_iter"), py::arg("seed"), py::arg("n_threads"));
     module.def("all_norms_finite", &all_norms_finite, py::arg("vectors"));
-    module.def("score_rows", &scores, py::arg("rows"), py::kw_only(), py::arg("coef"),
-               py::arg("intercept"), py::arg("n_threads"));
+    module.def("score_rows", &scores, py::arg("rows"), py::kw_only(),
+               py::arg("row_scales") = py::none(), py::arg("coef"), py::arg("intercept"),
+               py::arg("n_threads"));
 }
 
 }  // namespace exemplar_svm::python

@@ -5,11 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/narrow_view.hpp"
+#include "exemplar_svm/rows_view.hpp"
 
 namespace exemplar_svm::python {
 
@@ -26,26 +29,25 @@ decltype(auto) with_dtype(const py::array& array, const char* name, Function&& f
                          ", but must be float32 or float64 in native byte order");
 }
 
-/// A view of a two-dimensional array of T whose rows are contiguous; never a copy.
-///
+/// A two-dimensional array of elements of `item` bytes whose rows are contiguous.
+struct Layout {
+    const void* data;
+    std::size_t rows, cols;
+    std::ptrdiff_t stride;  // elements
+};
+
 /// numpy leaves the strides of axes with fewer than two entries arbitrary, so they are looked at
 /// only where they are used.
-/// @throws TypeError for another dtype, ValueError for a layout that cannot be viewed.
-template <Real T>
-DenseView<T> as_dense_view(const py::array& array, const char* name) {
+/// @throws ValueError for a layout that cannot be viewed
+inline Layout layout_of(const py::array& array, std::size_t item_bytes, const char* name) {
     const auto refuse = [name](const char* problem) {
         throw py::value_error(std::string(name) + " " + problem);
     };
-    if (!py::isinstance<py::array_t<T>>(array)) {
-        throw py::type_error(std::string(name) + " has dtype " +
-                             py::cast<std::string>(py::str(array.dtype())) + ", but " +
-                             py::cast<std::string>(py::str(py::dtype::of<T>())) + " is expected");
-    }
     if (array.ndim() != 2) refuse("must have two dimensions");
-    if (reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) != 0) {
+    if (reinterpret_cast<std::uintptr_t>(array.data()) % item_bytes != 0) {
         refuse("is not aligned to its element size");
     }
-    constexpr auto item = static_cast<py::ssize_t>(sizeof(T));
+    const auto item = static_cast<py::ssize_t>(item_bytes);
     const bool empty = array.size() == 0;
     if (!empty && array.shape(1) > 1 && array.strides(1) != item) {
         refuse("must have contiguous rows");
@@ -56,8 +58,21 @@ DenseView<T> as_dense_view(const py::array& array, const char* name) {
             refuse("has rows that are not aligned to its element size");
         stride = array.strides(0) / item;
     }
-    return {static_cast<const T*>(array.data()), static_cast<std::size_t>(array.shape(0)),
+    return {array.data(), static_cast<std::size_t>(array.shape(0)),
             static_cast<std::size_t>(array.shape(1)), stride};
+}
+
+/// A view of a two-dimensional array of T whose rows are contiguous; never a copy.
+/// @throws TypeError for another dtype, ValueError for a layout that cannot be viewed.
+template <Real T>
+DenseView<T> as_dense_view(const py::array& array, const char* name) {
+    if (!py::isinstance<py::array_t<T>>(array)) {
+        throw py::type_error(std::string(name) + " has dtype " +
+                             py::cast<std::string>(py::str(array.dtype())) + ", but " +
+                             py::cast<std::string>(py::str(py::dtype::of<T>())) + " is expected");
+    }
+    const Layout layout = layout_of(array, sizeof(T), name);
+    return {static_cast<const T*>(layout.data), layout.rows, layout.cols, layout.stride};
 }
 
 /// The elements of a contiguous one-dimensional array of T with `size` entries.
@@ -71,6 +86,36 @@ const T* as_vector(const py::array& array, std::size_t size, const char* name) {
                               py::cast<std::string>(py::str(py::dtype::of<T>())));
     }
     return static_cast<const T*>(array.data());
+}
+
+/// Calls `function(rows)` for a two-dimensional array of any dtype that rows are read in, with a
+/// RowsView<double> for float64 and a RowsView<float> for the others; never a copy. bfloat16, which
+/// numpy does not know, is that of ml_dtypes.
+/// @param scales  one float32 per row of int8
+template <class Function>
+decltype(auto) with_rows_view(const py::array& array, const std::optional<py::array>& scales,
+                              const char* name, Function&& function) {
+    const auto narrow = [&]<Narrow U>(U) {
+        const Layout layout = layout_of(array, sizeof(U), name);
+        return NarrowView<U>{static_cast<const U*>(layout.data), layout.rows, layout.cols,
+                             layout.stride};
+    };
+    const py::dtype dtype = array.dtype();
+    if (py::isinstance<py::array_t<std::int8_t>>(array)) {
+        const auto codes = narrow(std::int8_t{});
+        if (!scales) return function(RowsView<float>(codes));
+        return function(
+            RowsView<float>(ScaledView{codes.data, codes.rows, codes.cols, codes.stride,
+                                       as_vector<float>(*scales, codes.rows, "row_scales")}));
+    }
+    if (scales) throw py::value_error("row_scales are those of int8 rows");
+    if (dtype.equal(py::dtype("float16"))) return function(RowsView<float>(narrow(float16{})));
+    if (dtype.itemsize() == 2 && py::cast<std::string>(py::str(dtype)) == "bfloat16") {
+        return function(RowsView<float>(narrow(bfloat16{})));
+    }
+    return with_dtype(array, name, [&]<class T>(T) -> decltype(auto) {
+        return function(RowsView<T>(as_dense_view<T>(array, name)));
+    });
 }
 
 /// Runs `function(executor)` without the interpreter lock, on `n_threads` threads (0: OpenMP's

@@ -71,6 +71,7 @@ class Index:
         self,
         rows: NDArray[Any],
         *,
+        row_scales: NDArray[np.float32] | None,
         loss: Loss,
         class_weight: tuple[float, float] | None,
         intercept_scaling: float,
@@ -157,5 +158,10 @@ def train_linear_svc(
     n_threads: int,
 ) -> tuple[NDArray[Any], float, NDArray[np.float64], int, int, float, float]: ...
 def score_rows(
-    rows: NDArray[Any], *, coef: NDArray[Any], intercept: float, n_threads: int
+    rows: NDArray[Any],
+    *,
+    row_scales: NDArray[np.float32] | None = None,
+    coef: NDArray[Any],
+    intercept: float,
+    n_threads: int,
 ) -> NDArray[Any]: ...

@@ -8,7 +8,7 @@ import warnings
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import _core, _file
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
@@ -29,6 +29,7 @@ from ._typing import (
     RowsChosen,
 )
 from ._validation import (
+    as_row_scales,
     as_rows,
     as_vectors,
     nonnegative_number,
@@ -36,6 +37,7 @@ from ._validation import (
     positive_number,
     seconds,
     thread_count,
+    working_dtype,
 )
 
 #: For one search over fewer rows than these, visiting all of them is cheaper than preparing.
@@ -51,12 +53,14 @@ class ExemplarIndex:
 
     Parameters
     ----------
-    embeddings : array-like, shape (n, d), float32 or float64
+    embeddings : array-like, shape (n, d), float32, float64, float16, bfloat16 or int8
         Read in place and kept alive, never written: any row stride will do if each row is
         contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU (torch, jax) or
         with ``__array__`` are taken the same way, and pyarrow's lists of one size, a row each, as
-        are queries, examples, masks and row numbers; other layouts and real dtypes are copied.
-        Call `refresh` after changing them.
+        are queries, examples, masks and row numbers; other layouts are copied, other real dtypes
+        copied to float64 (but uint8 is refused). Call `refresh` after changing them. float16,
+        bfloat16 (of ``ml_dtypes``) and int8 are widened to float32 where they are read: all results
+        have the bits that the same rows as float32 give.
     preset : {"recipe", "robust"}, default "recipe"
         What ``C``, ``center`` and ``prior`` are where they are not given. "recipe": 0.1, False, 0.
         "robust": 10 / n (0.1 at most) for the n rows that it is built with, True, 2: by
@@ -96,9 +100,12 @@ class ExemplarIndex:
         on what they miss: searches scan these instead of the rows, and read only rows that the
         bounds cannot decide. The rankings are the same; `decision_function` and `fit` scan the rows
         as well. For ``method="working_set"``, which it implies.
+    row_scales : array-like, shape (n,), float32, optional
+        For embeddings of dtype int8: row i is ``row_scales[i] * embeddings[i]``, rounded to
+        float32. Read in place as the embeddings are. Default: the integers themselves.
     copy : bool or None, default None
-        As in NumPy 2: None copies the embeddings only if it must, False raises instead, True
-        always copies.
+        As in NumPy 2: None copies the embeddings (and their scales) only if it must, False raises
+        instead, True always copies.
     n_threads : int, optional
         Threads per search. Default: as many as ``OMP_NUM_THREADS`` or threadpoolctl asks for, or
         else one per processor that the affinity and the quota of the control group (a container's
@@ -145,6 +152,7 @@ class ExemplarIndex:
         check_finite: bool = True,
         method: MethodName = "auto",
         sketch: Literal["int8"] | None = None,
+        row_scales: ArrayLike | None = None,
         copy: bool | None = None,
         n_threads: int | None = None,
     ) -> None:
@@ -164,10 +172,11 @@ class ExemplarIndex:
             method=method,
             sketch=sketch,
         )
-        self._begin(settings, rows, settings.build(rows, threads), threads)
+        scales = as_row_scales(row_scales, rows, "embeddings", copy)
+        self._begin(settings, rows, settings.build(rows, threads, row_scales=scales), threads)
 
     def _begin(
-        self, settings: IndexSettings, rows: FloatArray, core: _core.Index, n_threads: int
+        self, settings: IndexSettings, rows: NDArray[Any], core: _core.Index, n_threads: int
     ) -> None:
         self._built_with = settings
         self._embeddings = rows  # the caller's; those that were added are the core's
@@ -246,6 +255,8 @@ class ExemplarIndex:
         ------
         OSError
             If the file cannot be written. What was there is then as it was.
+        ValueError
+            If the rows are float16, bfloat16 or int8, which files do not hold yet.
 
         Notes
         -----
@@ -253,6 +264,11 @@ class ExemplarIndex:
         is as large as the rows and `memory_usage` together. Rows are added and removed meanwhile
         without an effect on what is saved.
         """
+        if self._embeddings.dtype != self.dtype:
+            raise ValueError(
+                f"the index holds rows of {self._embeddings.dtype}, which the format of index "
+                "files does not know yet: build it of their .astype(np.float32) to save it"
+            )
         core = self._core
         _file.write(
             path, self._built_with.as_json(), (self._embeddings, core.added()), core.parts()
@@ -354,7 +370,7 @@ class ExemplarIndex:
         removed = core.n_rows - core.n_live
         rows = f"{core.n_rows} rows" + (f", {removed} of them removed," if removed else "")
         return (
-            f"ExemplarIndex({rows} of {self.n_features} features, {self.dtype}, "
+            f"ExemplarIndex({rows} of {self.n_features} features, {self._embeddings.dtype}, "
             f"C={self._built_with.C:g})"
         )
 
@@ -365,8 +381,8 @@ class ExemplarIndex:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of the rows and of the scores."""
-        return self._embeddings.dtype
+        """Dtype of scores, weights and vectors: the rows' own, or float32 if that is narrower."""
+        return working_dtype(self._embeddings.dtype)
 
     def memory_usage(self) -> dict[str, int]:
         """Count the bytes that the index keeps beside the rows that it borrows.
@@ -406,7 +422,7 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-            Cast to the rows' dtype.
+            Cast to the index's `dtype`.
         k : int, default 10
             May exceed the number of rows.
         C, prior, tol, max_iter, n_threads : optional

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._typing import FloatArray, IndexArray, Rows
-from ._validation import as_rows, as_vectors, thread_count
+from ._validation import as_row_scales, as_rows, as_vectors, thread_count, working_dtype
 
 #: By the core's number for them.
 STATUS_NAMES = np.array(
@@ -227,19 +227,23 @@ class ExemplarModel:
     n_iter_: int
     report_: SearchReport
 
-    def decision_function(self, X: Rows, *, n_threads: int | None = None) -> FloatArray:
+    def decision_function(
+        self, X: Rows, *, row_scales: ArrayLike | None = None, n_threads: int | None = None
+    ) -> FloatArray:
         """Score any rows.
 
         Parameters
         ----------
-        X : array-like, shape (n, n_features), float32 or float64
+        X : array-like, shape (n, n_features), of any dtype that an index takes
             Read in place where its layout allows.
+        row_scales : array-like, shape (n,), float32, optional
+            Of X of dtype int8, as an index takes them.
         n_threads : int, optional
             Default: all that OpenMP may use.
 
         Returns
         -------
-        ndarray, shape (n,), dtype of X
+        ndarray, shape (n,), dtype of X, or float32 if that is narrower
         """
         rows = as_rows(X, "X", None)
         if rows.shape[1] != len(self.coef_):
@@ -248,7 +252,8 @@ class ExemplarModel:
             )
         return _core.score_rows(
             rows,
-            coef=self.coef_.astype(rows.dtype, copy=False),
+            row_scales=as_row_scales(row_scales, rows, "X", None),
+            coef=self.coef_.astype(working_dtype(rows.dtype), copy=False),
             intercept=self.intercept_,
             n_threads=thread_count(n_threads),
         )

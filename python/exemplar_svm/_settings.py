@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._typing import FloatArray
 from ._validation import class_weights, nonnegative_number, positive_integer, positive_number
 
 _METHODS = {
@@ -99,11 +98,16 @@ class IndexSettings:
         return cls.checked(**{**fields, "class_weight": weights})
 
     def build(
-        self, rows: FloatArray, n_threads: int, parts: dict[str, NDArray[np.uint8]] | None = None
+        self,
+        rows: NDArray[Any],
+        n_threads: int,
+        parts: dict[str, NDArray[np.uint8]] | None = None,
+        row_scales: NDArray[np.float32] | None = None,
     ) -> _core.Index:
         """Build an index of rows, from what is known about them if there are parts of that."""
         return _core.Index(
             rows,
+            row_scales=row_scales,
             loss=LOSSES[self.loss],
             class_weight=self.class_weight,
             intercept_scaling=self.intercept_scaling,

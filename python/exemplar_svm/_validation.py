@@ -12,12 +12,16 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _core
 from ._arrays import as_array
 from ._typing import ClassWeightLike, FloatArray, Rows
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
+#: Stored as they are, and widened to float32 where they are read. bfloat16 is that of ml_dtypes,
+#: known by its name, so that ml_dtypes need not be installed.
+_NARROW = ("float16", "bfloat16", "int8")
 
 
 def positive_number(value: Any, name: str) -> float:
@@ -84,8 +88,13 @@ def class_weights(class_weight: ClassWeightLike) -> tuple[float, float] | None:
     )
 
 
-def as_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
-    """See ``value`` as float rows that can be read in place.
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that rows of this dtype are computed with: their own, or float32."""
+    return np.dtype(np.float32) if dtype.name in _NARROW else dtype
+
+
+def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
+    """See ``value`` as rows that can be read in place.
 
     Parameters
     ----------
@@ -97,8 +106,9 @@ def as_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
 
     Returns
     -------
-    ndarray, shape (n_rows, n_features), float32 or float64
+    ndarray, shape (n_rows, n_features), float32, float64, float16, bfloat16 or int8
         Native byte order, aligned, each row contiguous. Shares the caller's memory unless copied.
+        Of these dtypes it keeps its own; others become float64.
 
     Raises
     ------
@@ -109,7 +119,11 @@ def as_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
     """
     array = as_array(value, name, copy)
     _require_real(array, name)
-    _refuse_narrow(array, name)
+    if array.dtype == np.uint8:
+        raise TypeError(
+            f"{name} has dtype uint8, but must be float32, float64, float16, bfloat16 or int8; "
+            "convert it: .astype(np.float32)"
+        )
     if array.ndim != 2:
         raise ValueError(
             f"{name} has {_counted(array.ndim, 'dimension')}, but must have 2: rows and features"
@@ -120,8 +134,46 @@ def as_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
     if copy is False and obstacle:
         raise ValueError(f"{name} {obstacle}, so it must be copied, which copy=False forbids")
     if copy or obstacle:
-        dtype = np.float32 if array.dtype.newbyteorder("=") == np.float32 else np.float64
+        dtype = array.dtype.newbyteorder("=")
+        if dtype not in _NATIVE and dtype.name not in _NARROW:
+            dtype = np.dtype(np.float64)
         return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
+    return array
+
+
+def as_row_scales(
+    value: Any, rows: NDArray[Any], name: str, copy: bool | None
+) -> NDArray[np.float32] | None:
+    """See ``value`` as one scale for each of the rows called ``name``; in place if it can be.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,), float32, contiguous; or None
+    """
+    if value is None:
+        return None
+    if rows.dtype != np.int8:
+        raise ValueError(f"row_scales are for {name} of dtype int8, but {name} has {rows.dtype}")
+    array = as_array(value, "row_scales", copy)
+    _require_real(array, "row_scales")
+    if array.shape != rows.shape[:1]:
+        raise ValueError(
+            f"row_scales has the shape {array.shape}, "
+            f"but {name} has {_counted(len(rows), 'row')}: one scale each is expected"
+        )
+    readable = array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned
+    if copy is False and not readable:
+        raise ValueError(
+            "row_scales is not a contiguous array of float32, so it must be copied, "
+            "which copy=False forbids"
+        )
+    if copy or not readable:
+        with np.errstate(over="ignore"):
+            array = np.array(array, dtype=np.float32, order="C", copy=True, subok=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        raise ValueError(f"row_scales holds {array[bad]} at row {bad}, but must be finite")
     return array
 
 
@@ -142,6 +194,8 @@ def as_vectors(
             return vectors, value.ndim == 1
     array = as_array(value, name, None)
     _require_real(array, name)
+    if array.dtype.name in _NARROW:
+        array = array.astype(dtype)
     single = array.ndim == 1
     if array.ndim not in (1, 2):
         raise ValueError(
@@ -177,16 +231,8 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _require_real(array: np.ndarray[Any, Any], name: str) -> None:
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} has dtype {array.dtype}, but must be float32 or float64")
-
-
-def _refuse_narrow(array: np.ndarray[Any, Any], name: str) -> None:
-    if array.dtype.kind in "fiu" and array.dtype.itemsize < (4 if array.dtype.kind == "f" else 2):
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, which this version does not support; "
-            "convert it: .astype(np.float32)"
-        )
+    if array.dtype.kind not in "fiub" and array.dtype.name not in _NARROW:
+        raise TypeError(f"{name} has dtype {array.dtype}, but must hold real numbers")
 
 
 def _require_finite(array: np.ndarray[Any, Any], name: str) -> None:
@@ -203,9 +249,10 @@ def _obstacle(array: np.ndarray[Any, Any]) -> str | None:
     numpy leaves the strides of axes with fewer than two entries arbitrary, so only longer ones
     are looked at.
     """
-    if array.dtype not in _NATIVE:
-        swapped = array.dtype.kind == "f" and array.dtype.itemsize in (4, 8)
-        return "is not in native byte order" if swapped else f"has dtype {array.dtype}"
+    if not array.dtype.isnative:
+        return "is not in native byte order"
+    if array.dtype not in _NATIVE and array.dtype.name not in _NARROW:
+        return f"has dtype {array.dtype}"
     if array.size == 0:
         return None
     if not array.flags.aligned:

@@ -13,6 +13,7 @@
 #include "catch.hpp"
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/session.hpp"
+#include "narrow_data.hpp"
 #include "reference.hpp"
 
 namespace {
@@ -167,6 +168,33 @@ TEMPLATE_TEST_CASE("a batch of searches allocates nothing", "", float, double) {
     const std::size_t after = n_allocations;
     CHECK(after == before);
     CHECK(reports[4].status == SearchStatus::converged);
+}
+
+TEMPLATE_TEST_CASE("a search of narrow rows allocates nothing", "", float16, std::int8_t,
+                   reference::Scaled) {
+    constexpr std::size_t k = 150, p = 3;
+    IndexSettings settings;
+    settings.method = GENERATE(Method::full, Method::working_set, Method::gram);
+    settings.center = GENERATE(false, true);
+    settings.search.C = 1.0;
+    settings.search.solver.tol = 1e-6;
+    Random random(4);
+    const reference::TestData<double> wide(400, 20, p, random);
+    const reference::NarrowData<TestType> data(wide.rows, 20, 1, random);
+    const std::vector<float> examples(wide.positives.begin(), wide.positives.end());
+    const auto positives = reference::view(examples, 20);
+    const Index<float> index(data.view(), settings);
+    Workspace<float> workspace(index, k, p);
+    std::vector<float> scores(k), all_scores(400);
+    std::vector<RowNumber> rows(k);
+
+    const std::size_t before = n_allocations;
+    const auto shared = index.search_shared(positives, k, workspace, scores.data(), rows.data());
+    const auto fitted = index.fit(positives, settings.search, workspace, all_scores.data());
+    const std::size_t after = n_allocations;
+    CHECK(after == before);
+    CHECK(shared.status != SearchStatus::invalid_input);
+    CHECK(fitted.status != SearchStatus::invalid_input);
 }
 
 TEMPLATE_TEST_CASE("a search among rows that were added and removed allocates nothing", "", float,

@@ -14,8 +14,16 @@ import exemplar_svm as esvm
 ROOT = Path(__file__).resolve().parents[2]
 CPP = ROOT / "cpp"
 LAYERS = {
-    0: ["version", "real", "error", "isa"],
-    1: ["matrix_view", "rows_view", "executor", "settings", "profile", "stop_condition"],
+    0: ["version", "real", "narrow", "error", "isa"],
+    1: [
+        "matrix_view",
+        "narrow_view",
+        "rows_view",
+        "executor",
+        "settings",
+        "profile",
+        "stop_condition",
+    ],
     2: ["search_report", "problem", "query", "weights", "top_k", "workspace"],
     3: ["solver", "scan", "certificate"],
     4: ["index", "linear_svc"],
@@ -108,8 +116,8 @@ def test_a_kernel_file_exports_its_table_and_nothing_else(isa, tmp_path):
     if isa == "avx512" and "avx2" not in esvm.supported_isas():
         pytest.skip("this machine's compiler does not target avx512")
     flags = {
-        "avx2": ["-mavx2", "-mfma"],
-        "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512vl"],
+        "avx2": ["-mavx2", "-mfma", "-mf16c"],
+        "avx512": ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512dq", "-mavx512vl"],
     }.get(isa, [])
     built = tmp_path / "kernel.o"
     source = CPP / f"src/kernels/{isa}.cpp"
@@ -121,6 +129,8 @@ def test_a_kernel_file_exports_its_table_and_nothing_else(isa, tmp_path):
             "-w",
             "-fno-exceptions",
             *flags,
+            "-I",
+            CPP / "include",
             "-I",
             CPP / "src",
             "-c",

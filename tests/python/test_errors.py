@@ -36,10 +36,9 @@ def test_a_wrong_dtype_is_a_type_error_that_names_it(index, dtype):
                 function(bad)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.int8, np.uint8])
-def test_narrow_rows_are_refused_for_now(dtype):
-    with pytest.raises(TypeError, match=r"not support.*astype"):
-        esvm.ExemplarIndex(np.ones((3, 2), dtype))
+def test_unsigned_bytes_are_refused():
+    with pytest.raises(TypeError, match=r"embeddings has dtype uint8, but must be .*astype"):
+        esvm.ExemplarIndex(np.ones((3, 2), np.uint8))
 
 
 def test_sparse_rows_are_refused_for_now(index):

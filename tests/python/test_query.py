@@ -49,15 +49,15 @@ def vectors(examples, rows):
     return np.array([rows[e] if isinstance(e, int) else e for e in examples or []]).reshape(-1, 12)
 
 
-def judged_scores(query, C, loss, mean):
+def judged_scores(query, C, loss, mean, rows=ROWS):
     """Scores of LinearSVC on the same samples, each with its cost as its weight."""
-    positives = vectors(query["positives"], ROWS)
-    negatives = vectors(query["negatives"], ROWS)
+    positives = vectors(query["positives"], rows)
+    negatives = vectors(query["negatives"], rows)
     background = query["background"].copy()
     background[numbered(query["positives"]) + numbered(query["negatives"])] = False
     p, n = len(positives), len(negatives) + background.sum()
     cost = C * (n + p) / (2 * p)
-    x = np.vstack([positives, negatives, ROWS[background]]) - mean
+    x = np.vstack([positives, negatives, rows[background]]) - mean
     y = np.r_[np.ones(p), np.zeros(n)]
     weights = np.r_[
         cost * np.ones(p) * (1 if query["positive_weights"] is None else query["positive_weights"]),
@@ -67,7 +67,7 @@ def judged_scores(query, C, loss, mean):
         np.full(background.sum(), C * (n + p) / (2 * n)),
     ]
     judge = LinearSVC(C=1.0, loss=loss, dual=True, tol=1e-10, max_iter=100_000)
-    return judge.fit(x, y, sample_weight=weights).decision_function(ROWS - mean)
+    return judge.fit(x, y, sample_weight=weights).decision_function(rows - mean)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

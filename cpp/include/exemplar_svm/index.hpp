@@ -10,6 +10,7 @@
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/narrow_view.hpp"
 #include "exemplar_svm/query.hpp"
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/search_report.hpp"
@@ -238,5 +239,8 @@ class Index {
 
 template <Real T>
 Index(DenseView<T>, const IndexSettings& = {}, ExecutorRef = SerialExecutor{}) -> Index<T>;
+template <Narrow U>
+Index(NarrowView<U>, const IndexSettings& = {}, ExecutorRef = SerialExecutor{}) -> Index<float>;
+Index(ScaledView, const IndexSettings& = {}, ExecutorRef = SerialExecutor{}) -> Index<float>;
 
 }  // namespace exemplar_svm

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "exemplar_svm/matrix_view.hpp"
+#include "exemplar_svm/narrow_view.hpp"
 #include "exemplar_svm/real.hpp"
 
 namespace exemplar_svm {
@@ -11,15 +12,25 @@ namespace exemplar_svm {
 /// The rows of an index as solvers and scans read them: as vectors of T, however they are stored.
 /// Borrowed, like the views that it is made from.
 ///
-/// This is the one place that knows how rows are stored. Where rows are dense, row(i) points at
-/// one, and several of them can be handed to a kernel at a time; everything else goes through the
-/// other members, which serve all kinds of rows.
+/// This is the one place that knows how rows are stored. Where rows are dense, read(i) is cheap,
+/// and several of them can be handed to a kernel at a time; everything else goes through the other
+/// members, which serve all kinds of rows. Whatever is computed of narrow rows has the bits that
+/// the same rows as T give.
 template <Real T>
 class RowsView {
   public:
     RowsView() = default;
     RowsView(const DenseView<T>& dense) noexcept  // NOLINT(google-explicit-constructor): a view
         : rows(dense.rows), cols(dense.cols), dense_(dense) {}
+    template <Narrow U>
+    RowsView(const NarrowView<U>& narrow) noexcept  // NOLINT(google-explicit-constructor): a view
+        : RowsView(nullptr, narrow.rows, narrow.cols, 0) {
+        narrow_ = NarrowRows(narrow);
+    }
+    RowsView(const ScaledView& scaled) noexcept  // NOLINT(google-explicit-constructor): a view
+        : RowsView(nullptr, scaled.rows, scaled.cols, 0) {
+        narrow_ = NarrowRows(scaled);
+    }
     /// Of a DenseView of these.
     RowsView(const T* data, std::size_t n_rows, std::size_t n_cols, std::ptrdiff_t stride) noexcept
         : RowsView(DenseView<T>{data, n_rows, n_cols, stride}) {}
@@ -34,13 +45,17 @@ class RowsView {
     /// The rows without those that follow.
     RowsView first_part() const noexcept;
 
-    /// Bytes that a scan reads per row, on average.
+    /// Bytes that a scan reads per row, on average, by which rows are cut into blocks: of narrow
+    /// rows those of T, so that what is summed by blocks has the same bits.
     std::size_t bytes_per_row() const noexcept { return cols * sizeof(T); }
 
-    /// Whether rows lie in memory as cols values of T side by side.
+    /// Whether rows lie in memory as cols values side by side, of T or narrower.
     bool is_dense() const noexcept { return true; }
 
-    /// A row where it lies; of dense rows only.
+    /// Whether all of these are values of T, which read(i) finds where they lie.
+    bool is_read_in_place() const noexcept { return !narrow_; }
+
+    /// A row where it lies; of rows that are read in place, and of those that follow narrow ones.
     const T* row(std::size_t i) const noexcept {
         return i < dense_.rows ? dense_.row(i) : following_.row(i - dense_.rows);
     }
@@ -52,7 +67,7 @@ class RowsView {
     RowsView columns(std::size_t first, std::size_t count) const noexcept;
 
     /// A row as cols values of T: where it lies if that can be, or else in `scratch`, which has
-    /// room for it (and may be null if the rows are dense).
+    /// room for it (and may be null if rows are read in place).
     const T* read(std::size_t i, T* scratch) const noexcept;
 
     /// The same, always copied.
@@ -90,7 +105,13 @@ class RowsView {
     bool equals(std::size_t i, const T* values) const noexcept;
 
   private:
+    template <class Body>
+    void for_each_piece(std::size_t i, Body&& body) const noexcept;
+
+    bool is_narrow(std::size_t i) const noexcept { return narrow_ && i < dense_.rows; }
+
     DenseView<T> dense_;
+    NarrowRows narrow_;  // if there are any, in place of dense_, which then has their number alone
     DenseView<T> following_;
 };
 

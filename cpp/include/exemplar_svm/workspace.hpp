@@ -79,6 +79,7 @@ class Workspace {
     std::vector<T> examples;               ///< the examples, less the mean
     std::unique_ptr<ExampleBlock> block;   ///< the eliminated examples
     std::vector<double> wide_row;          ///< one row in double precision
+    std::vector<T> row_scratch;            ///< four rows, where they are not read in place
     std::vector<double> polish;            ///< the small quadratic of a Newton step
     std::vector<std::size_t> polish_rows;  ///< its coordinates
     std::vector<BlockSummary> summaries;   ///< one per block of rows

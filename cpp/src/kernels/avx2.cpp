@@ -1,8 +1,13 @@
-// AVX2 with FMA. Compiled for these whatever the target of the rest is; see CMakeLists.txt.
+// AVX2 with FMA and F16C. Compiled for these whatever the target of the rest is; see
+// CMakeLists.txt.
 
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "kernels/table.hpp"
+//
+#include "kernels/widen256.inl"
 
 namespace exemplar_svm::kernels {
 namespace {
@@ -21,6 +26,16 @@ __m256i head64(std::size_t n) noexcept {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes64 + 4 - n));
 }
 
+__m128 floats4(const float16* p) noexcept { return _mm_cvtph_ps(load64(p)); }
+__m128 floats4(const bfloat16* p) noexcept {
+    return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(load64(p)), 16));
+}
+__m128 floats4(const std::int8_t* p) noexcept {
+    int four;
+    std::memcpy(&four, p, sizeof four);
+    return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)));
+}
+
 template <class Element>
 struct Vector;
 
@@ -34,6 +49,13 @@ struct Vector<float> {
     static Vector zero() noexcept { return {_mm256_setzero_ps()}; }
     static Vector broadcast(float v) noexcept { return {_mm256_set1_ps(v)}; }
     static Vector load(const float* p) noexcept { return {_mm256_loadu_ps(p)}; }
+    template <class U>
+    static Vector load(const U* p) noexcept {
+        return {floats8(p)};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {_mm256_mul_ps(floats8(p), _mm256_set1_ps(scale))};
+    }
     static Vector load_head(const float* p, std::size_t n) noexcept {
         return {_mm256_maskload_ps(p, head32(n))};
     }
@@ -54,6 +76,13 @@ struct Vector<double> {
     static Vector broadcast(double v) noexcept { return {_mm256_set1_pd(v)}; }
     static Vector load(const double* p) noexcept { return {_mm256_loadu_pd(p)}; }
     static Vector load(const float* p) noexcept { return {_mm256_cvtps_pd(_mm_loadu_ps(p))}; }
+    template <class U>
+    static Vector load(const U* p) noexcept {
+        return {_mm256_cvtps_pd(floats4(p))};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {_mm256_cvtps_pd(_mm_mul_ps(floats4(p), _mm_set1_ps(scale)))};
+    }
     static Vector load_head(const double* p, std::size_t n) noexcept {
         return {_mm256_maskload_pd(p, head64(n))};
     }
@@ -91,7 +120,13 @@ double sum(F64 a) noexcept {
 #include "kernels/integers256.inl"
 // and what is written in terms of all these
 #include "kernels/body.inl"
+#include "kernels/narrow.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels avx2{table<float>(), table<double>(), sum_nibbles, dot_codes};
+const Kernels avx2{table<float>(),
+                   table<double>(),
+                   sum_nibbles,
+                   dot_codes,
+                   narrow_tables<Vector<float>>(),
+                   narrow_tables<Vector<double>>()};
 }

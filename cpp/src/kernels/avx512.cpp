@@ -3,12 +3,25 @@
 #include <immintrin.h>
 
 #include "kernels/table.hpp"
+//
+#include "kernels/widen256.inl"
 
 namespace exemplar_svm::kernels {
 namespace {
 
 __mmask16 head16(std::size_t n) noexcept { return static_cast<__mmask16>((1u << n) - 1u); }
 __mmask8 head8(std::size_t n) noexcept { return static_cast<__mmask8>((1u << n) - 1u); }
+
+__m512 floats16(const float16* p) noexcept {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+__m512 floats16(const bfloat16* p) noexcept {
+    const __m256i upper = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16));
+}
+__m512 floats16(const std::int8_t* p) noexcept {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load128(p)));
+}
 
 template <class Element>
 struct Vector;
@@ -23,6 +36,13 @@ struct Vector<float> {
     static Vector zero() noexcept { return {_mm512_setzero_ps()}; }
     static Vector broadcast(float v) noexcept { return {_mm512_set1_ps(v)}; }
     static Vector load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
+    template <class U>
+    static Vector load(const U* p) noexcept {
+        return {floats16(p)};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {_mm512_mul_ps(floats16(p), _mm512_set1_ps(scale))};
+    }
     static Vector load_head(const float* p, std::size_t n) noexcept {
         return {_mm512_maskz_loadu_ps(head16(n), p)};
     }
@@ -43,6 +63,13 @@ struct Vector<double> {
     static Vector broadcast(double v) noexcept { return {_mm512_set1_pd(v)}; }
     static Vector load(const double* p) noexcept { return {_mm512_loadu_pd(p)}; }
     static Vector load(const float* p) noexcept { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
+    template <class U>
+    static Vector load(const U* p) noexcept {
+        return {_mm512_cvtps_pd(floats8(p))};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {_mm512_cvtps_pd(_mm256_mul_ps(floats8(p), _mm256_set1_ps(scale)))};
+    }
     static Vector load_head(const double* p, std::size_t n) noexcept {
         return {_mm512_maskz_loadu_pd(head8(n), p)};
     }
@@ -71,7 +98,13 @@ double sum(F64 a) noexcept { return _mm512_reduce_add_pd(a.lanes); }
 #include "kernels/integers256.inl"
 // and what is written in terms of all these
 #include "kernels/body.inl"
+#include "kernels/narrow.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels avx512{table<float>(), table<double>(), sum_nibbles, dot_codes};
+const Kernels avx512{table<float>(),
+                     table<double>(),
+                     sum_nibbles,
+                     dot_codes,
+                     narrow_tables<Vector<float>>(),
+                     narrow_tables<Vector<double>>()};
 }

@@ -1,10 +1,43 @@
 // Plain C++ for whatever the compiler's default target is. Four lanes per vector are what SSE2,
 // which every x86-64 has, needs one (float) or two (double) registers for; compilers find them.
 
+#include <cstring>
+
 #include "kernels/table.hpp"
 
 namespace exemplar_svm::kernels {
 namespace {
+
+float float_of_bits(std::uint32_t bits) noexcept {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/// An element as a number that T holds.
+template <class U>
+U value(U element) noexcept {
+    return element;
+}
+float value(bfloat16 element) noexcept {
+    return float_of_bits(static_cast<std::uint32_t>(element.bits) << 16);
+}
+
+/// Without a branch and without subnormal floats, which a program may have switched off (after
+/// FP16, https://github.com/Maratyszcza/FP16). Exact: of a normal number, infinity or NaN the
+/// exponent is raised by 112 + 112, which infinities need, and lowered by 112 again, which they do
+/// not notice; of a subnormal one the fraction is put behind the leading bit of 1/2, which is then
+/// subtracted.
+float value(float16 element) noexcept {
+    const std::uint32_t sign = (element.bits & 0x8000u) << 16;
+    const std::uint32_t rest = element.bits & 0x7fffu;
+    const float normal = float_of_bits((rest << 13) + (0xe0u << 23)) * 0x1p-112f;
+    const float subnormal = float_of_bits(rest | (126u << 23)) - 0.5f;
+    const float magnitude = rest < 0x0400u ? subnormal : normal;
+    std::uint32_t bits;
+    std::memcpy(&bits, &magnitude, sizeof bits);
+    return float_of_bits(sign | bits);
+}
 
 template <class Element>
 struct Vector {
@@ -17,7 +50,11 @@ struct Vector {
     static Vector broadcast(T v) noexcept { return {{v, v, v, v}}; }
     template <class U>
     static Vector load(const U* p) noexcept {
-        return {{T(p[0]), T(p[1]), T(p[2]), T(p[3])}};
+        return {{T(value(p[0])), T(value(p[1])), T(value(p[2])), T(value(p[3]))}};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {{T(float(p[0]) * scale), T(float(p[1]) * scale), T(float(p[2]) * scale),
+                 T(float(p[3]) * scale)}};
     }
     template <class U>
     static Vector load_head(const U* p, std::size_t n) noexcept {
@@ -99,7 +136,13 @@ std::int32_t sum(const Sums& a) noexcept {
 }  // namespace exemplar_svm::kernels
 
 #include "kernels/body.inl"
+#include "kernels/narrow.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels baseline{table<float>(), table<double>(), sum_nibbles, dot_codes};
+const Kernels baseline{table<float>(),
+                       table<double>(),
+                       sum_nibbles,
+                       dot_codes,
+                       narrow_tables<Vector<float>>(),
+                       narrow_tables<Vector<double>>()};
 }

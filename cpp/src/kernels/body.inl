@@ -21,20 +21,46 @@
 namespace exemplar_svm::kernels {
 namespace {
 
+/// A row of U where it lies, as vectors of V. Rows that are stored otherwise are read alike: see
+/// narrow.inl.
+template <class V, class U>
+struct PlainRow {
+    const U* values;
+
+    void fetch_ahead(std::size_t /*j*/) const noexcept {}
+    V load(std::size_t j) const noexcept { return V::load(values + j); }
+    V load_head(std::size_t j, std::size_t n) const noexcept { return V::load_head(values + j, n); }
+};
+
+template <class V, class U>
+struct PlainRows {
+    const U* first;
+    std::ptrdiff_t stride;
+
+    PlainRow<V, U> operator[](std::size_t i) const noexcept {
+        return {first + static_cast<std::ptrdiff_t>(i) * stride};
+    }
+};
+
 /// Four partial sums hide the latency of the multiply-add.
-template <class V, class U, class T = typename V::T>
-T dot(const T* a, const U* b, std::size_t n) noexcept {
+template <class V, class A, class B>
+typename V::T inner_product(A a, B b, std::size_t n) noexcept {
     V sum0 = V::zero(), sum1 = V::zero(), sum2 = V::zero(), sum3 = V::zero();
     std::size_t j = 0;
     for (; j + 4 * V::width <= n; j += 4 * V::width) {
-        sum0 = fma(V::load(a + j), V::load(b + j), sum0);
-        sum1 = fma(V::load(a + j + V::width), V::load(b + j + V::width), sum1);
-        sum2 = fma(V::load(a + j + 2 * V::width), V::load(b + j + 2 * V::width), sum2);
-        sum3 = fma(V::load(a + j + 3 * V::width), V::load(b + j + 3 * V::width), sum3);
+        sum0 = fma(a.load(j), b.load(j), sum0);
+        sum1 = fma(a.load(j + V::width), b.load(j + V::width), sum1);
+        sum2 = fma(a.load(j + 2 * V::width), b.load(j + 2 * V::width), sum2);
+        sum3 = fma(a.load(j + 3 * V::width), b.load(j + 3 * V::width), sum3);
     }
-    for (; j + V::width <= n; j += V::width) sum0 = fma(V::load(a + j), V::load(b + j), sum0);
-    if (j < n) sum1 = fma(V::load_head(a + j, n - j), V::load_head(b + j, n - j), sum1);
+    for (; j + V::width <= n; j += V::width) sum0 = fma(a.load(j), b.load(j), sum0);
+    if (j < n) sum1 = fma(a.load_head(j, n - j), b.load_head(j, n - j), sum1);
     return sum(add(add(sum0, sum1), add(sum2, sum3)));
+}
+
+template <class V, class U, class T = typename V::T>
+T dot(const T* a, const U* b, std::size_t n) noexcept {
+    return inner_product<V>(PlainRow<V, T>{a}, PlainRow<V, U>{b}, n);
 }
 
 template <class V, class U, class T = typename V::T>
@@ -124,110 +150,114 @@ void axpy_four(const T* alpha, const U* const* x, T* y, std::size_t n) noexcept 
     }
 }
 
-/// `Rows` rows against one w. Each row has its own two partial sums, added up in the same order
-/// for every value of Rows.
-template <class V, std::size_t Rows, class T = typename V::T>
-void dot_few_rows(const T* rows, std::ptrdiff_t stride, const T* w, std::size_t n,
-                  T* out) noexcept {
-    const T* row[Rows];
-    V even[Rows], odd[Rows];
-    for (std::size_t r = 0; r < Rows; ++r) {
-        row[r] = rows + static_cast<std::ptrdiff_t>(r) * stride;
+/// `Few` rows from row i on against one w. Each row has its own two partial sums, added up in the
+/// same order for every value of Few.
+template <class V, std::size_t Few, class Rows, class T = typename V::T>
+void dot_few_rows(const Rows& rows, std::size_t i, const T* w, std::size_t n, T* out) noexcept {
+    decltype(rows[i]) row[Few];
+    V even[Few], odd[Few];
+    for (std::size_t r = 0; r < Few; ++r) {
+        row[r] = rows[i + r];
         even[r] = odd[r] = V::zero();
     }
     std::size_t j = 0;
     for (; j + 2 * V::width <= n; j += 2 * V::width) {
         const V w_even = V::load(w + j), w_odd = V::load(w + j + V::width);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            even[r] = fma(V::load(row[r] + j), w_even, even[r]);
-            odd[r] = fma(V::load(row[r] + j + V::width), w_odd, odd[r]);
+        for (std::size_t r = 0; r < Few; ++r) {
+            if (Few > 1) row[r].fetch_ahead(j);  // what follows one row may not be wanted
+            even[r] = fma(row[r].load(j), w_even, even[r]);
+            odd[r] = fma(row[r].load(j + V::width), w_odd, odd[r]);
         }
     }
     for (; j + V::width <= n; j += V::width) {
         const V w_even = V::load(w + j);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            even[r] = fma(V::load(row[r] + j), w_even, even[r]);
+        for (std::size_t r = 0; r < Few; ++r) {
+            even[r] = fma(row[r].load(j), w_even, even[r]);
         }
     }
     if (j < n) {
         const V w_odd = V::load_head(w + j, n - j);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            odd[r] = fma(V::load_head(row[r] + j, n - j), w_odd, odd[r]);
+        for (std::size_t r = 0; r < Few; ++r) {
+            odd[r] = fma(row[r].load_head(j, n - j), w_odd, odd[r]);
         }
     }
-    for (std::size_t r = 0; r < Rows; ++r) out[r] = sum(add(even[r], odd[r]));
+    for (std::size_t r = 0; r < Few; ++r) out[r] = sum(add(even[r], odd[r]));
 }
 
 /// The same with two w: the partial sums of a row with each are those of dot_few_rows.
-template <class V, std::size_t Rows, class T = typename V::T>
-void dot_few_rows_two(const T* rows, std::ptrdiff_t stride, const T* w0, const T* w1, std::size_t n,
+template <class V, std::size_t Few, class Rows, class T = typename V::T>
+void dot_few_rows_two(const Rows& rows, std::size_t i, const T* w0, const T* w1, std::size_t n,
                       T* out0, T* out1) noexcept {
-    const T* row[Rows];
-    V even0[Rows], odd0[Rows], even1[Rows], odd1[Rows];
-    for (std::size_t r = 0; r < Rows; ++r) {
-        row[r] = rows + static_cast<std::ptrdiff_t>(r) * stride;
+    decltype(rows[i]) row[Few];
+    V even0[Few], odd0[Few], even1[Few], odd1[Few];
+    for (std::size_t r = 0; r < Few; ++r) {
+        row[r] = rows[i + r];
         even0[r] = odd0[r] = even1[r] = odd1[r] = V::zero();
     }
     std::size_t j = 0;
     for (; j + 2 * V::width <= n; j += 2 * V::width) {
         const V even_w0 = V::load(w0 + j), even_w1 = V::load(w1 + j);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            const V x = V::load(row[r] + j);
+        for (std::size_t r = 0; r < Few; ++r) {
+            const V x = row[r].load(j);
             even0[r] = fma(x, even_w0, even0[r]);
             even1[r] = fma(x, even_w1, even1[r]);
         }
         const V odd_w0 = V::load(w0 + j + V::width), odd_w1 = V::load(w1 + j + V::width);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            const V x = V::load(row[r] + j + V::width);
+        for (std::size_t r = 0; r < Few; ++r) {
+            const V x = row[r].load(j + V::width);
             odd0[r] = fma(x, odd_w0, odd0[r]);
             odd1[r] = fma(x, odd_w1, odd1[r]);
         }
     }
     for (; j + V::width <= n; j += V::width) {
         const V even_w0 = V::load(w0 + j), even_w1 = V::load(w1 + j);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            const V x = V::load(row[r] + j);
+        for (std::size_t r = 0; r < Few; ++r) {
+            const V x = row[r].load(j);
             even0[r] = fma(x, even_w0, even0[r]);
             even1[r] = fma(x, even_w1, even1[r]);
         }
     }
     if (j < n) {
         const V odd_w0 = V::load_head(w0 + j, n - j), odd_w1 = V::load_head(w1 + j, n - j);
-        for (std::size_t r = 0; r < Rows; ++r) {
-            const V x = V::load_head(row[r] + j, n - j);
+        for (std::size_t r = 0; r < Few; ++r) {
+            const V x = row[r].load_head(j, n - j);
             odd0[r] = fma(x, odd_w0, odd0[r]);
             odd1[r] = fma(x, odd_w1, odd1[r]);
         }
     }
-    for (std::size_t r = 0; r < Rows; ++r) {
+    for (std::size_t r = 0; r < Few; ++r) {
         out0[r] = sum(add(even0[r], odd0[r]));
         out1[r] = sum(add(even1[r], odd1[r]));
     }
 }
 
+template <class V, class Rows, class T = typename V::T>
+void dot_each(const Rows& rows, std::size_t n_rows, const T* w, std::size_t n, T* out) noexcept {
+    std::size_t i = 0;
+    for (; i + 4 <= n_rows; i += 4) dot_few_rows<V, 4>(rows, i, w, n, out + i);
+    for (; i < n_rows; ++i) dot_few_rows<V, 1>(rows, i, w, n, out + i);
+}
+
+template <class V, class Rows, class T = typename V::T>
+void dot_each_two(const Rows& rows, std::size_t n_rows, const T* w0, const T* w1, std::size_t n,
+                  T* out0, T* out1) noexcept {
+    std::size_t i = 0;
+    for (; i + 3 <= n_rows; i += 3) {
+        dot_few_rows_two<V, 3>(rows, i, w0, w1, n, out0 + i, out1 + i);
+    }
+    for (; i < n_rows; ++i) dot_few_rows_two<V, 1>(rows, i, w0, w1, n, out0 + i, out1 + i);
+}
+
 template <class V, class T = typename V::T>
 void dot_rows(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w, std::size_t n,
               T* out) noexcept {
-    std::size_t i = 0;
-    for (; i + 4 <= n_rows; i += 4) {
-        dot_few_rows<V, 4>(rows + static_cast<std::ptrdiff_t>(i) * stride, stride, w, n, out + i);
-    }
-    for (; i < n_rows; ++i) {
-        dot_few_rows<V, 1>(rows + static_cast<std::ptrdiff_t>(i) * stride, stride, w, n, out + i);
-    }
+    dot_each<V>(PlainRows<V, T>{rows, stride}, n_rows, w, n, out);
 }
 
 template <class V, class T = typename V::T>
 void dot_rows_two(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w0,
                   const T* w1, std::size_t n, T* out0, T* out1) noexcept {
-    const auto row = [&](std::size_t i) { return rows + static_cast<std::ptrdiff_t>(i) * stride; };
-    std::size_t i = 0;
-    for (; i + 3 <= n_rows; i += 3) {
-        dot_few_rows_two<V, 3>(row(i), stride, w0, w1, n, out0 + i, out1 + i);
-    }
-    for (; i < n_rows; ++i) {
-        dot_few_rows_two<V, 1>(row(i), stride, w0, w1, n, out0 + i, out1 + i);
-    }
+    dot_each_two<V>(PlainRows<V, T>{rows, stride}, n_rows, w0, w1, n, out0, out1);
 }
 
 /// Sixteen-entry tables in registers, as fast scans of product-quantised codes use them (Andre,

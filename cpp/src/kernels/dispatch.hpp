@@ -24,4 +24,13 @@ const KernelTable<T>& active_table() noexcept {
     }
 }
 
+template <Real T>
+const NarrowTables<T>& active_narrow() noexcept {
+    if constexpr (std::is_same_v<T, float>) {
+        return active().narrow_f32;
+    } else {
+        return active().narrow_f64;
+    }
+}
+
 }  // namespace exemplar_svm::kernels

@@ -2,10 +2,30 @@
 
 #include <arm_neon.h>
 
+#include <cstring>
+
 #include "kernels/table.hpp"
 
 namespace exemplar_svm::kernels {
 namespace {
+
+float32x4_t floats4(const float16* p) noexcept {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(&p->bits)));
+}
+float32x4_t floats4(const bfloat16* p) noexcept {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&p->bits), 16));
+}
+float32x4_t floats4(const std::int8_t* p) noexcept {
+    std::uint32_t four;
+    std::memcpy(&four, p, sizeof four);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four)))));
+}
+
+template <class U>
+float32x2_t floats2(const U* p) noexcept {
+    const U padded[4] = {p[0], p[1]};
+    return vget_low_f32(floats4(padded));
+}
 
 template <class Element>
 struct Vector;
@@ -20,6 +40,13 @@ struct Vector<float> {
     static Vector zero() noexcept { return {vdupq_n_f32(0.0f)}; }
     static Vector broadcast(float v) noexcept { return {vdupq_n_f32(v)}; }
     static Vector load(const float* p) noexcept { return {vld1q_f32(p)}; }
+    template <class U>
+    static Vector load(const U* p) noexcept {
+        return {floats4(p)};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {vmulq_n_f32(floats4(p), scale)};
+    }
     static Vector load_head(const float* p, std::size_t n) noexcept {
         const float padded[width] = {p[0], n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f};
         return load(padded);
@@ -43,6 +70,13 @@ struct Vector<double> {
     static Vector broadcast(double v) noexcept { return {vdupq_n_f64(v)}; }
     static Vector load(const double* p) noexcept { return {vld1q_f64(p)}; }
     static Vector load(const float* p) noexcept { return {vcvt_f64_f32(vld1_f32(p))}; }
+    template <class U>
+    static Vector load(const U* p) noexcept {
+        return {vcvt_f64_f32(floats2(p))};
+    }
+    static Vector load(const std::int8_t* p, float scale) noexcept {
+        return {vcvt_f64_f32(vmul_n_f32(floats2(p), scale))};
+    }
     template <class U>
     static Vector load_head(const U* p, std::size_t) noexcept {
         const double padded[width] = {double(p[0]), 0.0};
@@ -118,7 +152,13 @@ std::int32_t sum(Sums a) noexcept { return vaddvq_s32(vaddq_s32(a.low, a.high));
 }  // namespace exemplar_svm::kernels
 
 #include "kernels/body.inl"
+#include "kernels/narrow.inl"
 
 namespace exemplar_svm::kernels {
-const Kernels neon{table<float>(), table<double>(), sum_nibbles, dot_codes};
+const Kernels neon{table<float>(),
+                   table<double>(),
+                   sum_nibbles,
+                   dot_codes,
+                   narrow_tables<Vector<float>>(),
+                   narrow_tables<Vector<double>>()};
 }

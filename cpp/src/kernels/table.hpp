@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "exemplar_svm/narrow.hpp"
+
 namespace exemplar_svm::kernels {
 
 /// The arithmetic of one instruction set for one element type. No pointer needs any alignment but
@@ -49,6 +51,32 @@ struct KernelTable {
     std::size_t partial_sums;
 };
 
+/// The arithmetic with rows of one narrow type, which are widened as they are loaded: every result
+/// has the bits that KernelTable<T> gives for the rows as floats (for double, as these widened).
+/// `scale` and `scales` are those of the rows; null for types without.
+template <class T>
+struct NarrowTable {
+    /// out[j] = row[j]
+    void (*widen)(const void* row, const float* scale, std::size_t n, T* out) noexcept;
+
+    /// KernelTable<T>::dot of w with a row, and of a row with itself
+    T (*dot)(const void* row, const float* scale, const T* w, std::size_t n) noexcept;
+    T (*squared_norm)(const void* row, const float* scale, std::size_t n) noexcept;
+
+    /// KernelTable<T>::dot_rows and dot_rows_two. @param stride  elements
+    void (*dot_rows)(const void* rows, std::ptrdiff_t stride, const float* scales,
+                     std::size_t n_rows, const T* w, std::size_t n, T* out) noexcept;
+    void (*dot_rows_two)(const void* rows, std::ptrdiff_t stride, const float* scales,
+                         std::size_t n_rows, const T* w0, const T* w1, std::size_t n, T* out0,
+                         T* out1) noexcept;
+};
+
+/// For float16, bfloat16, int8, and int8 with scales.
+template <class T>
+struct NarrowTables {
+    NarrowTable<T> of[4];
+};
+
 /// Signatures (signatures.hpp) lie in blocks of so many rows,
 inline constexpr std::size_t signature_rows = 32;
 /// and sums over so many bytes of a row fit into 16 bits.
@@ -72,6 +100,9 @@ struct Kernels {
     /// and 127 times the sum of the |w[j]| is below 2^31, so that no sum overflows.
     void (*dot_codes)(const std::int8_t* codes, std::size_t n_rows, const std::int16_t* w,
                       std::size_t n, std::int32_t* out) noexcept;
+
+    NarrowTables<float> narrow_f32;
+    NarrowTables<double> narrow_f64;
 };
 
 // Each is defined where the build compiles for that instruction set.
