@@ -117,12 +117,13 @@ void Background<T>::require_valid(std::size_t n_features) const {
     const auto finite = [](const auto& values) {
         return std::ranges::all_of(values, [](auto value) { return std::isfinite(value); });
     };
-    require(mean_.size() == n_features && variances_.size() <= max_rank &&
+    require(mean_.size() == n_features && variances_.size() <= background_rank &&
                 directions_.size() == variances_.size() * n_features,
             "the background is not one of such rows");
     require(finite(mean_) && finite(directions_) &&
                 std::ranges::all_of(variances_, [](double v) { return v >= 0.0 && v <= 2.0; }) &&
-                other_variance_ >= 0.0 && other_variance_ <= 2.0,
+                other_variance_ >= 0.0 && other_variance_ <= 2.0 && mean_square_ >= 0.0 &&
+                std::isfinite(mean_square_),
             "the background has values that cannot be");
 }
 

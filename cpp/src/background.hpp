@@ -51,6 +51,7 @@ class Background {
         visit("background_directions", self.directions_);
         visit("background_variances", self.variances_);
         visit("background_other_variance", self.other_variance_);
+        visit("background_mean_square", self.mean_square_);
     }
 
     /// @throws std::invalid_argument if the parts are not those of rows of so many features

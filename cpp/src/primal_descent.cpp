@@ -96,8 +96,8 @@ template <Real T>
 bool PrimalDescent<T>::can_solve(const Problem<T>& problem, const Background<T>& background,
                                  const Workspace<T>& workspace) noexcept {
     return problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
-           problem.examples.rows <= ExampleBlock::capacity && background.mean_square() > 0.0 &&
-           !workspace.primal_scratch.empty();
+           problem.rows.rows >= fewest_rows && problem.examples.rows <= ExampleBlock::capacity &&
+           background.mean_square() > 0.0 && !workspace.primal_scratch.empty();
 }
 
 template <Real T>
@@ -149,7 +149,7 @@ bool PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
     std::copy_n(workspace_.prior_coef.data(), n_features(), point_);
     point_[n_features()] = 0.0;
     anderson_.reset();
-    panel_.clear();
+    panel_.clear(n_rows());
 
     std::size_t part = 1;
     while (n_rows() / (part * sample_part) >= fewest_sampled) part *= sample_part;
