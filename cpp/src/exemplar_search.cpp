@@ -80,7 +80,7 @@ bool ExemplarSearch<T>::begin() noexcept {
         problem_.examples.rows > ExampleBlock::capacity) {
         return false;
     }
-    if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_) &&
+    if (PrimalDescent<T>::can_solve(problem_, statistics_.background) &&
         PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
         start_in_primal();
         return false;
@@ -151,7 +151,7 @@ void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexc
     if (working_set_) {
         if (solve_with_working_set(tol, score_tol, best)) return;
         working_set_.reset();
-        if (PrimalDescent<T>::can_solve(problem_, statistics_.background, workspace_)) {
+        if (PrimalDescent<T>::can_solve(problem_, statistics_.background)) {
             start_in_primal();
         }
     }

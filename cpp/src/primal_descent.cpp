@@ -93,11 +93,11 @@ std::size_t PrimalDescent<T>::scratch_size(std::size_t n_rows, std::size_t n_fea
 }
 
 template <Real T>
-bool PrimalDescent<T>::can_solve(const Problem<T>& problem, const Background<T>& background,
-                                 const Workspace<T>& workspace) noexcept {
+bool PrimalDescent<T>::can_solve(const Problem<T>& problem,
+                                 const Background<T>& background) noexcept {
     return problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
-           problem.rows.rows >= fewest_rows && problem.examples.rows <= ExampleBlock::capacity &&
-           background.mean_square() > 0.0 && !workspace.primal_scratch.empty();
+           problem.examples.rows <= ExampleBlock::capacity && background.mean_square() > 0.0 &&
+           problem.rows.rows >= fewest_rows;
 }
 
 template <Real T>

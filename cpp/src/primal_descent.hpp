@@ -48,8 +48,7 @@ class PrimalDescent {
                                     std::size_t max_examples) noexcept;
 
     /// Whether it can solve a problem.
-    static bool can_solve(const Problem<T>& problem, const Background<T>& background,
-                          const Workspace<T>& workspace) noexcept;
+    static bool can_solve(const Problem<T>& problem, const Background<T>& background) noexcept;
 
     /// Whether so many rows will support that this is better than to look for a working set.
     static bool suits(const Problem<T>& problem, const Background<T>& background,

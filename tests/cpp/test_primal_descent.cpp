@@ -92,7 +92,7 @@ Solved<T> solve_in_primal(const Case<T>& one, const SolverSettings& settings,
                           bool duals_agree = false, ExecutorRef executor = SerialExecutor{},
                           std::size_t k = 0, const StopCondition& stop = {}) {
     Solved<T> solved(one);
-    REQUIRE(PrimalDescent<T>::can_solve(one.problem, one.statistics.background, solved.workspace));
+    REQUIRE(PrimalDescent<T>::can_solve(one.problem, one.statistics.background));
     PrimalDescent<T> solver(one.problem, settings, one.statistics.background, executor, stop,
                             solved.workspace, solved.scores.data());
     solved.done = solver.solve(duals_agree, solved.report);
@@ -365,17 +365,17 @@ TEMPLATE_TEST_CASE("few passes over all rows end in an honest bound", "", float,
 TEST_CASE("the primal solver is for many support rows and the squared hinge") {
     Random random(8);
     Case<float> one(4000, 24, 1, 1e-3, false, random);
-    constexpr std::size_t many = 4000, few = 1000;
-    const Workspace<float> workspace(many, 24, 10), small(few, 24, 10);
     const auto& background = one.statistics.background;
-    CHECK(PrimalDescent<float>::can_solve(one.problem, background, workspace));
+    CHECK(PrimalDescent<float>::can_solve(one.problem, background));
     CHECK(PrimalDescent<float>::suits(one.problem, background, {}));
     CHECK_FALSE(PrimalDescent<float>::suits(one.problem, background,
                                             StopCondition::after(std::chrono::seconds(0))));
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, background, small));
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, Background<float>{}, workspace));
+    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, Background<float>{}));
     one.problem.cost = 1.0;
     CHECK_FALSE(PrimalDescent<float>::suits(one.problem, background, {}));
     one.problem.loss = Loss::hinge;
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, background, workspace));
+    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, background));
+    one.problem.loss = Loss::squared_hinge;
+    one.problem.rows = {one.problem.rows.row(0), 1000, 24, 24};
+    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, background));
 }
