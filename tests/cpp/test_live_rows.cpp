@@ -89,6 +89,9 @@ std::vector<IndexSettings> all_settings() {
             if (method != Method::working_set) continue;
             settings.sketch = SketchType::int8;
             all.push_back(settings);
+            settings.sketch = SketchType::none;
+            settings.search.C = 1e-4;  // nearly all rows support
+            all.push_back(settings);
         }
     }
     return all;
