@@ -31,7 +31,9 @@ Index<T>& Index<T>::operator=(Index&&) noexcept = default;
 
 template <Real T>
 void Index<T>::refresh(ExecutorRef executor) {
-    statistics_ = std::make_unique<const RowStatistics<T>>(rows_, settings_, executor);
+    const RowsView<T> rows = rows_.checked("embeddings");
+    statistics_ = std::make_unique<const RowStatistics<T>>(rows, settings_, executor);
+    rows_ = rows;
 }
 
 template <Real T>

@@ -42,8 +42,8 @@ bool is_valid(const Query<T>& query, const RowsView<T>& rows,
               const Workspace<T>& workspace) noexcept;
 
 /// States who takes part in a valid query's problem, and with which costs. Examples are copied into
-/// the workspace, unless all are vectors of the same weight; masks are, where examples are rows.
-/// Returns the rows that may be returned.
+/// the workspace, unless all are vectors of the same weight and rows are dense; masks are, where
+/// examples are rows. Returns the rows that may be returned.
 template <Real T>
 Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const IndexSettings& index,
                        double C, Workspace<T>& workspace, Problem<T>& problem) noexcept;

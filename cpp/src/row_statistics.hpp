@@ -17,6 +17,7 @@ template <Real T>
 struct RowStatistics {
     std::vector<T> squared_norms;  ///< of the rows, less the mean if it is subtracted
     double max_squared_norm = 0.0;
+    double sum_square = -1.0;      ///< ||sum of sparse rows||^2, less the means; of others negative
     std::vector<double> mean;      ///< empty unless centred
     std::vector<T> mean_products;  ///< empty unless centred
     Background<T> background;

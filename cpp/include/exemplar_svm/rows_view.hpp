@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "exemplar_svm/csr_view.hpp"
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/real.hpp"
 
@@ -23,15 +24,28 @@ class RowsView {
     /// Of a DenseView of these.
     RowsView(const T* data, std::size_t n_rows, std::size_t n_cols, std::ptrdiff_t stride) noexcept
         : RowsView(DenseView<T>{data, n_rows, n_cols, stride}) {}
+    template <ColumnNumber I>
+    RowsView(const CsrView<T, I>& sparse) noexcept  // NOLINT(google-explicit-constructor): a view
+        : rows(sparse.rows), cols(sparse.cols), is_dense_(false), sparse_(sparse) {}
 
     std::size_t rows = 0;
     std::size_t cols = 0;
 
     /// Bytes that a scan reads per row, on average.
-    std::size_t bytes_per_row() const noexcept { return cols * sizeof(T); }
+    std::size_t bytes_per_row() const noexcept {
+        return is_dense_ ? cols * sizeof(T) : sparse_.bytes_per_row();
+    }
 
     /// Whether rows lie in memory as cols values of T side by side.
-    bool is_dense() const noexcept { return true; }
+    bool is_dense() const noexcept { return is_dense_; }
+
+    /// Rows that are not dense, with what only sparse ones can be asked for.
+    const CsrRows<T>& sparse() const noexcept { return sparse_; }
+
+    /// The same view, once what searches rely on has been checked in memory as it is now.
+    /// @param name  what the rows are called in sentences
+    /// @throws std::invalid_argument for sparse rows that are not as CsrView wants them
+    RowsView checked(const char* name) const;
 
     /// A row where it lies; of dense rows only.
     const T* row(std::size_t i) const noexcept { return dense_.row(i); }
@@ -81,7 +95,9 @@ class RowsView {
     bool equals(std::size_t i, const T* values) const noexcept;
 
   private:
+    bool is_dense_ = true;
     DenseView<T> dense_;
+    CsrRows<T> sparse_;
 };
 
 /// Rows of any kind, as an argument where another argument tells T.
