@@ -32,15 +32,24 @@ class WorkspacePool {
         for (auto& slot : slots_) delete slot.load();
     }
 
-    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples) {
+    /// @param max_entries  in the examples together; read for sparse rows
+    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
+               std::size_t max_entries = 0) {
         max_ranks = std::min(max_ranks, index.n_rows());
         for (auto& slot : slots_) {
             Owned found(slot.exchange(nullptr));
-            if (found && found->max_ranks() >= max_ranks && found->max_examples() >= max_examples) {
+            if (found && found->max_ranks() >= max_ranks && found->max_examples() >= max_examples &&
+                found->max_example_entries() >= max_entries) {
                 return found;
             }
         }
-        return std::make_unique<Workspace<T>>(index, max_ranks, max_examples);
+        return std::make_unique<Workspace<T>>(index, max_ranks, max_examples, max_entries);
+    }
+
+    Owned take_for(const Query<T>& query, const Index<T>& index, std::size_t max_ranks) {
+        const bool sparse = !index.rows().is_dense();
+        return take(index, max_ranks, query.n_positives() + query.n_negatives(),
+                    sparse ? count_entries(query, index.rows()) : 0);
     }
 
     void give_back(Owned workspace) noexcept {
@@ -62,7 +71,7 @@ struct IndexOf {
     Index<T> index;
     WorkspacePool<T> workspaces;
 
-    IndexOf(DenseView<T> rows, const IndexSettings& settings, ExecutorRef executor)
+    IndexOf(RowsView<T> rows, const IndexSettings& settings, ExecutorRef executor)
         : index(rows, settings, executor) {}
 };
 
@@ -184,7 +193,7 @@ struct QueryArrays {
 /// exemplar_svm.Index<float> or <double> over the memory of a numpy array, which it keeps alive.
 class PyIndex {
   public:
-    PyIndex(py::array rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
+    PyIndex(GivenRows rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
             double intercept_scaling, bool center, bool check_finite, Method method,
             SketchType sketch, int n_threads)
         : rows_(std::move(rows)) {
@@ -198,7 +207,7 @@ class PyIndex {
         settings.method = method;
         settings.sketch = sketch;
         with_dtype(rows_, "embeddings", [&]<class T>(T) {
-            const auto view = as_dense_view<T>(rows_, "embeddings");
+            const auto view = as_rows_view<T>(rows_, "embeddings");
             without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                 index_ = std::make_unique<IndexOf<T>>(view, settings, executor);
             });
@@ -244,7 +253,7 @@ class PyIndex {
                 py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 Reports reports(1);
-                auto workspace = held->workspaces.take(held->index, k, n_examples(query));
+                auto workspace = held->workspaces.take_for(query, held->index, k);
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
@@ -268,7 +277,7 @@ class PyIndex {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Query<T> query = asked.view(held->index);
-                auto workspace = held->workspaces.take(held->index, 0, n_examples(query));
+                auto workspace = held->workspaces.take_for(query, held->index, 0);
                 Reports reports(1);
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                     reports[0] = held->index.fit(query, settings, *workspace,
@@ -281,7 +290,8 @@ class PyIndex {
                 auto result = py::make_tuple(
                     copy(workspace->weights.coef, workspace->weights.coef.size()),
                     workspace->weights.intercept, copy(workspace->dual, workspace->dual.size()),
-                    copy(workspace->example_dual, n_examples(query)), std::move(reports));
+                    copy(workspace->example_dual, query.n_positives() + query.n_negatives()),
+                    std::move(reports));
                 held->workspaces.give_back(std::move(workspace));
                 return result;
             },
@@ -289,11 +299,6 @@ class PyIndex {
     }
 
   private:
-    template <Real T>
-    static std::size_t n_examples(const Query<T>& query) noexcept {
-        return query.n_positives() + query.n_negatives();
-    }
-
     /// The best k rows per query, or every row's score where no k is given.
     py::tuple each_query(const py::array& queries, const QueryArrays* asked,
                          const SearchSettings& settings, int n_threads, const StopCondition& stop,
@@ -312,7 +317,8 @@ class PyIndex {
                 std::vector<std::unique_ptr<Workspace<T>>> workspaces;
                 std::vector<Workspace<T>*> borrowed;
                 for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
-                    workspaces.push_back(held->workspaces.take(index, k ? width : 0, 1));
+                    workspaces.push_back(held->workspaces.take(
+                        index, k ? width : 0, 1, index.rows().is_dense() ? 0 : view.cols));
                     borrowed.push_back(workspaces.back().get());
                 }
                 T* const scores_out = scores.mutable_data();
@@ -341,13 +347,32 @@ class PyIndex {
             index_);
     }
 
-    py::array rows_;
+    GivenRows rows_;
     std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
 };
+
+/// Whether the columns of every row ascend strictly.
+/// @throws ValueError for rows that do not lie within the arrays
+bool is_canonical_csr(const CsrArrays& rows, const char* name) {
+    return with_dtype(rows.data, name, [&]<class T>(T) {
+        return rows.with_view<T>(
+            [&](const auto& view) { return exemplar_svm::is_canonical(view, name); });
+    });
+}
 
 }  // namespace
 
 void bind_index(py::module_& module) {
+    py::class_<CsrArrays>(module, "CsrArrays")
+        .def(py::init(
+                 [](py::array data, py::array indices, py::array indptr, std::size_t n_features) {
+                     return CsrArrays{std::move(data), std::move(indices), std::move(indptr),
+                                      n_features};
+                 }),
+             py::kw_only(), py::arg("data"), py::arg("indices"), py::arg("indptr"),
+             py::arg("n_features"));
+    module.def("is_canonical_csr", &is_canonical_csr, py::arg("rows"), py::arg("name"));
+
     py::native_enum<Loss>(module, "Loss", "enum.Enum")
         .value("squared_hinge", Loss::squared_hinge)
         .value("hinge", Loss::hinge)
@@ -390,7 +415,7 @@ void bind_index(py::module_& module) {
              py::arg("include_positives"), py::arg("ignore_duplicates"));
 
     py::class_<PyIndex>(module, "Index")
-        .def(py::init<py::array, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
+        .def(py::init<GivenRows, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
                       Method, SketchType, int>(),
              py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
              py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),

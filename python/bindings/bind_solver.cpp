@@ -1,5 +1,6 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cmath>
 
@@ -35,9 +36,9 @@ py::tuple train(const py::array& rows, const py::array& labels, const py::array&
     });
 }
 
-py::array scores(const py::array& rows, const py::array& coef, double intercept, int n_threads) {
+py::array scores(const GivenRows& rows, const py::array& coef, double intercept, int n_threads) {
     return with_dtype(rows, "X", [&]<class T>(T) -> py::array {
-        const auto view = as_dense_view<T>(rows, "X");
+        const auto view = as_rows_view<T>(rows, "X").checked("X");
         const WeightsView<T> weights{as_vector<T>(coef, view.cols, "coef"), intercept};
         py::array_t<T> out(static_cast<py::ssize_t>(view.rows));
         T* const values = out.mutable_data();

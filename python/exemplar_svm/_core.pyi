@@ -43,6 +43,16 @@ class SearchSettings:
         self, *, C: float, prior: float, tol: float, max_iter: int, certify: int = 0
     ) -> None: ...
 
+class CsrArrays:
+    def __init__(
+        self,
+        *,
+        data: NDArray[Any],
+        indices: NDArray[Any],
+        indptr: NDArray[Any],
+        n_features: int,
+    ) -> None: ...
+
 class Query:
     def __init__(
         self,
@@ -62,7 +72,7 @@ class Query:
 class Index:
     def __init__(
         self,
-        rows: NDArray[Any],
+        rows: NDArray[Any] | CsrArrays,
         *,
         loss: Loss,
         class_weight: tuple[float, float] | None,
@@ -103,6 +113,7 @@ class Index:
         self, query: Query, settings: SearchSettings, n_threads: int
     ) -> tuple[NDArray[Any], float, NDArray[np.float64], NDArray[np.float64], Reports]: ...
 
+def is_canonical_csr(rows: CsrArrays, name: str) -> bool: ...
 def all_norms_finite(vectors: NDArray[Any]) -> bool: ...
 def train_linear_svc(
     rows: NDArray[Any],
@@ -117,5 +128,5 @@ def train_linear_svc(
     n_threads: int,
 ) -> tuple[NDArray[Any], float, NDArray[np.float64], int, int, float, float]: ...
 def score_rows(
-    rows: NDArray[Any], *, coef: NDArray[Any], intercept: float, n_threads: int
+    rows: NDArray[Any] | CsrArrays, *, coef: NDArray[Any], intercept: float, n_threads: int
 ) -> NDArray[Any]: ...

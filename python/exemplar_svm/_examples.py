@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._sparse import is_sparse
 from ._typing import FloatArray, IndexArray
 from ._validation import as_vectors, positive_number
 
@@ -67,7 +68,9 @@ def read_examples(
         vectors, rows = np.empty((0, n_features), rows_dtype), [int(given)]
     elif _are_row_numbers(given):
         vectors, rows = np.empty((0, n_features), rows_dtype), _int64(given)
-    elif isinstance(given, Sequence) and any(_is_row_number(example) for example in given):
+    elif isinstance(given, Sequence) and any(
+        _is_row_number(example) or is_sparse(example) for example in given
+    ):
         if all(isinstance(example, numbers.Real) for example in given):
             vectors = vectors_of(given)  # one vector, written with some integers
         else:

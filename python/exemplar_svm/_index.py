@@ -11,6 +11,7 @@ import numpy as np
 from . import _core
 from ._examples import ExampleSet, as_mask, read_examples
 from ._result import BatchReport, ExemplarModel, SearchResult
+from ._sparse import SparseRows, for_core
 from ._typing import (
     ClassWeightLike,
     DuplicatesName,
@@ -52,11 +53,13 @@ class ExemplarIndex:
 
     Parameters
     ----------
-    embeddings : array-like, shape (n, d), float32 or float64
+    embeddings : array-like or scipy.sparse matrix, shape (n, d), float32 or float64
         Read in place and kept alive, never written: any row stride will do if each row is
         contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU or with
         ``__array__`` are taken the same way; other layouts and other real dtypes are copied.
-        Call `refresh` after changing them.
+        Sparse matrices in CSR form with sorted column indices (int32 or int64), none of them twice
+        in a row, are read in place too, others converted; their structure must not change while
+        the index is used. Call `refresh` after changing values.
     C : float, default 0.1
         Cost of a violated margin, before class weights.
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
@@ -83,7 +86,7 @@ class ExemplarIndex:
         keeps one bit per feature of the rows to guess which matter, looks closely at few of them
         and proves that the others do not. "gram" keeps the products of all rows with each other
         (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build. "full" visits every row and
-        keeps nothing but norms. "auto" takes "gram" for up to twice as many rows as features if
+        keeps nothing but norms; it alone serves sparse rows. "auto" takes "gram" for up to twice as many rows as features if
         building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
     sketch : {None, "int8"}, default None
         "int8" keeps eight bits per feature of the rows (a quarter of float32), with exact bounds
@@ -154,7 +157,7 @@ class ExemplarIndex:
         scaling = positive_number(intercept_scaling, "intercept_scaling")
         self._embeddings = as_rows(embeddings, "embeddings", copy)
         self._core = _core.Index(
-            self._embeddings,
+            for_core(self._embeddings),
             loss=_LOSSES[loss],
             class_weight=weights,
             intercept_scaling=scaling,
@@ -173,7 +176,8 @@ class ExemplarIndex:
 
     def __repr__(self) -> str:
         n, d = self._embeddings.shape
-        return f"ExemplarIndex({n} rows of {d} features, {self._embeddings.dtype}, C={self._C:g})"
+        rows = "sparse rows" if isinstance(self._embeddings, SparseRows) else "rows"
+        return f"ExemplarIndex({n} {rows} of {d} features, {self._embeddings.dtype}, C={self._C:g})"
 
     @property
     def n_features(self) -> int:
@@ -219,7 +223,7 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-            Cast to the rows' dtype.
+            Cast to the rows' dtype. A sparse matrix is made dense: m times d values.
         k : int, default 10
             May exceed the number of rows.
         C, prior, tol, max_iter, n_threads : optional

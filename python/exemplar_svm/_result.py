@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._sparse import for_core
 from ._typing import FloatArray, IndexArray, Rows
 from ._validation import as_rows, thread_count
 
@@ -228,7 +229,7 @@ class ExemplarModel:
 
         Parameters
         ----------
-        X : array-like, shape (n, n_features), float32 or float64
+        X : array-like or scipy.sparse matrix, shape (n, n_features), float32 or float64
             Read in place where its layout allows.
         n_threads : int, optional
             Default: all that OpenMP may use.
@@ -243,7 +244,7 @@ class ExemplarModel:
                 f"X has {rows.shape[1]} features, but the model was trained on {len(self.coef_)}"
             )
         return _core.score_rows(
-            rows,
+            for_core(rows),
             coef=self.coef_.astype(rows.dtype, copy=False),
             intercept=self.intercept_,
             n_threads=thread_count(n_threads),

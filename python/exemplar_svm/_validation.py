@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from ._sparse import SparseRows, as_sparse_rows, is_sparse
 from ._typing import ClassWeightLike, FloatArray, Rows
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
@@ -78,7 +79,19 @@ def class_weights(class_weight: ClassWeightLike) -> tuple[float, float] | None:
     )
 
 
-def as_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
+def as_rows(value: Rows, name: str, copy: bool | None) -> FloatArray | SparseRows:
+    """See ``value``, dense or sparse, as float rows that can be read in place.
+
+    See `as_dense_rows` and `as_sparse_rows` for parameters and errors.
+    """
+    if isinstance(value, SparseRows):
+        return value
+    if is_sparse(value):
+        return as_sparse_rows(value, name, copy)
+    return as_dense_rows(value, name, copy)
+
+
+def as_dense_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
     """See ``value`` as float rows that can be read in place.
 
     Parameters
@@ -174,11 +187,8 @@ def _as_array(value: Any, name: str, copy: bool | None) -> np.ndarray[Any, Any]:
     """Read anything array-like; without a copy where its memory allows one."""
     if isinstance(value, np.ndarray):
         return np.asarray(value)
-    if hasattr(value, "tocsr"):
-        raise TypeError(
-            f"{name} is a sparse matrix, which this version does not support; "
-            "pass its dense rows: .toarray()"
-        )
+    if is_sparse(value):  # vectors: what is one of few is read as if it were dense
+        return np.asarray(value.toarray())
     if hasattr(value, "__dlpack__"):
         try:
             return np.asarray(np.from_dlpack(value))

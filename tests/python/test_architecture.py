@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CPP = ROOT / "cpp"
 LAYERS = {
     0: ["version", "real", "error", "isa"],
-    1: ["matrix_view", "rows_view", "executor", "settings", "profile", "stop_condition"],
+    1: [
+        "matrix_view",
+        "csr_view",
+        "rows_view",
+        "executor",
+        "settings",
+        "profile",
+        "stop_condition",
+    ],
     2: ["search_report", "problem", "query", "weights", "top_k", "workspace"],
     3: ["solver", "scan", "certificate"],
     4: ["index", "linear_svc"],

@@ -27,6 +27,17 @@ def test_the_quickstart_runs():
     assert "10 of 10 ranks proven exact" in done.stdout
 
 
+def test_the_example_of_tfidf_runs():
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/arxiv_sanity.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "words for: thread" in done.stdout
+
+
 def test_the_first_example_of_the_readme_runs():
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     embeddings = clustered(500, 16, dtype=np.float32)
@@ -42,11 +53,11 @@ def test_the_first_example_of_the_readme_runs():
     np.testing.assert_array_equal(names["rows"], expected.indices)
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_the_examples_of_searching_by_example_run(number):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/searching.md").read_text(), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     embeddings = clustered(2000, 24, dtype=np.float32)
     vector = embeddings[900] + np.float32(0.05)
     index = esvm.ExemplarIndex(embeddings)
-    exec(blocks[number], {"np": np, "index": index, "embeddings": embeddings, "vector": vector})
+    exec(blocks[number], {"np": np, "esvm": esvm, "index": index, "embeddings": embeddings, "vector": vector})
