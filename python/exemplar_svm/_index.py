@@ -86,8 +86,9 @@ class ExemplarIndex:
         keeps one bit per feature of the rows to guess which matter, looks closely at few of them
         and proves that the others do not. "gram" keeps the products of all rows with each other
         (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build. "full" visits every row and
-        keeps nothing but norms; it alone serves sparse rows. "auto" takes "gram" for up to twice as many rows as features if
-        building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
+        keeps nothing but norms; it alone serves sparse rows. "auto" takes "gram" for up to twice
+        as many rows as features if building it takes at most about 0.1 s, else "working_set" from
+        1,024 rows on.
     sketch : {None, "int8"}, default None
         "int8" keeps eight bits per feature of the rows (a quarter of float32), with exact bounds
         on what they miss: searches scan these instead of the rows, and read only rows that the

@@ -60,4 +60,5 @@ def test_the_examples_of_searching_by_example_run(number):
     embeddings = clustered(2000, 24, dtype=np.float32)
     vector = embeddings[900] + np.float32(0.05)
     index = esvm.ExemplarIndex(embeddings)
-    exec(blocks[number], {"np": np, "esvm": esvm, "index": index, "embeddings": embeddings, "vector": vector})
+    names = {"np": np, "esvm": esvm, "index": index, "embeddings": embeddings, "vector": vector}
+    exec(blocks[number], names)
