@@ -5,6 +5,7 @@ set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
 add_library(exemplar_svm
   ${source_dir}/background.cpp
   ${source_dir}/box_quadratic.cpp
+  ${source_dir}/calibration.cpp
   ${source_dir}/certificate.cpp
   ${source_dir}/cpu_quota.cpp
   ${source_dir}/csr_view.cpp

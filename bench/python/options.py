@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 
 def size(text: str) -> tuple[int, int]:
@@ -32,6 +33,8 @@ def not_negative(text: str) -> int:
 
 def for_json(options: argparse.Namespace) -> dict[str, object]:
     """Return the settings of a run, without the folders of its files."""
-    settings = {name: value for name, value in vars(options).items() if name != "json"}
-    settings["plot"] = None if options.plot is None else options.plot.name
-    return settings
+    return {
+        name: value.name if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+        if name != "json"
+    }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exemplar_svm/error.hpp"
 #include "kernels/dispatch.hpp"
 #include "permutation.hpp"
 
@@ -109,6 +110,20 @@ void Background<T>::suppress(double* x) const noexcept {
             (1.0 + strength * other_variance_) / (1.0 + strength * variances_[r]) - 1.0;
         kernels.axpy_wide(factor * kernels.dot_wide(x, direction, d), direction, x, d);
     }
+}
+
+template <Real T>
+void Background<T>::require_valid(std::size_t n_features) const {
+    const auto finite = [](const auto& values) {
+        return std::ranges::all_of(values, [](auto value) { return std::isfinite(value); });
+    };
+    require(mean_.size() == n_features && variances_.size() <= max_rank &&
+                directions_.size() == variances_.size() * n_features,
+            "the background is not one of such rows");
+    require(finite(mean_) && finite(directions_) &&
+                std::ranges::all_of(variances_, [](double v) { return v >= 0.0 && v <= 2.0; }) &&
+                other_variance_ >= 0.0 && other_variance_ <= 2.0,
+            "the background has values that cannot be");
 }
 
 template <Real T>

@@ -28,6 +28,18 @@ class Background {
     /// @param x    cols values, replaced by the weights
     void suppress(double* x) const noexcept;
 
+    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    template <class Self, class Visit>
+    static void visit_parts(Self& self, Visit&& visit) {
+        visit("background_mean", self.mean_);
+        visit("background_directions", self.directions_);
+        visit("background_variances", self.variances_);
+        visit("background_other_variance", self.other_variance_);
+    }
+
+    /// @throws std::invalid_argument if the parts are not those of rows of so many features
+    void require_valid(std::size_t n_features) const;
+
   private:
     std::vector<T> mean_;
     std::vector<T> directions_;      // orthonormal, one per row

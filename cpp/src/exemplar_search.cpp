@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "calibration.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "gram_descent.hpp"
@@ -18,6 +19,16 @@ constexpr double score_tol_per_tol = 0.02;
 
 /// Where the proof of some leading ranks is all that is asked for, it is tried here first.
 constexpr double early_tol_per_tol = 30.0;
+
+/// Rows are read from memory at least as fast as this, wherever they are.
+constexpr double seconds_per_byte = 2.5e-10;
+
+/// At most what it takes to score the rows that calibrate a search.
+template <Real T>
+double seconds_to_calibrate(const RowsView<T>& rows) noexcept {
+    const std::size_t n = std::min(rows.rows, max_calibrating);
+    return seconds_per_byte * static_cast<double>(n * rows.bytes_per_row());
+}
 
 SearchStatus search_status(SolveStatus status) noexcept {
     switch (status) {
@@ -42,13 +53,14 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       index_(index),
       search_(settings),
       executor_(executor),
-      stop_(stop),
+      stop_(settings.calibrate ? stop.earlier_by(seconds_to_calibrate(rows)) : stop),
       workspace_(workspace),
       scores_(scores),
-      valid_(is_valid(settings) && is_valid(query, rows, workspace)) {
+      valid_(is_valid(settings) && is_valid(query, rows, statistics.live_mask(), workspace)) {
     if (!valid_) return;
     workspace_.profile = {};
-    candidates_ = state_query(query, rows_, index_, search_.C, workspace_, problem_);
+    candidates_ =
+        state_query(query, rows_, statistics_.live_mask(), index_, search_.C, workspace_, problem_);
     problem_.squared_norms = statistics_.squared_norms.data();
     problem_.max_squared_norm = statistics_.max_squared_norm;
     problem_.sum_square = statistics_.sum_square;
@@ -94,10 +106,12 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     if (!early || (certified < certify && working_set_ && !stopped)) {
         certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
     }
-    for (std::size_t rank = 0; rank < std::min(n_returned, n_ranked); ++rank) {
+    n_ranked = std::min(n_returned, n_ranked);
+    for (std::size_t rank = 0; rank < n_ranked; ++rank) {
         scores_out[rank] = workspace_.ranking[rank].score;
         rows_out[rank] = workspace_.ranking[rank].row;
     }
+    if (search_.calibrate) calibrate(scores_out, n_ranked);
     SearchReport done = report();
     done.certified_k = certified;
     return done;
@@ -120,7 +134,11 @@ std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t
 
 template <Real T>
 SearchReport ExemplarSearch<T>::fit() noexcept {
-    if (valid_) solve(settings_.tol, settings_.score_tol, nullptr);
+    if (!valid_) return report();
+    solve(settings_.tol, settings_.score_tol, nullptr);
+    for (std::size_t i = 0; i < rows_.rows; ++i) {
+        if (!statistics_.is_live(i)) scores_[i] = -std::numeric_limits<T>::infinity();
+    }
     return report();
 }
 
@@ -181,6 +199,23 @@ void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
     solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_, stop_);
     solved_.epochs += epochs_before;
     if (best != nullptr) candidates_.offer(scores_, rows_.rows, *best);
+}
+
+/// Brings the scores of ranked rows onto the scale of the background's.
+template <Real T>
+void ExemplarSearch<T>::calibrate(T* scores, std::size_t n) noexcept {
+    if (n == 0) return;
+    const std::size_t n_sampled = sample_background(problem_, workspace_.collected.data());
+    if (working_set_) {
+        working_set_->score_collected(n_sampled);
+    } else {  // the other solvers leave the scores of all rows
+        for (std::size_t s = 0; s < n_sampled; ++s) {
+            workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
+        }
+    }
+    const ScoreScale scale = score_scale(workspace_.collected_scores.data(), n_sampled);
+    std::transform(scores, scores + n, scores,
+                   [&](T score) { return static_cast<T>(scale(static_cast<double>(score))); });
 }
 
 template <Real T>

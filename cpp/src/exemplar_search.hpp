@@ -46,6 +46,7 @@ class ExemplarSearch {
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
     bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
+    void calibrate(T* scores, std::size_t n) noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;
 

@@ -1,37 +1,61 @@
 #include "gram_matrix.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <utility>
+#include <vector>
 
+#include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 
 template <Real T>
-GramMatrix<T>::GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorRef executor)
-    : n_rows_(rows.rows), values_(rows.rows * rows.rows) {
-    const std::size_t n = rows.rows, d = rows.cols;
+GramMatrix<T>::GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorRef executor) {
+    extend(rows, mean, executor);
+}
+
+template <Real T>
+void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, ExecutorRef executor) {
+    const std::size_t n_before = n_rows_, n = rows.rows, d = rows.cols;
+    if (n == n_before) return;
+    Buffer<T> products;
+    T* const values = products.extend(n * n);
+    for (std::size_t i = 0; i < n_before; ++i) std::copy_n(row(i), n_before, values + i * n);
     // With a mean m, (x_i - m).(x_j - m) = x_j.(x_i - m) - m.(x_i - m).
     const RowBlocks blocks = row_blocks(rows);
     std::vector<T> centred(blocks.count() * d);
-    std::vector<double> products(blocks.count() * n);
-    for_each_block(
-        executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-            T* const x = centred.data() + block * d;
-            double* const row = products.data() + block * n;
-            for (std::size_t i = begin; i < end; ++i) {
-                rows.copy(i, x);
-                double constant = 0.0;
-                for (std::size_t c = 0; c < d; ++c) {
-                    const double m = mean == nullptr ? 0.0 : mean[c];
-                    x[c] = static_cast<T>(static_cast<double>(x[c]) - m);
-                    constant -= static_cast<double>(x[c]) * m;
-                }
-                multiply_rows(rows.from(i), x, SerialExecutor{}, row);
-                for (std::size_t j = i; j < n; ++j) {
-                    values_[i * n + j] = values_[j * n + i] = static_cast<T>(row[j - i] + constant);
-                }
-            }
-        });
+    std::vector<double> scratch(blocks.count() * n);
+    for_each_block(executor, blocks,
+                   [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+                       T* const x = centred.data() + block * d;
+                       double* const row = scratch.data() + block * n;
+                       for (std::size_t i = begin; i < end; ++i) {
+                           rows.copy(i, x);
+                           double constant = 0.0;
+                           for (std::size_t c = 0; c < d; ++c) {
+                               const double m = mean == nullptr ? 0.0 : mean[c];
+                               x[c] = static_cast<T>(static_cast<double>(x[c]) - m);
+                               constant -= static_cast<double>(x[c]) * m;
+                           }
+                           const std::size_t first = std::max(i, n_before);
+                           multiply_rows(rows.from(first), x, SerialExecutor{}, row);
+                           for (std::size_t j = first; j < n; ++j) {
+                               values[i * n + j] = values[j * n + i] =
+                                   static_cast<T>(row[j - first] + constant);
+                           }
+                       }
+                   });
+    values_ = std::move(products);
+    n_rows_ = n;
+}
+
+template <Real T>
+void GramMatrix<T>::require_valid(std::size_t n_rows) {
+    n_rows_ = n_rows;
+    require(n_rows <= max_gram_rows && values_.size() == n_rows * n_rows,
+            "the Gram matrix is not that of the rows");
 }
 
 template <Real T>

@@ -1,9 +1,15 @@
 #include "exemplar_svm/index.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
+#include "buffer.hpp"
 #include "exemplar_search.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
@@ -11,42 +17,162 @@
 
 namespace exemplar_svm {
 
+namespace {
+
+template <Real T>
+void require_valid(const RowsView<T>& rows, const IndexSettings& settings) {
+    active_isa();
+    exemplar_svm::require_valid(settings);
+    require(rows.cols > 0, "embeddings has no features");
+    require(rows.rows < std::numeric_limits<RowIndex>::max(),
+            "embeddings has more than 2^32 - 2 rows");
+}
+
+// What a part is made of, as bytes and from bytes.
+
+template <class Values>
+std::span<const std::byte> bytes_of(const Values& values) noexcept {
+    return std::as_bytes(std::span(values.data(), values.size()));
+}
+
+std::span<const std::byte> bytes_of(const double& value) noexcept {
+    return std::as_bytes(std::span(&value, 1));
+}
+
+template <class V>
+std::span<const V> values_of(const IndexPart& part) {
+    const auto address = reinterpret_cast<std::uintptr_t>(part.data);
+    require(part.bytes % sizeof(V) == 0 && address % alignof(V) == 0,
+            std::string(part.name) + " does not consist of aligned values");
+    return {static_cast<const V*>(part.data), part.bytes / sizeof(V)};
+}
+
+template <class V>
+void take(Buffer<V>& to, const IndexPart& part) {
+    const auto values = values_of<V>(part);
+    to = Buffer<V>(values.data(), values.size());
+}
+
+template <class V>
+void take(std::vector<V>& to, const IndexPart& part) {
+    const auto values = values_of<V>(part);
+    to.assign(values.begin(), values.end());
+}
+
+void take(double& to, const IndexPart& part) {
+    const auto values = values_of<double>(part);
+    require(values.size() == 1, std::string(part.name) + " is not one value");
+    to = values.front();
+}
+
+}  // namespace
+
 template <Real T>
 Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings, ExecutorRef executor)
     : rows_(embeddings), settings_(settings) {
-    active_isa();
-    require_valid(settings);
-    require(rows_.cols > 0, "embeddings has no features");
-    require(rows_.rows < std::numeric_limits<RowIndex>::max(),
-            "embeddings has more than 2^32 - 2 rows");
+    require_valid(rows_, settings);
     refresh(executor);
 }
 
 template <Real T>
-Index<T>::~Index() = default;
+Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings,
+                std::span<const IndexPart> parts)
+    : rows_(embeddings), settings_(settings) {
+    require_valid(rows_, settings);
+    auto statistics = std::make_shared<RowStatistics<T>>();
+    std::size_t n_taken = 0;
+    RowStatistics<T>::visit_parts(*statistics, [&](std::string_view name, auto& values) {
+        for (const IndexPart& part : parts) {
+            if (name != part.name) continue;
+            take(values, part);
+            ++n_taken;
+        }
+    });
+    require(n_taken == parts.size(), "there are parts that no index has");
+    statistics->require_valid(rows_.rows, rows_.cols, settings);
+    statistics_ = std::move(statistics);
+}
+
 template <Real T>
-Index<T>::Index(Index&&) noexcept = default;
+std::vector<IndexPart> Index<T>::parts() const {
+    std::vector<IndexPart> parts;
+    RowStatistics<T>::visit_parts(*statistics_, [&](const char* name, const auto& values) {
+        const auto bytes = bytes_of(values);
+        if (!bytes.empty()) parts.push_back({name, bytes.data(), bytes.size()});
+    });
+    return parts;
+}
+
 template <Real T>
-Index<T>& Index<T>::operator=(Index&&) noexcept = default;
+Index<T> Index<T>::with_rows(DenseView<T> added, ExecutorRef executor) const {
+    if (added.rows == 0) return *this;
+    require(rows_.is_dense(), "rows can be added to dense ones, but embeddings has sparse ones");
+    require(added.cols == rows_.cols, "the added rows have another number of features");
+    Buffer<T> owned = added_ == nullptr ? Buffer<T>() : *added_;
+    T* place = owned.extend(added.rows * added.cols);
+    for (std::size_t i = 0; i < added.rows; ++i, place += added.cols) {
+        std::copy_n(added.row(i), added.cols, place);
+    }
+    Index next = *this;
+    next.rows_ =
+        rows_.first_part().followed_by({owned.data(), owned.size() / added.cols, added.cols,
+                                        static_cast<std::ptrdiff_t>(added.cols)});
+    require_valid(next.rows_, settings_);
+    RowStatistics<T> statistics = *statistics_;
+    statistics.update(next.rows_, settings_, executor);
+    next.added_ = std::make_shared<const Buffer<T>>(std::move(owned));
+    next.statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
+    return next;
+}
+
+template <Real T>
+Index<T> Index<T>::without_rows(std::span<const RowNumber> removed, ExecutorRef executor) const {
+    if (removed.empty()) return *this;
+    RowStatistics<T> statistics = *statistics_;
+    statistics.remove(rows_, removed);
+    statistics.update(rows_, settings_, executor);
+    Index next = *this;
+    next.statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
+    return next;
+}
 
 template <Real T>
 void Index<T>::refresh(ExecutorRef executor) {
+    RowStatistics<T> statistics;
+    if (statistics_ != nullptr) statistics.live = statistics_->live;
     const RowsView<T> rows = rows_.checked("embeddings");
-    statistics_ = std::make_unique<const RowStatistics<T>>(rows, settings_, executor);
+    statistics.update(rows, settings_, executor);
+    statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
     rows_ = rows;
+}
+
+template <Real T>
+std::size_t Index<T>::n_live() const noexcept {
+    return statistics_->n_live;
+}
+
+template <Real T>
+const std::uint8_t* Index<T>::live() const noexcept {
+    return statistics_->live_mask();
 }
 
 template <Real T>
 MemoryUsage Index<T>::memory_usage() const noexcept {
     MemoryUsage usage;
-    usage.norms = statistics_->squared_norms.size() * sizeof(T);
-    usage.mean =
-        statistics_->mean.size() * sizeof(double) + statistics_->mean_products.size() * sizeof(T);
+    usage.added = added_ == nullptr ? 0 : added_->bytes();
+    usage.live = statistics_->live.bytes();
+    usage.norms = statistics_->squared_norms.bytes();
+    usage.mean = statistics_->mean.size() * sizeof(double) + statistics_->mean_products.bytes();
     usage.background = statistics_->background.bytes();
     usage.signatures = statistics_->signatures.bytes();
     usage.sketch = statistics_->sketch.bytes();
     usage.gram = statistics_->gram.bytes();
     return usage;
+}
+
+template <Real T>
+std::span<const double> Index<T>::mean() const noexcept {
+    return statistics_->mean;
 }
 
 template <Real T>

@@ -11,6 +11,7 @@ template <Real T>
 Panel<T>::Panel(std::size_t capacity, std::size_t n_features)
     : scores(capacity),
       n_features_(n_features),
+      capacity_(capacity),
       values_(static_cast<T*>(::operator new[](capacity * n_features * sizeof(T), alignment))),
       rows_(capacity),
       squared_norms_(capacity),

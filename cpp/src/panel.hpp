@@ -25,13 +25,17 @@ class Panel {
     Panel(std::size_t capacity, std::size_t n_features);
 
     std::size_t size() const noexcept { return size_; }
-    std::size_t capacity() const noexcept { return rows_.size(); }
+    std::size_t capacity() const noexcept { return capacity_; }
     RowIndex row(std::size_t s) const noexcept { return rows_[s]; }
     DenseView<T> view() const noexcept {
         return {values_.get(), size_, n_features_, static_cast<std::ptrdiff_t>(n_features_)};
     }
 
-    void clear() noexcept { size_ = 0; }
+    /// For a search of so many rows, not more than the panel was made for.
+    void clear(std::size_t n_rows) noexcept {
+        size_ = 0;
+        capacity_ = std::min(rows_.size(), capacity_for(n_rows));
+    }
 
     /// Adds rows of the problem. Not more than fit.
     void add(const Problem<T>& problem, const RowIndex* rows, std::size_t n_rows,
@@ -53,6 +57,7 @@ class Panel {
 
     std::size_t n_features_;
     std::size_t size_ = 0;
+    std::size_t capacity_;  // the same whatever there is room for: it decides where searches go
     std::unique_ptr<T[], Delete> values_;  // not initialised: memory is taken as it is needed
     std::vector<RowIndex> rows_;
     std::vector<T> squared_norms_;

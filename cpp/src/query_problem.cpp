@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "exemplar_svm/scan.hpp"
 #include "sparse_examples.hpp"
@@ -21,9 +22,11 @@ bool are_finite(const DenseView<T>& vectors, const RowsView<T>& rows) noexcept {
     return true;
 }
 
-bool are_rows(std::span<const RowNumber> numbers, std::size_t n_rows) noexcept {
+bool are_rows(std::span<const RowNumber> numbers, std::size_t n_rows,
+              const std::uint8_t* live) noexcept {
     return std::ranges::all_of(numbers, [&](RowNumber number) {
-        return number >= 0 && static_cast<std::size_t>(number) < n_rows;
+        return number >= 0 && static_cast<std::size_t>(number) < n_rows &&
+               (live == nullptr || live[number] != 0);
     });
 }
 
@@ -69,14 +72,27 @@ std::size_t count_rows(const std::uint8_t* mask, std::size_t n) noexcept {
     return n - static_cast<std::size_t>(std::count(mask, mask + n, std::uint8_t{0}));
 }
 
-/// A copy of a mask, to take rows out.
-const std::uint8_t* copy_mask(const std::uint8_t* mask, std::vector<std::uint8_t>& copy) noexcept {
+/// A copy of what two masks have in common, either of which may be null for all rows, to take rows
+/// out.
+const std::uint8_t* copy_masks(const std::uint8_t* mask, const std::uint8_t* other, std::size_t n,
+                               std::vector<std::uint8_t>& copy) noexcept {
+    if (mask == nullptr) std::swap(mask, other);
     if (mask == nullptr) {
-        std::ranges::fill(copy, std::uint8_t{1});
+        std::fill_n(copy.begin(), n, std::uint8_t{1});
     } else {
-        std::copy_n(mask, copy.size(), copy.begin());
+        std::copy_n(mask, n, copy.begin());
+    }
+    for (std::size_t i = 0; other != nullptr && i < n; ++i) {
+        if (other[i] == 0) copy[i] = 0;
     }
     return copy.data();
+}
+
+/// The same without a copy, where one mask says it all.
+const std::uint8_t* common_mask(const std::uint8_t* mask, const std::uint8_t* other, std::size_t n,
+                                std::vector<std::uint8_t>& copy) noexcept {
+    if (mask == nullptr || other == nullptr) return mask == nullptr ? other : mask;
+    return copy_masks(mask, other, n, copy);
 }
 
 void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) noexcept {
@@ -124,17 +140,17 @@ std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexce
 }
 
 template <Real T>
-bool is_valid(const Query<T>& query, const RowsView<T>& rows,
+bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
               const Workspace<T>& workspace) noexcept {
-    const bool has_room = workspace.n_rows() == rows.rows && workspace.n_features() == rows.cols &&
+    const bool has_room = workspace.n_rows() >= rows.rows && workspace.n_features() == rows.cols &&
                           workspace.summaries.size() >= row_blocks(rows).count() &&
                           query.n_positives() > 0 &&
                           query.n_positives() + query.n_negatives() <= workspace.max_examples();
     const bool is_both = std::ranges::any_of(query.positive_rows, [&](RowNumber row) {
         return std::ranges::find(query.negative_rows, row) != query.negative_rows.end();
     });
-    return has_room && !is_both && are_rows(query.positive_rows, rows.rows) &&
-           are_rows(query.negative_rows, rows.rows) &&
+    return has_room && !is_both && are_rows(query.positive_rows, rows.rows, live) &&
+           are_rows(query.negative_rows, rows.rows, live) &&
            are_weights(query.positive_weights, query.n_positives()) &&
            are_weights(query.negative_weights, query.n_negatives()) &&
            are_finite(query.positives, rows) && are_finite(query.negatives, rows) &&
@@ -142,14 +158,14 @@ bool is_valid(const Query<T>& query, const RowsView<T>& rows,
 }
 
 template <Real T>
-Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const IndexSettings& index,
-                       double C, Workspace<T>& workspace, Problem<T>& problem) noexcept {
+Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
+                       const IndexSettings& index, double C, Workspace<T>& workspace,
+                       Problem<T>& problem) noexcept {
     const bool has_rows = !query.positive_rows.empty() || !query.negative_rows.empty();
     const std::size_t n_examples = query.n_positives() + query.n_negatives();
     const auto d = static_cast<std::ptrdiff_t>(rows.cols);
     problem.rows = rows;
     problem.examples = query.positives;
-    problem.background = query.background;
     const bool copies =
         n_examples > query.positives.rows || !query.positive_weights.empty() || !rows.is_dense();
     if (copies) {
@@ -165,19 +181,23 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const Ind
     }
 
     if (has_rows || query.duplicates == Duplicates::ignore) {
-        problem.background = copy_mask(query.background, workspace.background);
+        problem.background = copy_masks(query.background, live, rows.rows, workspace.background);
         take_out(query.positive_rows, workspace.background);
         take_out(query.negative_rows, workspace.background);
         if (query.duplicates == Duplicates::ignore) {
             take_out_duplicates(rows, problem.examples, query.n_positives(), workspace.coef.data(),
                                 workspace.background);
         }
+    } else {
+        problem.background = common_mask(query.background, live, rows.rows, workspace.background);
     }
-    Candidates candidates{query.candidates};
+    Candidates candidates;
     if (!query.negative_rows.empty() || !(query.positive_rows.empty() || query.include_positives)) {
-        candidates.mask = copy_mask(query.candidates, workspace.candidates);
+        candidates.mask = copy_masks(query.candidates, live, rows.rows, workspace.candidates);
         if (!query.include_positives) take_out(query.positive_rows, workspace.candidates);
         take_out(query.negative_rows, workspace.candidates);
+    } else {
+        candidates.mask = common_mask(query.candidates, live, rows.rows, workspace.candidates);
     }
     candidates.count = count_rows(candidates.mask, rows.rows);
 
@@ -201,13 +221,15 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const Ind
 
 template std::size_t count_entries(const Query<float>&, const RowsView<float>&) noexcept;
 template std::size_t count_entries(const Query<double>&, const RowsView<double>&) noexcept;
-template bool is_valid(const Query<float>&, const RowsView<float>&,
+template bool is_valid(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
                        const Workspace<float>&) noexcept;
-template bool is_valid(const Query<double>&, const RowsView<double>&,
+template bool is_valid(const Query<double>&, const RowsView<double>&, const std::uint8_t*,
                        const Workspace<double>&) noexcept;
-template Candidates state_query(const Query<float>&, const RowsView<float>&, const IndexSettings&,
-                                double, Workspace<float>&, Problem<float>&) noexcept;
-template Candidates state_query(const Query<double>&, const RowsView<double>&, const IndexSettings&,
-                                double, Workspace<double>&, Problem<double>&) noexcept;
+template Candidates state_query(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
+                                const IndexSettings&, double, Workspace<float>&,
+                                Problem<float>&) noexcept;
+template Candidates state_query(const Query<double>&, const RowsView<double>&, const std::uint8_t*,
+                                const IndexSettings&, double, Workspace<double>&,
+                                Problem<double>&) noexcept;
 
 }  // namespace exemplar_svm

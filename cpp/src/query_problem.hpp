@@ -35,17 +35,20 @@ struct Candidates {
     }
 };
 
-/// Whether a query fits the rows and the workspace, and its examples are finite, those of the rows
-/// aside.
+/// Whether a query fits the rows and the workspace, names live rows only, and its examples are
+/// finite, those of the rows aside.
+/// @param live  not 0 for rows that have not been removed; null: none has
 template <Real T>
-bool is_valid(const Query<T>& query, const RowsView<T>& rows,
+bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
               const Workspace<T>& workspace) noexcept;
 
 /// States who takes part in a valid query's problem, and with which costs. Examples are copied into
 /// the workspace, unless all are vectors of the same weight and rows are dense; masks are, where
-/// examples are rows. Returns the rows that may be returned.
+/// examples are rows or the query's mask meets that of the live rows. Returns the rows that may be
+/// returned.
 template <Real T>
-Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const IndexSettings& index,
-                       double C, Workspace<T>& workspace, Problem<T>& problem) noexcept;
+Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
+                       const IndexSettings& index, double C, Workspace<T>& workspace,
+                       Problem<T>& problem) noexcept;
 
 }  // namespace exemplar_svm

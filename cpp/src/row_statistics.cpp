@@ -28,9 +28,11 @@ Method suitable_method(const RowsView<T>& rows) noexcept {
     return n >= 1024 ? Method::working_set : Method::full;
 }
 
-/// @throws std::invalid_argument naming the first element of the rows that is not finite
+/// @param first  the row number of the first of these rows
+/// @throws std::invalid_argument naming the first element that is not finite
 template <Real T>
-void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms) {
+void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms,
+                    std::size_t first) {
     std::vector<T> scratch(rows.cols);
     for (std::size_t i = 0; i < rows.rows; ++i) {
         if (std::isfinite(squared_norms[i])) continue;  // it is not if any element is not
@@ -38,10 +40,11 @@ void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms
         std::ostringstream sentence;
         const T* bad = std::find_if_not(x, x + rows.cols, [](T v) { return std::isfinite(v); });
         if (bad == x + rows.cols) {
-            sentence << "embeddings holds values at row " << i
+            sentence << "embeddings holds values at row " << first + i
                      << " that are too large: the square of its norm overflows";
         } else {
-            sentence << "embeddings holds " << *bad << " at row " << i << ", column " << bad - x;
+            sentence << "embeddings holds " << *bad << " at row " << first + i << ", column "
+                     << bad - x;
         }
         require(false, sentence.str());
     }
@@ -57,21 +60,17 @@ double square_of_sum(const RowsView<T>& rows) {
 }  // namespace
 
 template <Real T>
-RowStatistics<T>::RowStatistics(const RowsView<T>& rows, const IndexSettings& settings,
-                                ExecutorRef executor)
-    : squared_norms(rows.rows) {
-    square_rows(rows, executor, squared_norms.data());
-    if (settings.check_finite) require_finite(rows, squared_norms);
-    // Norms serve in bounds: rounded up by more than they can have been rounded down.
-    const double inflation = 2.0 * score_rounding_bound<T>(rows);
-    for (T& square : squared_norms) {
-        square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
+void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& settings,
+                              ExecutorRef executor) {
+    const std::size_t n = rows.rows;
+    if (!live.empty()) {
+        const std::size_t n_new = n - live.size();
+        std::fill_n(live.extend(n_new), n_new, std::uint8_t{1});
     }
-    if (settings.center && rows.rows > 0) centre(rows, inflation, executor);
+    n_live = n - static_cast<std::size_t>(std::ranges::count(live, 0));
+    measure(rows, settings, executor);
     if (!rows.is_dense()) sum_square = settings.center ? 0.0 : square_of_sum(rows);
-    for (const T square : squared_norms) {
-        max_squared_norm = std::max(max_squared_norm, static_cast<double>(square));
-    }
+
     require(rows.is_dense() || settings.sketch == SketchType::none,
             "sketch is of dense rows, but embeddings has sparse ones");
     Method method = settings.method;
@@ -83,40 +82,124 @@ RowStatistics<T>::RowStatistics(const RowsView<T>& rows, const IndexSettings& se
     require(rows.is_dense() || method == Method::full,
             "method is for dense rows, but embeddings has sparse ones: 'full' serves these");
     if (method == Method::gram) {
-        require(rows.rows <= max_gram_rows,
+        require(n <= max_gram_rows,
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
-                    std::to_string(rows.rows));
-        gram = GramMatrix<T>(rows, mean.empty() ? nullptr : mean.data(), executor);
-    } else if (method == Method::working_set && rows.rows > 1) {
-        background = Background<T>(rows);
-        signatures = Signatures<T>(rows, background.mean(), executor);
-        if (settings.sketch == SketchType::int8) sketch = Sketch<T>(rows, executor);
-        for (std::size_t i = 0; !sketch.empty() && i < rows.rows; ++i) {
-            max_sketch_error = std::max(max_sketch_error, static_cast<double>(sketch.error(i)));
+                    std::to_string(n));
+        if (settings.center) gram = {};
+        gram.extend(rows, mean.empty() ? nullptr : mean.data(), executor);
+    } else {
+        gram = {};
+    }
+    if (method == Method::working_set && n > 1) {
+        // A guess may do with an old model, but not with one of another kind of rows for ever.
+        if (n_modelled_ == 0 || n >= 2 * n_modelled_) {
+            background = Background<T>(rows);
+            signatures = {};
+            n_modelled_ = n;
         }
+        signatures.extend(rows, background.mean(), executor);
+        if (settings.sketch == SketchType::int8) sketch.extend(rows, executor);
+    }
+    find_largest();
+}
+
+template <Real T>
+void RowStatistics<T>::remove(const RowsView<T>& rows, std::span<const RowNumber> removed) {
+    Buffer<std::uint8_t> left;
+    std::uint8_t* const mask = left.extend(rows.rows);
+    for (std::size_t i = 0; i < rows.rows; ++i) mask[i] = is_live(i) ? 1 : 0;
+    for (const RowNumber row : removed) {
+        require(row >= 0 && static_cast<std::size_t>(row) < rows.rows,
+                "there is no row " + std::to_string(row) + " to remove");
+        std::uint8_t& is_left = mask[static_cast<std::size_t>(row)];
+        require(is_left != 0, "row " + std::to_string(row) + " has been removed already");
+        is_left = 0;
+    }
+    live = std::move(left);
+}
+
+/// Norms of the rows that are new; where the mean of the rows moves, of all, less the mean.
+template <Real T>
+void RowStatistics<T>::measure(const RowsView<T>& rows, const IndexSettings& settings,
+                               ExecutorRef executor) {
+    if (settings.center) squared_norms = {};
+    const std::size_t first = squared_norms.size();
+    const RowsView<T> added = rows.from(first);
+    std::vector<T> squares(added.rows);
+    square_rows(added, executor, squares.data());
+    if (settings.check_finite) require_finite(added, squares, first);
+    // Norms serve in bounds: rounded up by more than they can have been rounded down.
+    const double inflation = 2.0 * score_rounding_bound<T>(rows);
+    for (T& square : squares) {
+        square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
+    }
+    if (settings.center) centre(rows, inflation, squares, executor);
+    squared_norms.append(squares.data(), squares.size());
+}
+
+template <Real T>
+void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::vector<T>& squares,
+                              ExecutorRef executor) {
+    const std::size_t n = rows.rows, d = rows.cols;
+    mean.clear();
+    mean_products = {};
+    if (n == 0) return;
+    mean.assign(d, 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+        if (is_live(i)) rows.axpy_wide(1.0, i, mean.data());
+    }
+    double mean_square = 0.0;
+    for (double& m : mean) {
+        m /= static_cast<double>(std::max<std::size_t>(n_live, 1));
+        mean_square += m * m;
+    }
+    const std::vector<T> rounded_mean(mean.begin(), mean.end());
+    T* const products = mean_products.extend(n);
+    score_rows(rows, WeightsView<T>{rounded_mean.data(), 0.0}, executor, products);
+    for (std::size_t i = 0; i < n; ++i) {
+        // ||x - m||^2 from three numbers that may cancel: plus what they may have lost.
+        const auto raw = static_cast<double>(squares[i]);
+        const double centred = raw - 2.0 * static_cast<double>(products[i]) + mean_square;
+        squares[i] = static_cast<T>(std::max(centred, 0.0) + 2.0 * inflation * (raw + mean_square));
     }
 }
 
 template <Real T>
-void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, ExecutorRef executor) {
-    const std::size_t n = rows.rows, d = rows.cols;
-    mean.assign(d, 0.0);
-    for (std::size_t i = 0; i < n; ++i) rows.axpy_wide(1.0, i, mean.data());
-    double mean_square = 0.0;
-    for (double& m : mean) {
-        m /= static_cast<double>(n);
-        mean_square += m * m;
+void RowStatistics<T>::find_largest() {
+    max_squared_norm = max_sketch_error = 0.0;
+    for (std::size_t i = 0; i < squared_norms.size(); ++i) {
+        if (!is_live(i)) continue;
+        max_squared_norm = std::max(max_squared_norm, static_cast<double>(squared_norms[i]));
+        if (sketch.empty()) continue;
+        max_sketch_error = std::max(max_sketch_error, static_cast<double>(sketch.error(i)));
     }
-    const std::vector<T> rounded_mean(mean.begin(), mean.end());
-    mean_products.resize(n);
-    score_rows(rows, WeightsView<T>{rounded_mean.data(), 0.0}, executor, mean_products.data());
-    for (std::size_t i = 0; i < n; ++i) {
-        // ||x - m||^2 from three numbers that may cancel: plus what they may have lost.
-        const auto raw = static_cast<double>(squared_norms[i]);
-        const double centred = raw - 2.0 * static_cast<double>(mean_products[i]) + mean_square;
-        squared_norms[i] =
-            static_cast<T>(std::max(centred, 0.0) + 2.0 * inflation * (raw + mean_square));
+}
+
+template <Real T>
+void RowStatistics<T>::require_valid(std::size_t n_rows, std::size_t n_features,
+                                     const IndexSettings& settings) {
+    require(live.empty() || live.size() == n_rows, "live is not a mask of the rows");
+    n_live = n_rows - static_cast<std::size_t>(std::ranges::count(live, 0));
+    const auto possible = [&](T square) {
+        return !settings.check_finite || (square >= T(0) && std::isfinite(square));
+    };
+    require(squared_norms.size() == n_rows && std::ranges::all_of(squared_norms, possible),
+            "norms are not those of the rows");
+    const bool centred = settings.center && n_rows > 0;
+    require(mean.size() == (centred ? n_features : 0) &&
+                mean_products.size() == (centred ? n_rows : 0) &&
+                std::ranges::all_of(mean, [](double m) { return std::isfinite(m); }),
+            "the mean is not that of the rows");
+    if (!gram.empty()) gram.require_valid(n_rows);
+    if (!signatures.empty()) {
+        signatures.require_valid(n_rows, n_features);
+        background.require_valid(n_features);
+        n_modelled_ = n_rows;
     }
+    require(sketch.empty() == (settings.sketch == SketchType::none || signatures.empty()),
+            "the sketch does not fit the settings");
+    if (!sketch.empty()) sketch.require_valid(n_rows, n_features);
+    find_largest();
 }
 
 template struct RowStatistics<float>;

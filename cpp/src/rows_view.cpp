@@ -17,14 +17,33 @@ RowsView<T> RowsView<T>::checked(const char* name) const {
 }
 
 template <Real T>
+RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept {
+    RowsView both = *this;
+    both.following_ = others;
+    both.rows = dense_.rows + others.rows;
+    return both;
+}
+
+template <Real T>
+RowsView<T> RowsView<T>::first_part() const noexcept {
+    return is_dense_ ? RowsView(dense_) : *this;
+}
+
+template <Real T>
 RowsView<T> RowsView<T>::from(std::size_t first) const noexcept {
     RowsView rest = *this;
-    rest.rows = rest.dense_.rows = rows - first;
-    if (is_dense_) {
-        rest.dense_.data = dense_.row(first);
-    } else {
+    rest.rows = rows - first;
+    if (!is_dense_) {
         rest.sparse_ = sparse_.from(first);
+        return rest;
     }
+    const auto drop = [](DenseView<T>& part, std::size_t n) noexcept {
+        if (n > 0) part.data = part.row(n);
+        part.rows -= n;
+    };
+    const std::size_t n_dense = std::min(first, dense_.rows);
+    drop(rest.dense_, n_dense);
+    drop(rest.following_, first - n_dense);
     return rest;
 }
 
@@ -32,7 +51,8 @@ template <Real T>
 RowsView<T> RowsView<T>::columns(std::size_t first, std::size_t count) const noexcept {
     RowsView part = *this;
     part.dense_.data += first;
-    part.cols = part.dense_.cols = count;
+    if (part.following_.rows > 0) part.following_.data += first;
+    part.cols = part.dense_.cols = part.following_.cols = count;
     return part;
 }
 
@@ -96,7 +116,14 @@ void RowsView<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexce
 template <Real T>
 void RowsView<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept {
     if (!is_dense_) return sparse_.dot_rows(begin, end, w, out);
-    kernels::active_table<T>().dot_rows(row(begin), dense_.stride, end - begin, w, cols, out);
+    const auto& kernels = kernels::active_table<T>();
+    const std::size_t seam = std::clamp(dense_.rows, begin, end);
+    if (begin < seam) {
+        kernels.dot_rows(row(begin), dense_.stride, seam - begin, w, cols, out);
+    }
+    if (seam < end) {
+        kernels.dot_rows(row(seam), following_.stride, end - seam, w, cols, out + (seam - begin));
+    }
 }
 
 template <Real T>
@@ -107,8 +134,15 @@ void RowsView<T>::dot_rows_two(std::size_t begin, std::size_t end, const T* w0, 
         sparse_.dot_rows(begin, end, w1, out1);
         return;
     }
-    kernels::active_table<T>().dot_rows_two(row(begin), dense_.stride, end - begin, w0, w1, cols,
-                                            out0, out1);
+    const auto& kernels = kernels::active_table<T>();
+    const std::size_t seam = std::clamp(dense_.rows, begin, end);
+    if (begin < seam) {
+        kernels.dot_rows_two(row(begin), dense_.stride, seam - begin, w0, w1, cols, out0, out1);
+    }
+    if (seam < end) {
+        kernels.dot_rows_two(row(seam), following_.stride, end - seam, w0, w1, cols,
+                             out0 + (seam - begin), out1 + (seam - begin));
+    }
 }
 
 template <Real T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -29,20 +30,40 @@ constexpr std::size_t lane(std::size_t row) noexcept {
 }  // namespace
 
 template <Real T>
-Signatures<T>::Signatures(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor)
-    : n_features_(rows.cols),
-      bits_(count_blocks(rows.rows) * block_rows * bytes_per_row(rows.cols)),
-      scales_(rows.rows) {
-    const std::size_t d = rows.cols, bytes = bytes_per_row(d);
-    const RowBlocks blocks = row_blocks(rows);
+Signatures<T>::Signatures(const RowsView<T>& rows, const std::vector<T>& mean,
+                          ExecutorRef executor) {
+    extend(rows, mean, executor);
+}
+
+template <Real T>
+void Signatures<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
+                           ExecutorRef executor) {
+    const std::size_t d = rows.cols, bytes = bytes_per_row(d), first = scales_.size();
+    const std::size_t block_bytes = block_rows * bytes;
+    if (first == rows.rows) return;
+    n_features_ = d;
+    T* const scales = scales_.extend(rows.rows - first);
+    // A last block that is not full is begun again, or goes on, among the new ones.
+    const std::size_t n_full_before = first / block_rows, n_full = rows.rows / block_rows;
+    std::vector<std::uint8_t> last((rows.rows % block_rows == 0 ? 0 : 1) * block_bytes);
+    std::uint8_t* const full = bits_.extend((n_full - n_full_before) * block_bytes);
+    std::ranges::copy(last_bits_, n_full > n_full_before ? full : last.data());
+    last_bits_ = std::move(last);
+
+    const RowsView<T> added = rows.from(first);
+    const RowBlocks blocks = row_blocks(added);
     std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * d);
     for_each_block(executor, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
                        T* const row = scratch.data() + (rows.is_dense() ? 0 : block * d);
-                       for (std::size_t i = begin; i < end; ++i) {
-                           const T* x = rows.read(i, row);
+                       for (std::size_t a = begin; a < end; ++a) {
+                           const std::size_t i = first + a, signature_block = i / block_rows;
+                           const T* x = added.read(a, row);
                            std::uint8_t* const bits =
-                               bits_.data() + i / block_rows * block_rows * bytes + lane(i);
+                               (signature_block < n_full
+                                    ? full + (signature_block - n_full_before) * block_bytes
+                                    : last_bits_.data()) +
+                               lane(i);
                            T absolute[8] = {}, square[8] = {};  // a byte at a time
                            for (std::size_t b = 0; b < bytes; ++b) {
                                const std::size_t n = std::min<std::size_t>(8, d - 8 * b);
@@ -60,14 +81,31 @@ Signatures<T>::Signatures(const RowsView<T>& rows, const std::vector<T>& mean, E
                                absolutes += absolute[k];
                                squares += square[k];
                            }
-                           scales_[i] = absolutes > 0 ? squares / absolutes : T(0);
+                           scales[a] = absolutes > 0 ? squares / absolutes : T(0);
                        }
                    });
 }
 
 template <Real T>
+void Signatures<T>::require_valid(std::size_t n_rows, std::size_t n_features) {
+    const std::size_t block_bytes = block_rows * bytes_per_row(n_features);
+    n_features_ = n_features;
+    require(scales_.size() == n_rows && bits_.size() == n_rows / block_rows * block_bytes &&
+                last_bits_.size() == (n_rows % block_rows == 0 ? 0 : block_bytes),
+            "signatures are not those of the rows");
+    require(std::ranges::all_of(scales_, [](T scale) { return std::isfinite(scale); }),
+            "signature_scales are not finite");
+}
+
+template <Real T>
+const std::uint8_t* Signatures<T>::block_bits(std::size_t block) const noexcept {
+    const std::size_t place = block * block_rows * bytes_per_row(n_features_);
+    return place < bits_.size() ? bits_.data() + place : last_bits_.data();
+}
+
+template <Real T>
 std::size_t Signatures<T>::bytes() const noexcept {
-    return bits_.size() + scales_.size() * sizeof(T);
+    return bits_.bytes() + last_bits_.size() + scales_.bytes();
 }
 
 template <Real T>
@@ -117,7 +155,7 @@ void Signatures<T>::guess_scores(const double* coef, ExecutorRef executor, std::
         executor, RowBlocks(count_blocks(n), block_rows * bytes),
         [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
             for (std::size_t block = begin; block < end; ++block) {
-                const std::uint8_t* const codes = bits_.data() + block * block_rows * bytes;
+                const std::uint8_t* const codes = block_bits(block);
                 std::uint32_t sums[block_rows] = {};
                 for (std::size_t b = 0; b < bytes; b += kernels::signature_run) {
                     std::uint16_t part[block_rows];

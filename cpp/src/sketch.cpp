@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -45,6 +46,53 @@ double weights_error(std::size_t n_features) noexcept {
     return 0.50001 * root * std::max(1.0 / largest_weight, root / largest_sum);
 }
 
+/// Chooses the scale and the codes of a row, which are zero, and bounds what they miss.
+template <Real T>
+void describe(const T* x, std::size_t n_features, std::int8_t* codes, T& row_scale,
+              T& row_error) noexcept {
+    const double n = static_cast<double>(n_features), root = std::sqrt(n);
+    T largest = 0;
+    bool finite = true;
+    for (std::size_t j = 0; j < n_features; ++j) {
+        const T magnitude = std::abs(x[j]);
+        largest = std::max(largest, magnitude);
+        finite &= magnitude <= std::numeric_limits<T>::max();
+    }
+    if (!finite) {
+        row_error = std::numeric_limits<T>::infinity();
+        return;
+    }
+    const T scale = largest / static_cast<T>(largest_code);
+    if (scale < std::numeric_limits<T>::min()) {  // 1 / scale might overflow: all codes are zero
+        row_error = largest > 0 ? round_up<T>(1.001 * root * static_cast<double>(largest)) : T(0);
+        return;
+    }
+    const double inverse = 1.0 / static_cast<double>(scale);
+    double missed = 0.0;
+    std::int64_t square = 0;
+    for (std::size_t j = 0; j < n_features; ++j) {
+        const double quotient = static_cast<double>(x[j]) * inverse;  // up to 127 and few roundings
+        const int code = round_to_int(quotient);
+        const double rest = quotient - code;
+        missed += rest * rest;
+        square += code * code;
+        codes[j] = static_cast<std::int8_t>(code);
+    }
+    row_scale = scale;
+
+    // In units of the scale, with f the score without roundings:
+    //   |f - (coef . x + intercept)| <= ||coef|| ||x - x^|| + ||coef - coef^|| ||x^||.
+    // Two roundings of a quotient of at most 128 are less than 2^-45. The roundings in score_block,
+    // at most three in double precision and one to T, are less than 2 epsilon |coef^ . x^|. The
+    // last factor exceeds the roundings of the sums here and of whoever computes ||coef||.
+    const double of_weights = weights_error(n_features);
+    const double error = std::sqrt(missed) + root * 0x1p-45 +
+                         (of_weights + 2.0 * epsilon<T> * (1.0 + of_weights)) *
+                             std::sqrt(static_cast<double>(square));
+    row_error = round_up<T>(static_cast<double>(scale) * error *
+                            (1.0 + (2.0 * n + 64.0) * epsilon<double>));
+}
+
 }  // namespace
 
 IntegerWeights::IntegerWeights(std::size_t n_features)
@@ -73,71 +121,43 @@ void IntegerWeights::assign(WeightsView<T> weights) noexcept {
 }
 
 template <Real T>
-Sketch<T>::Sketch(const RowsView<T>& rows, ExecutorRef executor)
-    : row_codes_(codes_per_row(rows.cols)),
-      codes_(rows.rows * row_codes_),
-      scales_(rows.rows),
-      errors_(rows.rows) {
-    const RowBlocks blocks = row_blocks(rows);
-    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * rows.cols);
-    for_each_block(executor, blocks,
-                   [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-                       T* const row = scratch.data() + (rows.is_dense() ? 0 : block * rows.cols);
-                       for (std::size_t i = begin; i < end; ++i)
-                           describe(rows.read(i, row), rows.cols, i);
-                   });
+Sketch<T>::Sketch(const RowsView<T>& rows, ExecutorRef executor) {
+    extend(rows, executor);
 }
 
-/// Chooses the scale and the codes of row i, and bounds what they miss.
 template <Real T>
-void Sketch<T>::describe(const T* x, std::size_t n_features, std::size_t i) noexcept {
-    const double n = static_cast<double>(n_features), root = std::sqrt(n);
-    T largest = 0;
-    bool finite = true;
-    for (std::size_t j = 0; j < n_features; ++j) {
-        const T magnitude = std::abs(x[j]);
-        largest = std::max(largest, magnitude);
-        finite &= magnitude <= std::numeric_limits<T>::max();
-    }
-    if (!finite) {
-        errors_[i] = std::numeric_limits<T>::infinity();
-        return;
-    }
-    const T scale = largest / static_cast<T>(largest_code);
-    if (scale < std::numeric_limits<T>::min()) {  // 1 / scale might overflow: all codes are zero
-        errors_[i] = largest > 0 ? round_up<T>(1.001 * root * static_cast<double>(largest)) : T(0);
-        return;
-    }
-    std::int8_t* const codes = codes_.data() + i * row_codes_;
-    const double inverse = 1.0 / static_cast<double>(scale);
-    double missed = 0.0;
-    std::int64_t square = 0;
-    for (std::size_t j = 0; j < n_features; ++j) {
-        const double quotient = static_cast<double>(x[j]) * inverse;  // up to 127 and few roundings
-        const int code = round_to_int(quotient);
-        const double rest = quotient - code;
-        missed += rest * rest;
-        square += code * code;
-        codes[j] = static_cast<std::int8_t>(code);
-    }
-    scales_[i] = scale;
+void Sketch<T>::extend(const RowsView<T>& rows, ExecutorRef executor) {
+    const std::size_t d = rows.cols, n_before = scales_.size();
+    const RowsView<T> added = rows.from(n_before);
+    row_codes_ = codes_per_row(d);
+    std::int8_t* const codes = codes_.extend(added.rows * row_codes_);
+    T* const scales = scales_.extend(added.rows);
+    T* const errors = errors_.extend(added.rows);
+    const RowBlocks blocks = row_blocks(added);
+    std::vector<T> scratch(rows.is_dense() ? 0 : blocks.count() * d);
+    for_each_block(
+        executor, blocks, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+            T* const row = scratch.data() + (rows.is_dense() ? 0 : block * d);
+            for (std::size_t i = begin; i < end; ++i) {
+                describe(added.read(i, row), d, codes + i * row_codes_, scales[i], errors[i]);
+            }
+        });
+}
 
-    // In units of the scale, with f the score without roundings:
-    //   |f - (coef . x + intercept)| <= ||coef|| ||x - x^|| + ||coef - coef^|| ||x^||.
-    // Two roundings of a quotient of at most 128 are less than 2^-45. The roundings in score_block,
-    // at most three in double precision and one to T, are less than 2 epsilon |coef^ . x^|. The
-    // last factor exceeds the roundings of the sums here and of whoever computes ||coef||.
-    const double of_weights = weights_error(n_features);
-    const double error = std::sqrt(missed) + root * 0x1p-45 +
-                         (of_weights + 2.0 * epsilon<T> * (1.0 + of_weights)) *
-                             std::sqrt(static_cast<double>(square));
-    errors_[i] = round_up<T>(static_cast<double>(scale) * error *
-                             (1.0 + (2.0 * n + 64.0) * epsilon<double>));
+template <Real T>
+void Sketch<T>::require_valid(std::size_t n_rows, std::size_t n_features) {
+    row_codes_ = codes_per_row(n_features);
+    require(codes_.size() == n_rows * row_codes_ && scales_.size() == n_rows &&
+                errors_.size() == n_rows,
+            "the sketch is not that of the rows");
+    require(std::ranges::all_of(scales_, [](T scale) { return std::isfinite(scale); }) &&
+                std::ranges::all_of(errors_, [](T error) { return error >= T(0); }),
+            "the sketch has scales or errors that cannot be");
 }
 
 template <Real T>
 std::size_t Sketch<T>::bytes() const noexcept {
-    return codes_.size() + (scales_.size() + errors_.size()) * sizeof(T);
+    return codes_.bytes() + scales_.bytes() + errors_.bytes();
 }
 
 template <Real T>

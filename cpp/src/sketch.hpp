@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "buffer.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/real.hpp"
 #include "exemplar_svm/rows_view.hpp"
@@ -44,6 +45,9 @@ class Sketch {
     /// Reads the rows once.
     Sketch(const RowsView<T>& rows, ExecutorRef executor);
 
+    /// Takes in the rows behind those that it has: of order as many.
+    void extend(const RowsView<T>& rows, ExecutorRef executor);
+
     bool empty() const noexcept { return scales_.empty(); }
     std::size_t bytes() const noexcept;
 
@@ -58,13 +62,22 @@ class Sketch {
 
     static double rounding(double intercept) noexcept;
 
-  private:
-    void describe(const T* x, std::size_t n_features, std::size_t i) noexcept;
+    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    template <class Self, class Visit>
+    static void visit_parts(Self& self, Visit&& visit) {
+        visit("sketch", self.codes_);
+        visit("sketch_scales", self.scales_);
+        visit("sketch_errors", self.errors_);
+    }
 
+    /// @throws std::invalid_argument if the parts are not those of rows of such a shape
+    void require_valid(std::size_t n_rows, std::size_t n_features);
+
+  private:
     std::size_t row_codes_ = 0;  // codes per row, those after the last feature being zero
-    std::vector<std::int8_t> codes_;
-    std::vector<T> scales_;
-    std::vector<T> errors_;
+    Buffer<std::int8_t> codes_;
+    Buffer<T> scales_;
+    Buffer<T> errors_;
 };
 
 }  // namespace exemplar_svm

@@ -61,7 +61,7 @@ bool WorkingSetSearch<T>::begin() noexcept {
     }
     largest_norm_ = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
 
-    panel_.clear();
+    panel_.clear(problem_.rows.rows);
     const StoppableExecutor executor(executor_, stop_);
     const std::size_t n_chosen = choose(executor);
     if (stop_.reached()) return false;
@@ -72,7 +72,7 @@ bool WorkingSetSearch<T>::begin() noexcept {
     }
     if (stop_.reached()) return false;
     stage_ = Stage::solving;
-    if (stop_.is_set()) std::ranges::fill(workspace_.block_highest, not_scanned<T>);
+    if (stop_.is_set()) begin_scan();
     const Stopwatch stopwatch(workspace_.profile.solve);
     solver_.emplace(panel_.restrict(problem_), settings_, executor_, workspace_,
                     panel_.scores.data(), stop_);
@@ -303,6 +303,12 @@ void WorkingSetSearch<T>::scan() noexcept {
     scan_together(alone, 1, executor_);
 }
 
+/// Forgets which blocks have been scanned.
+template <Real T>
+void WorkingSetSearch<T>::begin_scan() noexcept {
+    std::ranges::fill(block_highest(), not_scanned<T>);
+}
+
 /// Keeps the weights under which all rows have been scored.
 template <Real T>
 void WorkingSetSearch<T>::end_scan() noexcept {
@@ -329,7 +335,7 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     double seconds_to_conclude = 0.0;
     for (std::size_t q = 0; q < n_searches; ++q) {
         if (searches[q]->stop_.is_set()) {
-            std::ranges::fill(searches[q]->workspace_.block_highest, not_scanned<T>);
+            searches[q]->begin_scan();
         }
         seconds_to_conclude = std::max(seconds_to_conclude, searches[q]->seconds_to_conclude());
         weights[q] = searches[q]->workspace_.weights.view();
@@ -437,10 +443,16 @@ std::size_t WorkingSetSearch<T>::collect(double lowest, Test&& test) noexcept {
     return n_collected;
 }
 
-/// Scores the collected rows under the present weights.
+/// Scores the collected rows under the present weights, or if there are none by their guesses.
 template <Real T>
 void WorkingSetSearch<T>::score_collected(std::size_t n_collected) noexcept {
     const Stopwatch stopwatch(workspace_.profile.verify);
+    if (stage_ != Stage::solving) {
+        for (std::size_t s = 0; s < n_collected; ++s) {
+            workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
+        }
+        return;
+    }
     const RowBlocks blocks(n_collected, problem_.rows.cols * sizeof(T));
     for_each_block(executor_, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
@@ -481,8 +493,7 @@ template <Real T>
 bool WorkingSetSearch<T>::has_seen_all_rows() const noexcept {
     if (!stop_.is_set()) return true;
     return stage_ == Stage::solving &&
-           std::ranges::find(workspace_.block_highest, not_scanned<T>) ==
-               workspace_.block_highest.end();
+           std::ranges::find(block_highest(), not_scanned<T>) == block_highest().end();
 }
 
 template <Real T>
@@ -493,8 +504,9 @@ void WorkingSetSearch<T>::rank(TopK<T>& best) noexcept {
         const RowIndex row = panel_.row(s);
         if (candidates_.contain(row)) best.offer(panel_.scores[s], static_cast<RowNumber>(row));
     }
-    // Negatives outside of the panel score at most -1, unless there was no time to see to that.
-    if (!stopped_ && problem_.background == nullptr &&
+    // Negatives outside of the panel score at most -1, unless there was no time to see to that. All
+    // rows are negatives, or all that are candidates.
+    if (!stopped_ && (problem_.background == nullptr || problem_.background == candidates_.mask) &&
         static_cast<double>(best.threshold()) > -1.0 + rounding_) {
         return;
     }

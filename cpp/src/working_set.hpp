@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include "dual_coordinate_descent.hpp"
 #include "exemplar_svm/problem.hpp"
@@ -60,6 +61,9 @@ class WorkingSetSearch {
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
 
+    /// Scores the first n rows in workspace.collected, any rows, as those that rank() has ranked.
+    void score_collected(std::size_t n_collected) noexcept;
+
     /// Leaves the dual coefficients in workspace.dual, one per row of the problem.
     void scatter_dual() noexcept;
 
@@ -91,6 +95,7 @@ class WorkingSetSearch {
 
     std::size_t choose(ExecutorRef executor) noexcept;
     void leave_out_panel() noexcept;
+    void begin_scan() noexcept;
     void end_scan() noexcept;
     bool join() noexcept;
     std::size_t most_joining() const noexcept;
@@ -103,8 +108,10 @@ class WorkingSetSearch {
     bool is_negative(std::size_t i) const noexcept {
         return problem_.background == nullptr || problem_.background[i] != 0;
     }
+    std::span<T> block_highest() const noexcept {
+        return std::span(workspace_.block_highest).first(blocks_.count());
+    }
     bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
-    void score_collected(std::size_t n_collected) noexcept;
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 

@@ -57,7 +57,7 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       background(rows.rows),
       candidates(rows.rows),
       scores(rows.rows),
-      row_scores(rows.rows <= max_gram_rows ? if_dense(rows, rows.rows) : 0),
+      row_scores(if_dense(rows, std::min(rows.rows, max_gram_rows))),
       panel(
           std::make_unique<Panel<T>>(if_dense(rows, Panel<T>::capacity_for(rows.rows)), rows.cols)),
       signature_scratch(if_dense(rows, Signatures<T>::scratch_size(rows.cols))),

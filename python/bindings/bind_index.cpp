@@ -3,9 +3,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,12 +40,19 @@ class WorkspacePool {
         max_ranks = std::min(max_ranks, index.n_rows());
         for (auto& slot : slots_) {
             Owned found(slot.exchange(nullptr));
-            if (found && found->max_ranks() >= max_ranks && found->max_examples() >= max_examples &&
+            if (found && found->n_rows() >= index.n_rows() && found->max_ranks() >= max_ranks &&
+                found->max_examples() >= max_examples &&
                 found->max_example_entries() >= max_entries) {
                 return found;
             }
         }
-        return std::make_unique<Workspace<T>>(index, max_ranks, max_examples, max_entries);
+        if (!index.rows().is_dense()) {
+            return std::make_unique<Workspace<T>>(index, max_ranks, max_examples, max_entries);
+        }
+        // Where rows are added there will be more, for which this one is to do, too.
+        const std::size_t more = index.memory_usage().added > 0 ? index.n_rows() / 4 : 0;
+        return std::make_unique<Workspace<T>>(index.n_rows() + more, index.n_features(), max_ranks,
+                                              max_examples);
     }
 
     Owned take_for(const Query<T>& query, const Index<T>& index, std::size_t max_ranks) {
@@ -66,13 +75,11 @@ class WorkspacePool {
     std::array<std::atomic<Workspace<T>*>, 8> slots_{};
 };
 
+/// An index, and workspaces that it shares with those that are made of it.
 template <Real T>
 struct IndexOf {
     Index<T> index;
-    WorkspacePool<T> workspaces;
-
-    IndexOf(RowsView<T> rows, const IndexSettings& settings, ExecutorRef executor)
-        : index(rows, settings, executor) {}
+    std::shared_ptr<WorkspacePool<T>> workspaces = std::make_shared<WorkspacePool<T>>();
 };
 
 /// @param timeout  seconds; infinity: never
@@ -124,13 +131,14 @@ class Reports {
 };
 
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter,
-                               std::size_t certify) {
+                               std::size_t certify, bool calibrate) {
     SearchSettings settings;
     settings.C = C;
     settings.prior = prior;
     settings.solver.tol = tol;
     settings.solver.max_epochs = max_iter;
     settings.certify = certify;
+    settings.calibrate = calibrate;
     require_valid(settings);
     return settings;
 }
@@ -190,13 +198,26 @@ struct QueryArrays {
     }
 };
 
-/// exemplar_svm.Index<float> or <double> over the memory of a numpy array, which it keeps alive.
+/// Parts of an index by name, as bytes.
+using Parts = std::map<std::string, py::array>;
+
+/// Memory that an object of Python keeps alive, as an array that cannot be written.
+template <class Element>
+py::array_t<Element> borrowed_array(std::vector<py::ssize_t> shape, const Element* values,
+                                    const py::object& owner) {
+    py::array_t<Element> array(std::move(shape), values, owner);
+    array.attr("flags").attr("writeable") = false;
+    return array;
+}
+
+/// exemplar_svm.Index<float> or <double> over the memory of numpy arrays, which it keeps alive. It
+/// does not change: where rows come and go, another one is made, which shares what it can.
 class PyIndex {
   public:
     PyIndex(GivenRows rows, Loss loss, std::optional<std::pair<double, double>> class_weight,
             double intercept_scaling, bool center, bool check_finite, Method method,
-            SketchType sketch, int n_threads)
-        : rows_(std::move(rows)) {
+            SketchType sketch, int n_threads, std::optional<Parts> parts)
+        : rows_(std::move(rows)), parts_(std::move(parts)) {
         IndexSettings settings;
         settings.loss = loss;
         if (class_weight)
@@ -208,10 +229,95 @@ class PyIndex {
         settings.sketch = sketch;
         with_dtype(rows_, "embeddings", [&]<class T>(T) {
             const auto view = as_rows_view<T>(rows_, "embeddings");
+            if (parts_) {
+                const std::vector<IndexPart> given = views(*parts_);
+                index_ = hold(Index<T>(view, settings, given));
+                return;
+            }
             without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                index_ = std::make_unique<IndexOf<T>>(view, settings, executor);
+                index_ = hold(Index<T>(view, settings, executor));
             });
         });
+    }
+
+    std::size_t n_rows() const {
+        return std::visit([](const auto& held) { return held->index.n_rows(); }, index_);
+    }
+    std::size_t n_live() const {
+        return std::visit([](const auto& held) { return held->index.n_live(); }, index_);
+    }
+
+    PyIndex with_rows(const py::array& rows, int n_threads) const {
+        return changed(n_threads, [&]<Real T>(const Index<T>& index) {
+            const auto view = as_dense_view<T>(rows, "rows");
+            return [&index, view](const OpenMpExecutor& executor) {
+                return index.with_rows(view, executor);
+            };
+        });
+    }
+
+    PyIndex without_rows(const py::array_t<RowNumber>& rows, int n_threads) const {
+        return changed(n_threads, [&]<Real T>(const Index<T>& index) {
+            const std::span removed(
+                as_vector<RowNumber>(rows, static_cast<std::size_t>(rows.size()), "rows"),
+                static_cast<std::size_t>(rows.size()));
+            return [&index, removed](const OpenMpExecutor& executor) {
+                return index.without_rows(removed, executor);
+            };
+        });
+    }
+
+    PyIndex refreshed(int n_threads) const {
+        return changed(n_threads, [&]<Real T>(const Index<T>& index) {
+            return [&index](const OpenMpExecutor& executor) {
+                Index<T> next = index;
+                next.refresh(executor);
+                return next;
+            };
+        });
+    }
+
+    /// What follows is not copied: it is the memory of `self`, a PyIndex.
+
+    /// A byte per row, 0 for those that were removed; None if none was.
+    static py::object live(const py::object& self) {
+        return std::visit(
+            [&](const auto& held) -> py::object {
+                const std::uint8_t* const live = held->index.live();
+                if (live == nullptr) return py::none();
+                return borrowed_array({static_cast<py::ssize_t>(held->index.n_rows())}, live, self);
+            },
+            self.cast<const PyIndex&>().index_);
+    }
+
+    /// The rows that the index owns.
+    static py::array added(const py::object& self) {
+        const auto& index = self.cast<const PyIndex&>();
+        return std::visit(
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::array {
+                const auto first = static_cast<py::ssize_t>(held->index.rows().first_part().rows);
+                const auto n = static_cast<py::ssize_t>(held->index.n_rows()) - first;
+                const T* const values =
+                    n == 0 ? nullptr : held->index.rows().row(static_cast<std::size_t>(first));
+                return borrowed_array({n, static_cast<py::ssize_t>(held->index.n_features())},
+                                      values, self);
+            },
+            index.index_);
+    }
+
+    /// Bytes per part of what is known about the rows.
+    static py::dict parts(const py::object& self) {
+        return std::visit(
+            [&](const auto& held) {
+                py::dict parts;
+                for (const IndexPart& part : held->index.parts()) {
+                    parts[part.name] =
+                        borrowed_array({static_cast<py::ssize_t>(part.bytes)},
+                                       static_cast<const std::uint8_t*>(part.data), self);
+                }
+                return parts;
+            },
+            self.cast<const PyIndex&>().index_);
     }
 
     /// Bytes per part of the index.
@@ -219,6 +325,8 @@ class PyIndex {
         const MemoryUsage usage =
             std::visit([](const auto& held) { return held->index.memory_usage(); }, index_);
         py::dict parts;
+        parts["added"] = usage.added;
+        parts["live"] = usage.live;
         parts["norms"] = usage.norms;
         parts["mean"] = usage.mean;
         parts["background"] = usage.background;
@@ -228,11 +336,16 @@ class PyIndex {
         return parts;
     }
 
-    void refresh(int n_threads) {
-        std::visit(
-            [&](auto& held) {
-                without_gil(n_threads,
-                            [&](const OpenMpExecutor& executor) { held->index.refresh(executor); });
+    /// What centring subtracts: zeros without it.
+    py::array_t<double> mean() const {
+        return std::visit(
+            [](const auto& held) {
+                py::array_t<double> values(static_cast<py::ssize_t>(held->index.n_features()));
+                const std::span<const double> mean = held->index.mean();
+                double* const out = values.mutable_data();
+                std::fill_n(out, values.size(), 0.0);
+                std::ranges::copy(mean, out);
+                return values;
             },
             index_);
     }
@@ -253,14 +366,14 @@ class PyIndex {
                 py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 Reports reports(1);
-                auto workspace = held->workspaces.take_for(query, held->index, k);
+                auto workspace = held->workspaces->take_for(query, held->index, k);
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                     reports[0] = held->index.search(query, k, settings, *workspace, scores_out,
                                                     rows_out, executor, stop);
                 });
-                held->workspaces.give_back(std::move(workspace));
+                held->workspaces->give_back(std::move(workspace));
                 return py::make_tuple(scores, rows, std::move(reports));
             },
             index_);
@@ -277,7 +390,7 @@ class PyIndex {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Query<T> query = asked.view(held->index);
-                auto workspace = held->workspaces.take_for(query, held->index, 0);
+                auto workspace = held->workspaces->take_for(query, held->index, 0);
                 Reports reports(1);
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                     reports[0] = held->index.fit(query, settings, *workspace,
@@ -289,16 +402,50 @@ class PyIndex {
                 };
                 auto result = py::make_tuple(
                     copy(workspace->weights.coef, workspace->weights.coef.size()),
-                    workspace->weights.intercept, copy(workspace->dual, workspace->dual.size()),
+                    workspace->weights.intercept, copy(workspace->dual, held->index.n_rows()),
                     copy(workspace->example_dual, query.n_positives() + query.n_negatives()),
                     std::move(reports));
-                held->workspaces.give_back(std::move(workspace));
+                held->workspaces->give_back(std::move(workspace));
                 return result;
             },
             index_);
     }
 
   private:
+    template <Real T>
+    static std::unique_ptr<IndexOf<T>> hold(Index<T> index) {
+        return std::make_unique<IndexOf<T>>(IndexOf<T>{std::move(index)});
+    }
+
+    static std::vector<IndexPart> views(const Parts& parts) {
+        std::vector<IndexPart> views;
+        for (const auto& [name, values] : parts) {
+            const auto size = static_cast<std::size_t>(values.size());
+            views.push_back(
+                {name.c_str(), as_vector<std::uint8_t>(values, size, name.c_str()), size});
+        }
+        return views;
+    }
+
+    /// @param prepare  given the index, returns a function of an executor that makes another one
+    template <class Prepare>
+    PyIndex changed(int n_threads, Prepare&& prepare) const {
+        return std::visit(
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) {
+                const auto make = prepare(held->index);
+                auto next = without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    return std::make_unique<IndexOf<T>>(
+                        IndexOf<T>{make(executor), held->workspaces});
+                });
+                return PyIndex(rows_, parts_, std::move(next));
+            },
+            index_);
+    }
+
+    template <Real T>
+    PyIndex(GivenRows rows, std::optional<Parts> parts, std::unique_ptr<IndexOf<T>> index)
+        : rows_(std::move(rows)), parts_(std::move(parts)), index_(std::move(index)) {}
+
     /// The best k rows per query, or every row's score where no k is given.
     py::tuple each_query(const py::array& queries, const QueryArrays* asked,
                          const SearchSettings& settings, int n_threads, const StopCondition& stop,
@@ -317,7 +464,7 @@ class PyIndex {
                 std::vector<std::unique_ptr<Workspace<T>>> workspaces;
                 std::vector<Workspace<T>*> borrowed;
                 for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
-                    workspaces.push_back(held->workspaces.take(
+                    workspaces.push_back(held->workspaces->take(
                         index, k ? width : 0, 1, index.rows().is_dense() ? 0 : view.cols));
                     borrowed.push_back(workspaces.back().get());
                 }
@@ -340,7 +487,7 @@ class PyIndex {
                     }
                 });
                 for (auto& workspace : workspaces) {
-                    held->workspaces.give_back(std::move(workspace));
+                    held->workspaces->give_back(std::move(workspace));
                 }
                 return py::make_tuple(scores, rows, std::move(reports));
             },
@@ -348,6 +495,7 @@ class PyIndex {
     }
 
     GivenRows rows_;
+    std::optional<Parts> parts_;
     std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
 };
 
@@ -392,7 +540,8 @@ void bind_index(py::module_& module) {
 
     py::class_<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
-             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0);
+             py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0,
+             py::arg("calibrate") = false);
 
     py::class_<Reports>(module, "Reports").def("arrays", &Reports::arrays);
 
@@ -416,12 +565,21 @@ void bind_index(py::module_& module) {
 
     py::class_<PyIndex>(module, "Index")
         .def(py::init<GivenRows, Loss, std::optional<std::pair<double, double>>, double, bool, bool,
-                      Method, SketchType, int>(),
+                      Method, SketchType, int, std::optional<Parts>>(),
              py::arg("rows"), py::kw_only(), py::arg("loss"), py::arg("class_weight"),
              py::arg("intercept_scaling"), py::arg("center"), py::arg("check_finite"),
-             py::arg("method"), py::arg("sketch"), py::arg("n_threads"))
+             py::arg("method"), py::arg("sketch"), py::arg("n_threads"),
+             py::arg("parts") = py::none())
+        .def_property_readonly("n_rows", &PyIndex::n_rows)
+        .def_property_readonly("n_live", &PyIndex::n_live)
+        .def("live", &PyIndex::live)
+        .def("added", &PyIndex::added)
+        .def("parts", &PyIndex::parts)
+        .def("with_rows", &PyIndex::with_rows, py::arg("rows"), py::arg("n_threads"))
+        .def("without_rows", &PyIndex::without_rows, py::arg("rows"), py::arg("n_threads"))
+        .def("refreshed", &PyIndex::refreshed, py::arg("n_threads"))
         .def("memory_usage", &PyIndex::memory_usage)
-        .def("refresh", &PyIndex::refresh, py::arg("n_threads"))
+        .def("mean", &PyIndex::mean)
         .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
              py::arg("n_threads"), py::arg("timeout"), py::arg("common"))
         .def("search_shared", &PyIndex::search_shared, py::arg("query"), py::arg("k"),

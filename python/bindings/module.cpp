@@ -16,7 +16,7 @@ namespace py = pybind11;
 namespace esvm = exemplar_svm;
 
 // Free-threaded Python: every function either reads what its caller lends it or writes what it has
-// just allocated, and Index is immutable apart from refresh(), which its docstring fences.
+// just allocated, and an Index is immutable.
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     module.attr("__version__") = EXEMPLAR_SVM_VERSION;
     module.def("active_isa", [] { return std::string(esvm::isa_name(esvm::active_isa())); });

@@ -1,4 +1,4 @@
-"""The command line: ``exemplar-svm demo`` and ``exemplar-svm search``."""
+"""The command line: ``exemplar-svm demo``, ``search`` and ``evaluate``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._core import __version__
+from ._evaluation import rankers
 from ._index import ExemplarIndex
 from ._result import SearchReport
 
@@ -72,6 +73,56 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--n-threads", type=int, help="threads (default: OpenMP's)")
     search.add_argument("--json", action="store_true", help="print JSON, one object per query")
     search.set_defaults(run=_search)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="find out which setting suits your own judged queries",
+        description="Answers the queries with kNN, centred kNN, the recipe, and every combination "
+        "of C, centring and prior; prints nDCG@10, MAP and recall@100, and the changes against "
+        "kNN with paired-bootstrap intervals.",
+    )
+    evaluate.add_argument("rows", type=Path, metavar="ROWS.npy", help="array of shape (n, d)")
+    evaluate.add_argument("queries", type=Path, metavar="QUERIES.npy", help="array of shape (m, d)")
+    evaluate.add_argument(
+        "qrels",
+        type=Path,
+        metavar="QRELS",
+        help="which rows are relevant: lines of query, row, relevance (optional; default 1), or "
+        "TREC's four columns; queries and rows are row numbers from 0",
+    )
+    evaluate.add_argument(
+        "--examples",
+        type=int,
+        metavar="P",
+        help="search by P relevant rows of each query, drawn, for the others",
+    )
+    evaluate.add_argument(
+        "--max-queries", type=int, metavar="M", help="draw so many of the queries (default: all)"
+    )
+    evaluate.add_argument(
+        "-C",
+        type=float,
+        nargs="+",
+        default=rankers.COSTS,
+        help=f"costs of a violated margin ({_in_words(rankers.COSTS)})",
+    )
+    evaluate.add_argument(
+        "--prior",
+        type=float,
+        nargs="+",
+        default=rankers.PRIORS,
+        help=f"pulls toward kNN ({_in_words(rankers.PRIORS)})",
+    )
+    evaluate.add_argument(
+        "--depth", type=int, default=1000, help="ranks per query; MAP needs many (default: 1000)"
+    )
+    evaluate.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    evaluate.add_argument("--n-threads", type=int, help="threads (default: OpenMP's)")
+    evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    evaluate.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="draw the changes and their intervals"
+    )
+    evaluate.set_defaults(run=_evaluate)
     return parser
 
 
@@ -111,6 +162,30 @@ def _search(options: argparse.Namespace) -> int:
             assert isinstance(result.report, SearchReport)
             _print_answer(answer, result.report)
     return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from ._evaluation import command
+
+    command.run(
+        _open(options.rows),
+        _open(options.queries),
+        options.qrels,
+        n_examples=options.examples,
+        max_queries=options.max_queries,
+        costs=options.C,
+        priors=options.prior,
+        depth=options.depth,
+        seed=options.seed,
+        n_threads=options.n_threads,
+        as_json=options.json,
+        plot=options.plot,
+    )
+    return 0
+
+
+def _in_words(numbers: Sequence[float]) -> str:
+    return " ".join(f"{number:g}" for number in numbers)
 
 
 def _open(path: Path) -> np.ndarray[Any, Any]:

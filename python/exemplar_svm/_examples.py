@@ -9,9 +9,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _core
+from ._arrays import as_array
 from ._sparse import is_sparse
 from ._typing import FloatArray, IndexArray
 from ._validation import as_vectors, positive_number
+
+
+class RowSet(NamedTuple):
+    """The rows of an index: which numbers there are, and which of them are live."""
+
+    n_rows: int
+    live: NDArray[np.uint8] | None  # 0 for rows that were removed; None: none was
+
+    @classmethod
+    def of(cls, core: _core.Index) -> RowSet:
+        return cls(core.n_rows, core.live())
+
+    def require(self, rows: IndexArray, name: str) -> None:
+        """Raise ValueError unless all of these are live rows."""
+        outside = (rows < 0) | (rows >= self.n_rows)
+        if outside.any():
+            raise ValueError(
+                f"{name} holds the row number {rows[np.argmax(outside)]}, "
+                f"but the index holds the rows 0 to {self.n_rows - 1}"
+                if self.n_rows
+                else f"{name} holds row numbers, but the index holds no rows"
+            )
+        if self.live is not None and not self.live[rows].all():
+            removed = rows[np.argmin(self.live[rows])]
+            raise ValueError(f"{name} holds the row number {removed}, but that row was removed")
 
 
 class ExampleSet(NamedTuple):
@@ -34,7 +61,8 @@ def read_examples(
     weights: Any,
     names: tuple[str, str],
     rows_dtype: np.dtype[Any],
-    shape: tuple[int, int],
+    n_features: int,
+    known: RowSet,
 ) -> ExampleSet:
     """Check examples and tell vectors from row numbers.
 
@@ -50,16 +78,19 @@ def read_examples(
         What the two are called, for messages.
     rows_dtype : dtype
         Of the rows: vectors are cast to it.
-    shape : (int, int)
+    n_features : int
         Of the rows.
+    known : RowSet
+        The rows that may be named.
     """
     name = names[0]
-    n_rows, n_features = shape
     holder = "the index holds rows"
 
     def vectors_of(value: Any, called: str = name) -> FloatArray:
         return as_vectors(value, called, rows_dtype, n_features, holder)[0]
 
+    if not (given is None or isinstance(given, (Sequence, numbers.Number))):
+        given = as_array(given, name)
     rows: list[int] | IndexArray = []
     numbered: NDArray[np.bool_] | None = None  # which of several are row numbers; None: none is
     if given is None or (isinstance(given, Sequence) and len(given) == 0):
@@ -84,12 +115,12 @@ def read_examples(
                 ]
             )
     else:
-        if getattr(given, "dtype", None) == np.bool_:
+        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
             raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
         vectors = vectors_of(given)
 
     row_numbers = _int64(rows)
-    _require_rows(row_numbers, name, n_rows)
+    known.require(row_numbers, name)
     count = len(vectors) + len(row_numbers)
     if numbered is None:
         places = np.arange(count)
@@ -100,11 +131,29 @@ def read_examples(
     return ExampleSet(vectors, row_numbers, _weights(weights, names[1], name, places), places)
 
 
-def as_mask(value: Any, name: str, n_rows: int) -> NDArray[np.uint8] | None:
-    """Read a boolean mask of the rows, or row numbers, as one byte per row."""
+def as_row_numbers(value: Any, name: str, known: RowSet) -> IndexArray:
+    """Read a row number or several, all of live rows."""
+    array = as_array(value, name)
+    if array.dtype == np.bool_:
+        raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
+    if array.ndim > 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions, but must have 1")
+    if array.size and array.dtype.kind not in "iuO":
+        raise TypeError(f"{name} has dtype {array.dtype}, but must be row numbers")
+    rows = _int64(array)
+    known.require(rows, name)
+    return rows
+
+
+def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
+    """Read a boolean mask of the rows, or row numbers, as one byte per row.
+
+    A mask may have rows that were removed; they are not looked at.
+    """
     if value is None:
         return None
-    array = np.asarray(value)
+    n_rows = known.n_rows
+    array = as_array(value, name)
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions, but must have 1")
     if array.dtype == np.bool_:
@@ -116,13 +165,15 @@ def as_mask(value: Any, name: str, n_rows: int) -> NDArray[np.uint8] | None:
             f"{name} has dtype {array.dtype}, but must be a boolean mask or row numbers"
         )
     row_numbers = _int64(array)
-    _require_rows(row_numbers, name, n_rows)
+    known.require(row_numbers, name)
     mask = np.zeros(n_rows, np.uint8)
     mask[row_numbers] = 1
     return mask
 
 
 def _is_row_number(value: Any) -> bool:
+    if getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic):
+        return as_array(value, "a row number").dtype.kind in "iu"
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -149,17 +200,6 @@ def _int64(rows: Iterable[int] | NDArray[Any]) -> IndexArray:
     return np.atleast_1d(np.ascontiguousarray(array, dtype=np.int64))
 
 
-def _require_rows(rows: IndexArray, name: str, n_rows: int) -> None:
-    outside = (rows < 0) | (rows >= n_rows)
-    if outside.any():
-        raise ValueError(
-            f"{name} holds the row number {rows[np.argmax(outside)]}, "
-            f"but the index holds the rows 0 to {n_rows - 1}"
-            if n_rows
-            else f"{name} holds row numbers, but the index holds no rows"
-        )
-
-
 def _one_vector(vectors: FloatArray, name: str) -> FloatArray:
     if len(vectors) != 1:
         raise ValueError(f"{name} holds {len(vectors)} vectors, but must be one, or a row number")
@@ -172,7 +212,7 @@ def _weights(value: Any, name: str, of: str, places: IndexArray) -> NDArray[np.f
         return np.empty(0)
     if isinstance(value, numbers.Real):
         return np.full(len(places), positive_number(value, name))
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold numbers")
     if array.shape != places.shape:

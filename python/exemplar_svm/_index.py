@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 import warnings
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from . import _core
-from ._examples import ExampleSet, as_mask, read_examples
+from . import _core, _file
+from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
+from ._presets import preset_setting
 from ._result import BatchReport, ExemplarModel, SearchResult
+from ._settings import IndexSettings
 from ._sparse import SparseRows, for_core
 from ._typing import (
     ClassWeightLike,
     DuplicatesName,
     Examples,
     FloatArray,
+    IndexArray,
     LossName,
     MethodName,
+    PresetName,
     Rows,
     RowsChosen,
 )
 from ._validation import (
     as_rows,
     as_vectors,
-    class_weights,
     nonnegative_number,
     positive_integer,
     positive_number,
     thread_count,
 )
 
-_METHODS = {
-    "auto": _core.Method.automatic,
-    "full": _core.Method.full,
-    "working_set": _core.Method.working_set,
-    "gram": _core.Method.gram,
-}
-_SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
 #: For one search over fewer rows than these, visiting all of them is cheaper than preparing.
 _WORTH_PREPARING = 10_000
-_LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
 
 
 class ExemplarIndex:
@@ -55,25 +53,31 @@ class ExemplarIndex:
     ----------
     embeddings : array-like or scipy.sparse matrix, shape (n, d), float32 or float64
         Read in place and kept alive, never written: any row stride will do if each row is
-        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU or with
-        ``__array__`` are taken the same way; other layouts and other real dtypes are copied.
+        contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU (torch, jax) or
+        with ``__array__`` are taken the same way, and pyarrow's lists of one size, a row each, as
+        are queries, examples, masks and row numbers; other layouts and real dtypes are copied.
         Sparse matrices in CSR form with sorted column indices (int32 or int64), none of them twice
         in a row, are read in place too, others converted; their structure must not change while
         the index is used. Call `refresh` after changing values.
-    C : float, default 0.1
-        Cost of a violated margin, before class weights.
+    preset : {"recipe", "robust"}, default "recipe"
+        What ``C``, ``center`` and ``prior`` are where they are not given. "recipe": 0.1, False, 0.
+        "robust": 10 / n (0.1 at most) for the n rows that it is built with, True, 2: by
+        docs/quality.md about kNN's ranking for one positive, and a better one for several; its
+        searches take much longer than the recipe's.
+    C : float, optional
+        Cost of a violated margin, before class weights. Default: the preset's, 0.1.
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
     class_weight : "balanced", None or mapping, default "balanced"
         "balanced" gives the positives and the rows the same total weight; None weighs every
         sample 1; a mapping gives the weight of the positives as 1 and of the rows as -1.
     intercept_scaling : float, default 1.0
         Value of the constant feature whose weight is the (regularised) intercept.
-    center : bool, default False
+    center : bool, optional
         Work as if the mean of the rows had been subtracted from rows and queries. Nothing is
-        copied.
-    prior : float, default 0.0
+        copied. Default: the preset's, False.
+    prior : float, optional
         Regularise toward ``prior`` times the query (the mean of the positives) instead of toward
-        zero: pulls the ranking toward that of kNN by inner product.
+        zero: pulls the ranking toward that of kNN by inner product. Default: the preset's, 0.
     tol : float, default 1e-4
         Largest violation of an optimality condition, in units of the score. A search then goes on
         until its scores are proven to within ``tol / 50``, or as well as the arithmetic allows.
@@ -111,7 +115,11 @@ class ExemplarIndex:
 
     Notes
     -----
-    Searches release the interpreter lock, and one index serves many threads at once.
+    Searches release the interpreter lock, and one index serves many threads at once, also while
+    rows are added and removed: each search sees the rows as they were when it began.
+
+    ``len(index)`` counts the rows that have a number, removed ones too: row numbers are those below
+    it, and masks have that length. ``index.n_live`` counts those that have not been removed.
 
     Examples
     --------
@@ -127,12 +135,13 @@ class ExemplarIndex:
         self,
         embeddings: Rows,
         *,
-        C: float = 0.1,
+        preset: PresetName = "recipe",
+        C: float | None = None,
         loss: LossName = "squared_hinge",
         class_weight: ClassWeightLike = "balanced",
         intercept_scaling: float = 1.0,
-        center: bool = False,
-        prior: float = 0.0,
+        center: bool | None = None,
+        prior: float | None = None,
         tol: float = 1e-4,
         max_iter: int = 1000,
         check_finite: bool = True,
@@ -141,44 +150,225 @@ class ExemplarIndex:
         copy: bool | None = None,
         n_threads: int | None = None,
     ) -> None:
-        if loss not in _LOSSES:
-            raise ValueError(f"loss is {loss!r}, but must be 'squared_hinge' or 'hinge'")
-        if method not in _METHODS:
-            raise ValueError(
-                f"method is {method!r}, but must be 'auto', 'full', 'working_set' or 'gram'"
-            )
-        if sketch not in _SKETCHES:
-            raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
-        self._C = positive_number(C, "C")
-        self._prior = nonnegative_number(prior, "prior")
-        self._tol = positive_number(tol, "tol")
-        self._max_iter = positive_integer(max_iter, "max_iter")
-        self._n_threads = thread_count(n_threads)
-        weights = class_weights(class_weight)
-        scaling = positive_number(intercept_scaling, "intercept_scaling")
-        self._embeddings = as_rows(embeddings, "embeddings", copy)
-        self._core = _core.Index(
-            for_core(self._embeddings),
-            loss=_LOSSES[loss],
-            class_weight=weights,
-            intercept_scaling=scaling,
-            center=bool(center),
-            check_finite=bool(check_finite),
-            method=_METHODS[method],
-            sketch=_SKETCHES[sketch],
-            n_threads=self._n_threads,
+        threads = thread_count(n_threads)
+        rows = as_rows(embeddings, "embeddings", copy)
+        default = preset_setting(preset, len(rows))
+        settings = IndexSettings.checked(
+            C=default.C if C is None else C,
+            loss=loss,
+            class_weight=class_weight,
+            intercept_scaling=intercept_scaling,
+            center=default.center if center is None else center,
+            prior=default.prior if prior is None else prior,
+            tol=tol,
+            max_iter=max_iter,
+            check_finite=check_finite,
+            method=method,
+            sketch=sketch,
         )
+        self._begin(settings, rows, settings.build(for_core(rows), threads), threads)
+
+    def _begin(
+        self,
+        settings: IndexSettings,
+        rows: FloatArray | SparseRows,
+        core: _core.Index,
+        n_threads: int,
+    ) -> None:
+        self._built_with = settings
+        self._embeddings = rows  # the caller's; those that were added are the core's
+        self._core = core  # a snapshot: it is replaced, never changed, so a search takes it once
+        self._changing = threading.Lock()  # who replaces it
+        self._n_threads = n_threads
+        self._file: _file.IndexFile | None = None
         self._default_settings = _core.SearchSettings(
-            C=self._C, prior=self._prior, tol=self._tol, max_iter=self._max_iter
+            C=settings.C, prior=settings.prior, tol=settings.tol, max_iter=settings.max_iter
         )
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        mmap: bool = False,
+        verify: bool | None = None,
+        n_threads: int | None = None,
+    ) -> ExemplarIndex:
+        """Open an index that `save` has written.
+
+        Parameters
+        ----------
+        path : path-like
+        mmap : bool, default False
+            Leave rows and statistics in the file, which is mapped for reading: opening takes
+            milliseconds, memory is taken as searches read, and all processes that open the file
+            share it. The file may be replaced by another `save` (not on Windows), but must not be
+            written or truncated in place.
+        verify : bool, optional
+            Compare the checksums of the whole file, which reads all of it. Default: unless it is
+            mapped. The header, and all that is small, is always compared; in a mapped file the
+            rows, the signatures, the sketch and the Gram matrix are not: see `verify`.
+        n_threads : int, optional
+            Threads per search, as for the constructor.
+
+        Returns
+        -------
+        ExemplarIndex
+            With the settings, row numbers and removed rows of the index that was saved. Rows can be
+            added and removed; the file does not change.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is no index file, is of a later version, is truncated, or is damaged.
+        """
+        threads = thread_count(n_threads)
+        file = _file.read(path, mmap=bool(mmap), verify=not mmap if verify is None else verify)
+        try:
+            settings = IndexSettings.from_json(file.settings)
+            core = settings.build(file.rows, threads, file.parts)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file.path} is a damaged index file: {error}") from error
+        index = cls.__new__(cls)
+        index._begin(settings, file.rows, core, threads)
+        index._file = file
+        return index
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file: rows, statistics, settings, and which rows are removed.
+
+        The file is written under another name beside it, and renamed when it is complete and on
+        the disk: whoever opens ``path`` finds the old file or the new one, also after a crash.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced if it exists. On Windows that fails while an index is in use that was opened
+            from it with ``mmap=True``.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. What was there is then as it was.
+        ValueError
+            If the rows are sparse.
+
+        Notes
+        -----
+        The format is that of docs/files.md: little-endian, with a version and checksums. The file
+        is as large as the rows and `memory_usage` together. Rows are added and removed meanwhile
+        without an effect on what is saved.
+        """
+        core, rows = self._core, self._embeddings
+        if isinstance(rows, SparseRows):
+            raise ValueError(
+                "embeddings has sparse rows, which index files do not hold: "
+                "save the matrix itself, with scipy.sparse.save_npz"
+            )
+        _file.write(path, self._built_with.as_json(), (rows, core.added()), core.parts())
+
+    def verify(self) -> None:
+        """Compare the whole file that this index was opened from with its checksums.
+
+        Reads all of it. Does nothing if the index was not opened from a file.
+
+        Raises
+        ------
+        ValueError
+            If the file is not what was saved.
+        """
+        if self._file is not None:
+            self._file.verify()
+
+    def add(self, rows: Rows) -> IndexArray:
+        """Add rows, which the index copies and owns.
+
+        Searches that are under way do not see them. Other rows keep their numbers.
+
+        Parameters
+        ----------
+        rows : array-like, shape (d,) or (m, d)
+            Cast to the dtype of the index.
+
+        Returns
+        -------
+        ndarray of int64, shape (m,)
+            Their row numbers, which are those behind all others.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input, if ``method="gram"`` would have more than 8192 rows, or if the rows of
+            the index are sparse. The index is then as it was.
+
+        Notes
+        -----
+        Takes time in the order of the new rows, and of a pass over the norms of all. Now and then
+        memory is doubled and what is there copied. With ``center=True`` the mean moves: all rows
+        are read three times. A Gram matrix is copied, and n d steps are taken for each new row.
+        ``method="auto"`` changes the method where it would choose another one for so many rows,
+        and once in a while the model of the background is made anew: as long as building an index.
+        Adding many rows at once is cheaper than adding each.
+        """
+        vectors, _ = self._vectors(rows, "rows")
+        with self._changing:
+            core = self._core
+            self._core = core.with_rows(vectors, self._n_threads)
+        return np.arange(core.n_rows, core.n_rows + len(vectors))
+
+    def remove(self, row_numbers: RowsChosen) -> None:
+        """Remove rows: they are neither negatives nor returned, and count in no cost.
+
+        Searches that are under way still see them. All rows keep their numbers, and removed ones
+        their memory: to be rid of that, build an index of ``embeddings[index.live]``.
+
+        Parameters
+        ----------
+        row_numbers : int or array-like of int
+            Numbers of rows that have not been removed. A number may be named twice.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input. The index is then as it was.
+
+        Notes
+        -----
+        Takes time in the order of ``len(self)``, not of the features; with ``center=True`` the mean
+        moves, and all rows are read three times. Borrowed rows that are removed must stay where
+        they are, and finite.
+        """
+        with self._changing:
+            core = self._core
+            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", RowSet.of(core)))
+            self._core = core.without_rows(rows, self._n_threads)
+
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """Mask of the rows that have not been removed, shape (n,); a copy."""
+        core = self._core
+        live = core.live()
+        return np.ones(core.n_rows, bool) if live is None else live.astype(bool)
+
+    @property
+    def n_live(self) -> int:
+        """How many rows have not been removed."""
+        return self._core.n_live
 
     def __len__(self) -> int:
-        return int(self._embeddings.shape[0])
+        return self._core.n_rows
 
     def __repr__(self) -> str:
-        n, d = self._embeddings.shape
-        rows = "sparse rows" if isinstance(self._embeddings, SparseRows) else "rows"
-        return f"ExemplarIndex({n} {rows} of {d} features, {self._embeddings.dtype}, C={self._C:g})"
+        core = self._core
+        removed = core.n_rows - core.n_live
+        sparse = "sparse " if isinstance(self._embeddings, SparseRows) else ""
+        rows = f"{core.n_rows} {sparse}rows" + (f", {removed} of them removed," if removed else "")
+        return (
+            f"ExemplarIndex({rows} of {self.n_features} features, {self.dtype}, "
+            f"C={self._built_with.C:g})"
+        )
 
     @property
     def n_features(self) -> int:
@@ -191,14 +381,17 @@ class ExemplarIndex:
         return self._embeddings.dtype
 
     def memory_usage(self) -> dict[str, int]:
-        """Count the bytes that the index keeps beside the rows, which it borrows.
+        """Count the bytes that the index keeps beside the rows that it borrows.
+
+        Memory that is reserved for rows to come is not counted; it is not touched either.
 
         Returns
         -------
         dict of str to int
-            ``"norms"``, ``"mean"`` (with ``center=True``), ``"background"`` (mean and main
-            directions of a sample), ``"signatures"`` (one bit per feature), ``"sketch"``,
-            ``"gram"`` (products of the rows with each other), and ``"total"``.
+            ``"added"`` (rows), ``"live"`` (a byte per row, once one was removed), ``"norms"``,
+            ``"mean"`` (with ``center=True``), ``"background"`` (mean and main directions of a
+            sample), ``"signatures"`` (one bit per feature), ``"sketch"``, ``"gram"`` (products of
+            the rows with each other), and ``"total"``.
         """
         parts = self._core.memory_usage()
         return {**parts, "total": sum(parts.values())}
@@ -218,6 +411,7 @@ class ExemplarIndex:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
+        calibrate: bool = False,
     ) -> SearchResult:
         """Train one exemplar SVM per query and return its k best rows.
 
@@ -236,12 +430,17 @@ class ExemplarIndex:
             Seconds after which to return the best found so far, with the status ``"deadline"``;
             of all queries together. Rows that had not been looked at by then are missing.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
-            The rows that may be returned. Default: all.
+            The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
         background : array-like, shape (n,) of bool, or row numbers; optional
             The rows that are negatives. Default: all.
         duplicates : {"negative", "ignore"}, default "negative"
             Whether rows that equal the query, element by element, are negatives like any other.
             They may be returned in either case.
+        calibrate : bool, default False
+            Return scores as standard deviations above the mean score of the background, measured
+            on at most 2,048 of its rows, so that the results of different searches can be merged
+            (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
+            is that of the scores before.
 
         Returns
         -------
@@ -255,16 +454,17 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = _seconds(timeout)
-        settings = self._settings(C, prior, tol, max_iter, certify)
+        settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
+        core = self._core
         vectors, single = self._vectors(queries, "queries")
         common = None
         if candidates is not None or background is not None or duplicates != "negative":
             common = self._query(
-                candidates=candidates, background=background, duplicates=duplicates
+                core, candidates=candidates, background=background, duplicates=duplicates
             )
-        found = self._core.search(vectors, k, settings, threads, budget, common)
+        found = core.search(vectors, k, settings, threads, budget, common)
         return SearchResult.from_core(found, single)
 
     def search_shared(
@@ -286,6 +486,7 @@ class ExemplarIndex:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
+        calibrate: bool = False,
     ) -> SearchResult:
         """Train ONE SVM with all positives together and return its k best rows.
 
@@ -311,12 +512,17 @@ class ExemplarIndex:
         include_positives : bool, default False
             Return rows that are positives, too.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
-            The rows that may be returned. Default: all.
+            The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
         background : array-like, shape (n,) of bool, or row numbers; optional
             The rows that are negatives. Default: all.
         duplicates : {"negative", "ignore"}, default "negative"
             Whether rows that equal a positive, element by element, are negatives like any other.
             They may be returned in either case.
+        calibrate : bool, default False
+            Return scores as standard deviations above the mean score of the background, measured
+            on at most 2,048 of its rows, so that the results of different searches can be merged
+            (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
+            is that of the scores before.
         timeout : float, optional
             Seconds after which to return the best found so far, with the status ``"deadline"``.
         certify : int, optional
@@ -336,18 +542,20 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = _seconds(timeout)
-        settings = self._settings(C, prior, tol, max_iter, certify)
+        settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
+        core = self._core
         query = self._query(
-            self._positives(positives, positive_weights),
-            self._negatives(negatives, negative_weight),
+            core,
+            self._positives(core, positives, positive_weights),
+            self._negatives(core, negatives, negative_weight),
             candidates=candidates,
             background=background,
             include_positives=bool(include_positives),
             duplicates=duplicates,
         )
-        found = self._core.search_shared(query, k, settings, threads, budget)
+        found = core.search_shared(query, k, settings, threads, budget)
         return SearchResult.from_core(found, single=True)
 
     def decision_function(
@@ -375,6 +583,7 @@ class ExemplarIndex:
         Returns
         -------
         ndarray, shape (n,) for one query, (m, n) for several, dtype of the rows
+            ``-inf`` for rows that were removed.
 
         Warns
         -----
@@ -384,8 +593,9 @@ class ExemplarIndex:
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
-        common = self._query(background=background, duplicates=duplicates)
-        scores, _, reports = self._core.decision_function(vectors, settings, threads, common)
+        core = self._core
+        common = self._query(core, background=background, duplicates=duplicates)
+        scores, _, reports = core.decision_function(vectors, settings, threads, common)
         unfinished = int(np.sum(BatchReport.from_core(reports).status == "epoch_limit"))
         if unfinished:
             warnings.warn(
@@ -427,10 +637,11 @@ class ExemplarIndex:
         """
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
-        p = self._positives(positives, positive_weights)
-        q = self._negatives(negatives, negative_weight)
-        query = self._query(p, q, background=background, duplicates=duplicates)
-        coef, intercept, dual, example_dual, reports = self._core.fit(query, settings, threads)
+        core = self._core
+        p = self._positives(core, positives, positive_weights)
+        q = self._negatives(core, negatives, negative_weight)
+        query = self._query(core, p, q, background=background, duplicates=duplicates)
+        coef, intercept, dual, example_dual, reports = core.fit(query, settings, threads)
         report = BatchReport.from_core(reports)[0]
         support = np.flatnonzero(dual).astype(np.int64)
         return ExemplarModel(
@@ -440,6 +651,7 @@ class ExemplarIndex:
             dual_coef_=-dual[support],
             positive_dual_coef_=example_dual[: len(p)][p.places],
             negative_dual_coef_=-example_dual[len(p) :][q.places],
+            mean_=core.mean(),
             duality_gap_=report.duality_gap,
             n_iter_=report.epochs,
             report_=report,
@@ -448,14 +660,16 @@ class ExemplarIndex:
     def refresh(self) -> None:
         """Take notice of changed rows: computes anew what the index knows about them.
 
-        Not while a search is running. If the rows are refused, the index is as it was.
+        Rows should not change while a search reads them: what it returns is then undefined. If the
+        rows are refused, the index is as it was; removed rows stay removed.
 
         Raises
         ------
         ValueError
             If a row is not finite (unless ``check_finite=False``).
         """
-        self._core.refresh(self._n_threads)
+        with self._changing:
+            self._core = self._core.refreshed(self._n_threads)
 
     def _settings(
         self,
@@ -464,15 +678,20 @@ class ExemplarIndex:
         tol: float | None,
         max_iter: int | None,
         certify: int | None = None,
+        calibrate: bool = False,
     ) -> _core.SearchSettings:
-        if C is prior is tol is max_iter is certify is None:
+        if C is prior is tol is max_iter is certify is None and not calibrate:
             return self._default_settings
+        default = self._built_with
         return _core.SearchSettings(
-            C=self._C if C is None else positive_number(C, "C"),
-            prior=self._prior if prior is None else nonnegative_number(prior, "prior"),
-            tol=self._tol if tol is None else positive_number(tol, "tol"),
-            max_iter=self._max_iter if max_iter is None else positive_integer(max_iter, "max_iter"),
+            C=default.C if C is None else positive_number(C, "C"),
+            prior=default.prior if prior is None else nonnegative_number(prior, "prior"),
+            tol=default.tol if tol is None else positive_number(tol, "tol"),
+            max_iter=(
+                default.max_iter if max_iter is None else positive_integer(max_iter, "max_iter")
+            ),
             certify=0 if certify is None else positive_integer(certify, "certify"),
+            calibrate=bool(calibrate),
         )
 
     def _threads(self, n_threads: int | None) -> int:
@@ -481,9 +700,14 @@ class ExemplarIndex:
     def _vectors(self, value: Rows, name: str) -> tuple[FloatArray, bool]:
         return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows")
 
-    def _positives(self, positives: Examples, weights: Any) -> ExampleSet:
+    def _examples(
+        self, core: _core.Index, given: Examples | None, weights: Any, names: tuple[str, str]
+    ) -> ExampleSet:
+        return read_examples(given, weights, names, self.dtype, self.n_features, RowSet.of(core))
+
+    def _positives(self, core: _core.Index, positives: Examples, weights: Any) -> ExampleSet:
         names = "positives", "positive_weights"
-        examples = read_examples(positives, weights, names, self.dtype, self._embeddings.shape)
+        examples = self._examples(core, positives, weights, names)
         if len(examples) == 0:
             raise ValueError(
                 "positives holds no examples, but at least one is needed: "
@@ -491,12 +715,12 @@ class ExemplarIndex:
             )
         return examples
 
-    def _negatives(self, negatives: Examples | None, weight: Any) -> ExampleSet:
-        names = "negatives", "negative_weight"
-        return read_examples(negatives, weight, names, self.dtype, self._embeddings.shape)
+    def _negatives(self, core: _core.Index, negatives: Examples | None, weight: Any) -> ExampleSet:
+        return self._examples(core, negatives, weight, ("negatives", "negative_weight"))
 
     def _query(
         self,
+        core: _core.Index,
         positives: ExampleSet | None = None,
         negatives: ExampleSet | None = None,
         *,
@@ -507,7 +731,7 @@ class ExemplarIndex:
     ) -> _core.Query:
         if duplicates not in ("negative", "ignore"):
             raise ValueError(f"duplicates is {duplicates!r}, but must be 'negative' or 'ignore'")
-        nothing = self._negatives(None, None)
+        nothing = self._negatives(core, None, None)
         p, q = positives or nothing, negatives or nothing
         both = np.intersect1d(p.rows, q.rows)
         if both.size:
@@ -519,8 +743,8 @@ class ExemplarIndex:
             negatives=q.vectors,
             negative_rows=q.rows,
             negative_weights=q.weights,
-            candidates=as_mask(candidates, "candidates", len(self)),
-            background=as_mask(background, "background", len(self)),
+            candidates=as_mask(candidates, "candidates", RowSet.of(core)),
+            background=as_mask(background, "background", RowSet.of(core)),
             include_positives=include_positives,
             ignore_duplicates=duplicates == "ignore",
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import _core
 from ._sparse import for_core
 from ._typing import FloatArray, IndexArray, Rows
-from ._validation import as_rows, thread_count
+from ._validation import as_rows, as_vectors, thread_count
 
 #: By the core's number for them.
 STATUS_NAMES = np.array(
@@ -208,6 +208,9 @@ class ExemplarModel:
         The same of the negative examples, times their label. Without centring and prior,
         ``coef_ = positive_dual_coef_ @ positives + negative_dual_coef_ @ negatives
         + dual_coef_ @ embeddings[support_]``.
+    mean_ : ndarray of float64, shape (n_features,)
+        What the index subtracts from rows and examples: their mean with ``center=True``, else
+        zeros. The intercept takes it into account, so that ``f`` is of rows as they are.
     duality_gap_ : float
     n_iter_ : int
         Epochs.
@@ -220,6 +223,7 @@ class ExemplarModel:
     dual_coef_: NDArray[np.float64]
     positive_dual_coef_: NDArray[np.float64]
     negative_dual_coef_: NDArray[np.float64]
+    mean_: NDArray[np.float64]
     duality_gap_: float
     n_iter_: int
     report_: SearchReport
@@ -249,6 +253,33 @@ class ExemplarModel:
             intercept=self.intercept_,
             n_threads=thread_count(n_threads),
         )
+
+    @property
+    def base_score_(self) -> float:
+        """The score that contributions are added to: ``coef_ . mean_ + intercept_``."""
+        return float(self.coef_.astype(np.float64) @ self.mean_) + self.intercept_
+
+    def contributions(self, X: Rows) -> FloatArray:
+        """Split scores into what each feature adds.
+
+        Feature c of a row x contributes ``coef_[c] * (x[c] - mean_[c])``, so that
+        ``contributions(x).sum() + base_score_`` is the score of x. Without centring the mean is
+        zero and the base score the intercept. (The same as Shapley values of a linear model for
+        the reference ``mean_``: Lundberg, Lee, NeurIPS 2017, Corollary 1.)
+
+        Parameters
+        ----------
+        X : array-like, shape (n_features,) or (n, n_features)
+            One row, or several: ``embeddings[result.indices]``.
+
+        Returns
+        -------
+        ndarray of float64, shape of X
+        """
+        d = len(self.coef_)
+        rows, single = as_vectors(X, "X", np.dtype(float), d, "the model was trained on rows")
+        parts = (rows - self.mean_) * self.coef_
+        return parts[0] if single else parts
 
     def inner_product_query(self) -> FloatArray:
         """Return the vector that ranks rows as this model does by their inner product alone.

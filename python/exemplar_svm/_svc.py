@@ -22,8 +22,8 @@ except ImportError as missing:
     ) from missing
 
 from . import _core
-from ._index import _LOSSES
 from ._result import STATUS_NAMES
+from ._settings import LOSSES
 from ._validation import as_dense_rows, positive_integer, positive_number, thread_count
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class LinearSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
             If ``max_iter`` epochs were not enough.
         """
         self._require_known("penalty", ("l2",))
-        self._require_known("loss", tuple(_LOSSES))
+        self._require_known("loss", tuple(LOSSES))
         self._require_known("dual", ("auto", True, False))
         self._require_known("multi_class", ("ovr",))
         C = positive_number(self.C, "C")
@@ -165,7 +165,7 @@ class LinearSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
                 rows,
                 labels=np.where(is_positive, 1, -1).astype(np.int8),
                 costs=costs,
-                loss=_LOSSES[self.loss],
+                loss=LOSSES[self.loss],
                 intercept_scaling=scaling if self.fit_intercept else 0.0,
                 tol=tol,
                 max_iter=max_iter,

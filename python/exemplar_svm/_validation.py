@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from ._arrays import as_array
 from ._sparse import SparseRows, as_sparse_rows, is_sparse
 from ._typing import ClassWeightLike, FloatArray, Rows
 
@@ -114,7 +115,7 @@ def as_dense_rows(value: Rows, name: str, copy: bool | None) -> FloatArray:
     ValueError
         If it does not have two dimensions, or if ``copy=False`` and it cannot be read in place.
     """
-    array = _as_array(value, name, copy)
+    array = as_array(value, name, copy)
     _require_real(array, name)
     _refuse_narrow(array, name)
     if array.ndim != 2:
@@ -147,7 +148,7 @@ def as_vectors(
         vectors = value[np.newaxis] if value.ndim == 1 else value
         if value.dtype == dtype and value.flags.c_contiguous and _core.all_norms_finite(vectors):
             return vectors, value.ndim == 1
-    array = _as_array(value, name, None)
+    array = as_array(value, name, None)
     _require_real(array, name)
     single = array.ndim == 1
     if array.ndim not in (1, 2):
@@ -181,35 +182,6 @@ def _number(value: Any, name: str) -> float:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _as_array(value: Any, name: str, copy: bool | None) -> np.ndarray[Any, Any]:
-    """Read anything array-like; without a copy where its memory allows one."""
-    if isinstance(value, np.ndarray):
-        return np.asarray(value)
-    if is_sparse(value):  # vectors: what is one of few is read as if it were dense
-        return np.asarray(value.toarray())
-    if hasattr(value, "__dlpack__"):
-        try:
-            return np.asarray(np.from_dlpack(value))
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            if not hasattr(value, "__array__"):
-                raise TypeError(
-                    f"{name} offers __dlpack__, but its memory cannot be read: {error}"
-                ) from error
-    if copy is False:
-        forbidden = f"{name} must be copied to be read, which copy=False forbids"
-        if isinstance(value, (list, tuple)):
-            raise ValueError(forbidden)
-        if int(np.__version__.split(".")[0]) >= 2:  # before, numpy copied without being asked
-            try:
-                return np.asarray(value, copy=False)
-            except ValueError as error:
-                raise ValueError(forbidden) from error
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # a ragged list
-        raise ValueError(f"{name} cannot be read as an array: {error}") from error
 
 
 def _require_real(array: np.ndarray[Any, Any], name: str) -> None:

@@ -130,6 +130,9 @@ TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
         index.search_shared(positives, k, workspace, scores.data(), rows.data(), SerialExecutor{},
                             StopCondition::after(budget));
     }
+    SearchSettings calibrated = settings.search;
+    calibrated.calibrate = true;
+    index.search_shared(positives, k, calibrated, workspace, scores.data(), rows.data());
     const std::size_t after = n_allocations;
 
     CAPTURE(static_cast<int>(method), static_cast<int>(loss), p, center);
@@ -193,6 +196,39 @@ TEMPLATE_TEST_CASE("a search among sparse rows allocates nothing", "", float, do
     CHECK(after == before);
     CHECK(found.status != SearchStatus::invalid_input);
     CHECK(fitted.status == found.status);
+}
+
+TEMPLATE_TEST_CASE("a search among rows that were added and removed allocates nothing", "", float,
+                   double) {
+    using T = TestType;
+    constexpr std::size_t k = 150;
+    IndexSettings settings;
+    settings.method = GENERATE(Method::full, Method::working_set, Method::gram);
+    Random random(4);
+    const reference::TestData<T> data(400, 20, 1, random);
+    const auto rows = reference::view(data.rows, data.d);
+    const std::vector<RowNumber> removed{3, 390, 401};
+    const Index<T> index = Index<T>(rows, settings).with_rows(rows).without_rows(removed);
+    Workspace<T> workspace(index, k, 2);
+    std::vector<T> scores(index.n_rows());
+    std::vector<RowNumber> found(k);
+    const std::vector<std::uint8_t> mask(index.n_rows(), 1);
+    const std::vector<RowNumber> example{7};
+    Query<T> query;
+    query.positives = reference::view(data.positives, data.d);
+
+    const std::size_t before = n_allocations;
+    const auto unmasked =
+        index.search(query, k, settings.search, workspace, scores.data(), found.data());
+    query.background = query.candidates = mask.data();
+    query.negative_rows = example;
+    const auto masked =
+        index.search(query, k, settings.search, workspace, scores.data(), found.data());
+    index.fit(query, settings.search, workspace, scores.data());
+    const std::size_t after = n_allocations;
+    CHECK(after == before);
+    CHECK(unmasked.status == SearchStatus::converged);
+    CHECK(masked.status == SearchStatus::converged);
 }
 
 TEMPLATE_TEST_CASE("a refused search allocates nothing either", "", float, double) {

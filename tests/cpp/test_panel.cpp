@@ -77,10 +77,16 @@ TEMPLATE_TEST_CASE("a panel restricts a problem to the rows that were added, in 
     CHECK(part.max_squared_norm == problem.max_squared_norm);
     CHECK(part.mean == problem.mean);
 
-    panel.clear();
+    panel.clear(data.n);
     CHECK(panel.size() == 0);
     panel.add(problem, more.data() + 3, 2, SerialExecutor{});
     CHECK(holds(panel, problem, {4, 5}));
+
+    // In a workspace that is larger than needed a search goes the way that it goes in its own.
+    panel.clear(20);
+    CHECK(panel.capacity() == Panel<T>::capacity_for(20));
+    panel.clear(1'000'000);
+    CHECK(panel.capacity() == rows.size());
 }
 
 TEMPLATE_TEST_CASE("rows at any stride come into a panel", "", float, double) {

@@ -53,12 +53,30 @@ def test_the_first_example_of_the_readme_runs():
     np.testing.assert_array_equal(names["rows"], expected.indices)
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_the_examples_of_searching_by_example_run(number):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/searching.md").read_text(), re.DOTALL)
-    assert len(blocks) == 6
+EXAMPLES = [
+    pytest.param(code, id=f"{name}-{number}")
+    for name in ("searching", "calibration", "arrays")
+    for number, code in enumerate(
+        re.findall(r"```python\n(.*?)```", (ROOT / f"docs/{name}.md").read_text(), re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_the_examples_of_the_documents_run(code, tmp_path, monkeypatch):
+    for module in re.findall(r"^import (\w+)", code, re.MULTILINE):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    monkeypatch.chdir(tmp_path)
     embeddings = clustered(2000, 24, dtype=np.float32)
-    vector = embeddings[900] + np.float32(0.05)
-    index = esvm.ExemplarIndex(embeddings)
-    names = {"np": np, "esvm": esvm, "index": index, "embeddings": embeddings, "vector": vector}
-    exec(blocks[number], names)
+    names = {
+        "np": np,
+        "esvm": esvm,
+        "index": esvm.ExemplarIndex(embeddings),
+        "embeddings": embeddings,
+        "vector": embeddings[900] + np.float32(0.05),
+    }
+    exec(code, names)
+
+
+def test_the_documents_have_examples():
+    assert len(EXAMPLES) >= 9

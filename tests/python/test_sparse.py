@@ -206,6 +206,22 @@ def test_refresh_takes_notice_of_changed_values():
     index.refresh()
 
 
+@pytest.mark.parametrize("center", [False, True])
+def test_rows_can_be_removed_but_not_added_or_saved(tmp_path, center):
+    index = esvm.ExemplarIndex(ROWS, center=center, tol=1e-8)
+    index.remove([5, 17])
+    left = np.delete(np.arange(N), [5, 17])
+    expected = esvm.ExemplarIndex(ROWS[left], center=center, tol=1e-8).search(NEAR[0], k=20)
+    found = index.search(NEAR[0], k=20)
+    np.testing.assert_array_equal(found.indices, left[expected.indices])
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    with pytest.raises(ValueError, match="rows can be added to dense ones"):
+        index.add(NEAR[1])
+    with pytest.raises(ValueError, match="embeddings has sparse rows, which index files do not"):
+        index.save(tmp_path / "rows.esvm")
+    np.testing.assert_array_equal(index.search(NEAR[0], k=20).scores, found.scores)
+
+
 def test_examples_may_be_sparse():
     index = esvm.ExemplarIndex(ROWS)
     near = sparse.csr_matrix(NEAR)

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "exemplar_svm/certificate.hpp"
@@ -21,9 +22,14 @@ namespace exemplar_svm {
 
 template <Real T>
 struct RowStatistics;
+template <class V>
+class Buffer;
 
-/// Bytes of what an index keeps about its rows, which themselves are borrowed.
+/// Bytes of what an index keeps about its rows, which themselves are borrowed, but for those that
+/// were added.
 struct MemoryUsage {
+    std::size_t added = 0;  ///< rows
+    std::size_t live = 0;   ///< a byte per row, once one has been removed
     std::size_t norms = 0;
     std::size_t mean = 0;        ///< with its products with the rows
     std::size_t background = 0;  ///< mean and main directions of a sample
@@ -32,11 +38,23 @@ struct MemoryUsage {
     std::size_t gram = 0;        ///< products of the rows with each other
 };
 
+/// A part of what an index knows about its rows, in the byte order of the machine. A file that
+/// holds all parts and the rows makes opening an index as fast as reading them.
+struct IndexPart {
+    const char* name;
+    const void* data;
+    std::size_t bytes;
+};
+
 /// Rows to search, and what is computed about them once: their norms, for centring their mean, and
 /// what helps to guess which of them matter to a query.
 ///
 /// The rows are borrowed and must outlive the index. Searches are const and noexcept, allocate
 /// nothing, and may run at the same time from any number of threads, each with its own Workspace.
+///
+/// An index does not change, refresh() apart. with_rows() and without_rows() make others, which
+/// share with it what has not changed: to searches that are under way, an index is a snapshot. A
+/// copy shares everything.
 template <Real T>
 class Index {
   public:
@@ -45,9 +63,36 @@ class Index {
     ///         features, or (with check_finite) rows that hold NaN or infinity; std::bad_alloc.
     explicit Index(RowsView<T> embeddings, const IndexSettings& settings = {},
                    ExecutorRef executor = SerialExecutor{});
-    ~Index();
-    Index(Index&&) noexcept;
-    Index& operator=(Index&&) noexcept;
+
+    /// With the parts of an index of the same rows and settings, which are borrowed as the rows
+    /// are; of the order of n_rows().
+    /// @throws std::invalid_argument if they cannot be that. Not all of what they hold is looked
+    /// at:
+    ///         other values than those of an index give wrong answers, but no undefined behaviour.
+    Index(RowsView<T> embeddings, const IndexSettings& settings, std::span<const IndexPart> parts);
+
+    /// What the constructor takes, borrowed from this index. Empty parts are left out.
+    std::vector<IndexPart> parts() const;
+
+    /// An index of these rows and others behind them, with the row numbers from n_rows() on. They
+    /// are copied: the index owns them, and shares them with those that are made of it.
+    ///
+    /// Takes time in the order of the new rows, on average over many calls, and of a pass over the
+    /// norms; but with settings.center, three readings of all rows; with a Gram matrix, a copy of
+    /// it and n_rows() n_features() steps for each new row. Memory for twice as many rows is
+    /// reserved when it is full. Where Method::automatic finds another method better for so many
+    /// rows, its statistics are computed for all.
+    /// @throws as the constructor does
+    Index with_rows(DenseView<T> added, ExecutorRef executor = SerialExecutor{}) const;
+
+    /// An index without some of the rows: they are neither in any background nor returned, and
+    /// count in no cost; an example that is named by the number of such a row is invalid. All rows
+    /// keep their numbers, and stay where they are: n_rows() does not change.
+    ///
+    /// Takes time in the order of n_rows(); with settings.center, three readings of all rows.
+    /// @throws std::invalid_argument for rows that do not exist or have been removed
+    Index without_rows(std::span<const RowNumber> removed,
+                       ExecutorRef executor = SerialExecutor{}) const;
 
     /// Computes everything anew after the rows have changed. Not while a search is running. If it
     /// throws, the index is as it was.
@@ -93,7 +138,7 @@ class Index {
     }
 
     /// Trains as search does and leaves the weights and dual coefficients in the workspace.
-    /// @param scores_out  n_rows() values: the score of every row
+    /// @param scores_out  n_rows() values: the score of every row; -infinity for removed ones
     SearchReport fit(const Query<T>& query, const SearchSettings& settings, Workspace<T>& workspace,
                      T* scores_out, ExecutorRef executor = SerialExecutor{}) const noexcept;
 
@@ -135,10 +180,17 @@ class Index {
                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                      SearchReport* reports, ExecutorRef executor = SerialExecutor{}) const noexcept;
 
+    /// Rows that have a number: one more than the largest.
     std::size_t n_rows() const noexcept { return rows_.rows; }
+    /// Rows that have not been removed.
+    std::size_t n_live() const noexcept;
+    /// n_rows() bytes: not 0 for rows that have not been removed; null: none has.
+    const std::uint8_t* live() const noexcept;
     std::size_t n_features() const noexcept { return rows_.cols; }
     const RowsView<T>& rows() const noexcept { return rows_; }
     MemoryUsage memory_usage() const noexcept;
+    /// What `center` subtracts, n_features() values until the next refresh(); empty without it.
+    std::span<const double> mean() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
   private:
@@ -160,7 +212,8 @@ class Index {
 
     RowsView<T> rows_;
     IndexSettings settings_;
-    std::unique_ptr<const RowStatistics<T>> statistics_;
+    std::shared_ptr<const Buffer<T>> added_;  // rows that this index owns
+    std::shared_ptr<const RowStatistics<T>> statistics_;
 };
 
 template <Real T>

@@ -31,6 +31,13 @@ class RowsView {
     std::size_t rows = 0;
     std::size_t cols = 0;
 
+    /// These rows, and others of as many features behind them: row rows + i is row i of those.
+    /// Only of dense rows that have none behind them yet.
+    RowsView followed_by(const DenseView<T>& others) const noexcept;
+
+    /// The rows without those that follow.
+    RowsView first_part() const noexcept;
+
     /// Bytes that a scan reads per row, on average.
     std::size_t bytes_per_row() const noexcept {
         return is_dense_ ? cols * sizeof(T) : sparse_.bytes_per_row();
@@ -48,7 +55,9 @@ class RowsView {
     RowsView checked(const char* name) const;
 
     /// A row where it lies; of dense rows only.
-    const T* row(std::size_t i) const noexcept { return dense_.row(i); }
+    const T* row(std::size_t i) const noexcept {
+        return i < dense_.rows ? dense_.row(i) : following_.row(i - dense_.rows);
+    }
 
     /// The rows from `first` on.
     RowsView from(std::size_t first) const noexcept;
@@ -97,6 +106,7 @@ class RowsView {
   private:
     bool is_dense_ = true;
     DenseView<T> dense_;
+    DenseView<T> following_;
     CsrRows<T> sparse_;
 };
 

@@ -46,6 +46,11 @@ struct SearchSettings {
     /// Stop as soon as so many leading ranks are proven, if that is before the solver's own goal.
     /// 0: go on to the goal. Read by searches for the best rows with working sets.
     std::size_t certify = 0;
+    /// Return scores in standard deviations from the mean score of the background, measured on at
+    /// most 2,048 of its rows, so that the results of different searches can be merged. Never
+    /// changes a ranking, nor the report, whose bounds are those of the scores before. Read by
+    /// searches for the best rows.
+    bool calibrate = false;
     /// Scores are proven at least to tol / 50, whatever score_tol is.
     SolverSettings solver{};
 };

@@ -48,6 +48,7 @@ class Workspace {
   public:
     static constexpr std::size_t any_entries = static_cast<std::size_t>(-1);
 
+    /// @param rows          of the index; it also serves indices of fewer rows
     /// @param max_ranks     the longest ranking a search may ask for
     /// @param max_examples  the most examples a search may have, positive and negative ones
     /// @param max_example_entries  on sparse rows, the most values that are not zero in these
@@ -77,7 +78,7 @@ class Workspace {
     std::size_t max_example_entries() const noexcept;  ///< 0 for dense rows
 
     // What a solve leaves behind.
-    std::vector<double> dual;          ///< per row
+    std::vector<double> dual;          ///< per row of the index, of which there may be fewer
     std::vector<double> example_dual;  ///< per example
     Weights<T> weights;
 

@@ -1,0 +1,121 @@
+"""Arrays of other libraries, seen as numpy arrays where their memory is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from ._sparse import is_sparse
+
+Array = np.ndarray[Any, Any]
+
+_NUMPY = int(np.__version__.split(".")[0])
+
+#: DLPack's numbers of devices whose memory a processor reads like its own: main memory, and what
+#: CUDA and ROCm have pinned there or manage for both sides (dlpack.h, DLDeviceType).
+_READABLE_DEVICES = {1, 3, 11, 13}
+_DEVICE_NAMES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14: "oneAPI"}
+
+
+def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
+    """See anything array-like as a numpy array; without a copy where its memory allows one.
+
+    Parameters
+    ----------
+    value : array-like
+        A numpy array, anything with ``__dlpack__`` (torch, jax, pyarrow), the buffer protocol or
+        ``__array__``, pyarrow's arrays of lists of one size, or nested sequences of numbers.
+    name : str
+        The argument's name, for messages.
+    copy : bool or None
+        False raises where the values must be copied to be read.
+
+    Returns
+    -------
+    ndarray
+        Of any dtype and layout; keeps the memory alive.
+
+    Raises
+    ------
+    TypeError
+        If the memory is another device's, or holds what numpy cannot express.
+    ValueError
+        If values are missing, or ``copy=False`` and they must be copied.
+    """
+    value = _from_arrow(value, name, copy)
+    if isinstance(value, np.ndarray):
+        return np.asarray(value)
+    if is_sparse(value):  # vectors: what is one of few is read as if it were dense
+        return np.asarray(value.toarray())
+    if hasattr(value, "__dlpack__"):
+        _require_readable(value, name)
+        try:
+            return np.asarray(np.from_dlpack(value))
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            if not hasattr(value, "__array__"):
+                raise TypeError(
+                    f"{name} offers __dlpack__, but its memory cannot be read: {error}"
+                ) from error
+    return _by_numpy(value, name, copy)
+
+
+def _by_numpy(value: Any, name: str, copy: bool | None) -> Array:
+    """Read by the buffer protocol, by ``__array__``, or element by element."""
+    forbidden = f"{name} must be copied to be read, which copy=False forbids"
+    if copy is False and isinstance(value, (list, tuple)):
+        raise ValueError(forbidden)
+    # Before version 2, numpy copied without being asked.
+    never: dict[str, Any] = {"copy": False} if copy is False and _NUMPY >= 2 else {}
+    try:
+        return np.asarray(value, **never)
+    except ValueError as error:  # such as a ragged list
+        unreadable = f"{name} cannot be read as an array: {error}"
+        raise ValueError(forbidden if never else unreadable) from error
+    except (RuntimeError, TypeError) as error:  # torch: requires a gradient, or is bfloat16
+        raise TypeError(f"{name} cannot be read as an array: {error}") from error
+
+
+def _require_readable(value: Any, name: str) -> None:
+    """Refuse memory of a GPU, which nothing here copies silently, and torch's negated views."""
+    try:
+        device = int(value.__dlpack_device__()[0])
+    except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+        return  # numpy will ask again, and say why
+    if device not in _READABLE_DEVICES:
+        known = _DEVICE_NAMES.get(device, "unknown to this version")
+        raise TypeError(
+            f"{name} is in the memory of another device (DLPack's number {device}: {known}), "
+            "but must be in main memory; copy it there: .cpu()"
+        )
+    # torch (2.13) hands out the memory of such a view without its sign.
+    if getattr(value, "is_neg", bool)():
+        raise TypeError(f"{name} is a view that negates its memory; copy it: .resolve_neg()")
+
+
+def _from_arrow(value: Any, name: str, copy: bool | None) -> Any:
+    """See pyarrow's arrays as numpy's, lists of one size a row each; anything else as it is."""
+    arrow = sys.modules.get("pyarrow")  # whoever holds one of its arrays has imported it
+    if arrow is None or not isinstance(value, (arrow.Array, arrow.ChunkedArray)):
+        return value
+    if isinstance(value, arrow.ChunkedArray):
+        if value.num_chunks > 1 and copy is False:
+            raise ValueError(
+                f"{name} has {value.num_chunks} chunks, so it must be copied, "
+                "which copy=False forbids"
+            )
+        value = value.chunk(0) if value.num_chunks == 1 else value.combine_chunks()
+    if isinstance(value, (arrow.ListArray, arrow.LargeListArray)):
+        raise TypeError(
+            f"{name} is an Arrow array of {value.type}, whose lists may differ in size; "
+            "cast it: .cast(pyarrow.list_(pyarrow.float32(), n_features))"
+        )
+    if hasattr(value, "to_numpy_ndarray"):  # tensors of one shape, an extension type
+        value = value.storage
+    if not isinstance(value, arrow.FixedSizeListArray):
+        return value.to_numpy(zero_copy_only=False)  # of bits, or with nulls: a copy
+    values = value.flatten()
+    if value.null_count + values.null_count:
+        raise ValueError(f"{name} holds missing values: Arrow's null")
+    return values.to_numpy(zero_copy_only=False).reshape(len(value), value.type.list_size)

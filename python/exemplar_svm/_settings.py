@@ -1,0 +1,119 @@
+"""What an index is built with, checked; a file keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._typing import FloatArray
+from ._validation import class_weights, nonnegative_number, positive_integer, positive_number
+
+_METHODS = {
+    "auto": _core.Method.automatic,
+    "full": _core.Method.full,
+    "working_set": _core.Method.working_set,
+    "gram": _core.Method.gram,
+}
+_SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
+LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """The arguments of `ExemplarIndex` that its answers depend on."""
+
+    C: float
+    loss: str
+    class_weight: tuple[float, float] | None  # of the positives and the negatives; None: balanced
+    intercept_scaling: float
+    center: bool
+    prior: float
+    tol: float
+    max_iter: int
+    check_finite: bool
+    method: str
+    sketch: str | None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        C: Any,
+        loss: Any,
+        class_weight: Any,
+        intercept_scaling: Any,
+        center: Any,
+        prior: Any,
+        tol: Any,
+        max_iter: Any,
+        check_finite: Any,
+        method: Any,
+        sketch: Any,
+    ) -> IndexSettings:
+        """Read the arguments as `ExemplarIndex` takes them."""
+        if loss not in LOSSES:
+            raise ValueError(f"loss is {loss!r}, but must be 'squared_hinge' or 'hinge'")
+        if method not in _METHODS:
+            raise ValueError(
+                f"method is {method!r}, but must be 'auto', 'full', 'working_set' or 'gram'"
+            )
+        if sketch not in _SKETCHES:
+            raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
+        return cls(
+            C=positive_number(C, "C"),
+            loss=loss,
+            class_weight=class_weights(class_weight),
+            intercept_scaling=positive_number(intercept_scaling, "intercept_scaling"),
+            center=bool(center),
+            prior=nonnegative_number(prior, "prior"),
+            tol=positive_number(tol, "tol"),
+            max_iter=positive_integer(max_iter, "max_iter"),
+            check_finite=bool(check_finite),
+            method=method,
+            sketch=sketch,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads, in what JSON can say."""
+        fields = asdict(self)
+        fields["class_weight"] = self.class_weight or "balanced"
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> IndexSettings:
+        """Read, and check, what `as_json` has returned.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it was something else.
+        """
+        weights: Any = fields.get("class_weight")
+        if weights != "balanced":
+            positive, negative = weights
+            weights = {1: positive, -1: negative}
+        return cls.checked(**{**fields, "class_weight": weights})
+
+    def build(
+        self,
+        rows: FloatArray | _core.CsrArrays,
+        n_threads: int,
+        parts: dict[str, NDArray[np.uint8]] | None = None,
+    ) -> _core.Index:
+        """Build an index of rows, from what is known about them if there are parts of that."""
+        return _core.Index(
+            rows,
+            loss=LOSSES[self.loss],
+            class_weight=self.class_weight,
+            intercept_scaling=self.intercept_scaling,
+            center=self.center,
+            check_finite=self.check_finite,
+            method=_METHODS[self.method],
+            sketch=_SKETCHES[self.sketch],
+            n_threads=n_threads,
+            parts=parts,
+        )

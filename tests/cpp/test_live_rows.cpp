@@ -1,0 +1,353 @@
+// Rows come and go: an index made of another one answers as one that is made anew.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "clustered_data.hpp"
+#include "exemplar_svm/index.hpp"
+#include "reference.hpp"
+#include "threads_executor.hpp"
+
+using namespace exemplar_svm;
+using reference::ClusteredData;
+using reference::Random;
+
+namespace {
+
+template <Real T>
+struct Found {
+    SearchReport report;
+    std::vector<T> scores;
+    std::vector<RowNumber> rows;
+
+    bool operator==(const Found& other) const {
+        return scores == other.scores && rows == other.rows &&
+               report.duality_gap == other.report.duality_gap;
+    }
+};
+
+template <Real T>
+Found<T> search(const Index<T>& index, const Query<T>& query, std::size_t k = 10) {
+    Found<T> found{{}, std::vector<T>(k), std::vector<RowNumber>(k)};
+    Workspace<T> workspace(index, k, query.n_positives() + query.n_negatives());
+    found.report = index.search(query, k, index.settings().search, workspace, found.scores.data(),
+                                found.rows.data());
+    return found;
+}
+
+template <Real T>
+Query<T> query_of(const ClusteredData<T>& data) {
+    Query<T> query;
+    query.positives = {data.positives.data(), 1, data.d, static_cast<std::ptrdiff_t>(data.d)};
+    return query;
+}
+
+template <Real T>
+DenseView<T> part_of(const ClusteredData<T>& data, std::size_t begin, std::size_t end) {
+    return {data.rows.data() + begin * data.d, end - begin, data.d,
+            static_cast<std::ptrdiff_t>(data.d)};
+}
+
+/// The same rows, whose scores differ by no more than the two have proven.
+template <Real T>
+void check_close(const Found<T>& a, const Found<T>& b) {
+    CHECK(a.rows == b.rows);
+    const double bound =
+        a.report.score_error_bound + b.report.score_error_bound + 1e-6;  // of the ranks' rounding
+    bool close = true;
+    for (std::size_t r = 0; r < a.scores.size(); ++r) {
+        const bool padded = a.rows[r] < 0 && b.rows[r] < 0;
+        close = close && (padded || std::abs(static_cast<double>(a.scores[r]) -
+                                             static_cast<double>(b.scores[r])) <= bound);
+    }
+    CHECK(close);
+}
+
+std::vector<IndexSettings> all_settings() {
+    std::vector<IndexSettings> all;
+    for (const Method method :
+         {Method::automatic, Method::full, Method::working_set, Method::gram}) {
+        for (const bool center : {false, true}) {
+            IndexSettings settings;
+            settings.method = method;
+            settings.center = center;
+            settings.search.C = 1.0;
+            settings.search.solver.tol = 1e-6;
+            all.push_back(settings);
+            if (method != Method::working_set) continue;
+            settings.sketch = SketchType::int8;
+            all.push_back(settings);
+        }
+    }
+    return all;
+}
+
+template <class Function>
+std::string refusal(Function&& function) {
+    try {
+        function();
+    } catch (const std::invalid_argument& error) {
+        return error.what();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("an index with rows added answers as one of all rows", "", float, double) {
+    using T = TestType;
+    Random random(1);
+    const ClusteredData<T> data(1500, 20, 1, random);
+    for (const IndexSettings& settings : all_settings()) {
+        const Index<T> fresh(data.view(), settings);
+        Index<T> grown(part_of(data, 0, 40), settings);
+        for (const std::size_t end : {41, 43, 95, 96, 97, 400, 1500}) {
+            grown =
+                grown.with_rows(part_of(data, grown.n_rows(), end), reference::ThreadsExecutor{2});
+            CHECK(grown.n_rows() == end);
+        }
+        CHECK(grown.n_live() == 1500);
+        CHECK(grown.live() == nullptr);
+        CHECK(grown.memory_usage().added == 1460 * 20 * sizeof(T));
+        CHECK(grown.memory_usage().norms == fresh.memory_usage().norms);
+        CHECK(grown.memory_usage().signatures == fresh.memory_usage().signatures);
+        CHECK(grown.memory_usage().sketch == fresh.memory_usage().sketch);
+        CHECK(grown.memory_usage().gram == fresh.memory_usage().gram);
+        check_close(search(grown, query_of(data)), search(fresh, query_of(data)));
+    }
+}
+
+TEMPLATE_TEST_CASE("an index of no rows can grow", "", float, double) {
+    using T = TestType;
+    Random random(2);
+    const ClusteredData<T> data(30, 5, 1, random);
+    for (const IndexSettings& settings : all_settings()) {
+        const Index<T> empty(part_of(data, 0, 0), settings);
+        const Index<T> grown = empty.with_rows(data.view());
+        check_close(search(grown, query_of(data)),
+                    search(Index<T>(data.view(), settings), query_of(data)));
+        CHECK(search(empty, query_of(data)).rows[0] == -1);
+    }
+}
+
+TEMPLATE_TEST_CASE("removed rows are as if they had never been, and the others keep their numbers",
+                   "", float, double) {
+    using T = TestType;
+    Random random(3);
+    const ClusteredData<T> data(1300, 16, 1, random);
+    std::vector<RowNumber> numbers(data.n), removed;
+    for (std::size_t i = 0; i < data.n; ++i) numbers[i] = static_cast<RowNumber>(i);
+    std::vector<T> left;
+    std::vector<RowNumber> left_numbers;
+    for (std::size_t i = 0; i < data.n; ++i) {
+        if (i % 3 == 0 || (i > 500 && i < 600)) {
+            removed.push_back(numbers[i]);
+        } else {
+            left.insert(left.end(), data.rows.begin() + static_cast<std::ptrdiff_t>(i * data.d),
+                        data.rows.begin() + static_cast<std::ptrdiff_t>((i + 1) * data.d));
+            left_numbers.push_back(numbers[i]);
+        }
+    }
+    for (const IndexSettings& settings : all_settings()) {
+        Index<T> index(part_of(data, 0, 700), settings);
+        index = index.with_rows(part_of(data, 700, data.n)).without_rows(removed);
+        CHECK(index.n_rows() == data.n);
+        CHECK(index.n_live() == left_numbers.size());
+        const Index<T> fresh(reference::view(left, data.d), settings);
+        Found<T> expected = search(fresh, query_of(data), 40);
+        for (RowNumber& row : expected.rows) row = left_numbers[static_cast<std::size_t>(row)];
+        check_close(search(index, query_of(data), 40), expected);
+
+        // So they are to masks, to weights, and after a refresh.
+        Query<T> query = query_of(data);
+        std::vector<std::uint8_t> mask(data.n);
+        for (std::size_t i = 0; i < data.n; ++i) mask[i] = i % 2;
+        query.candidates = mask.data();
+        for (const RowNumber row : search(index, query, 40).rows) {
+            CHECK(row % 2 == 1);
+            CHECK(row % 3 != 0);
+        }
+        query.candidates = nullptr;
+        query.background = mask.data();
+        std::vector<std::uint8_t> left_mask;
+        for (const RowNumber row : left_numbers)
+            left_mask.push_back(static_cast<std::uint8_t>(row % 2));
+        Query<T> left_query = query_of(data);
+        left_query.background = left_mask.data();
+        expected = search(fresh, left_query);
+        for (RowNumber& row : expected.rows) row = left_numbers[static_cast<std::size_t>(row)];
+        check_close(search(index, query), expected);
+        index.refresh();
+        CHECK(index.n_live() == left_numbers.size());
+        check_close(search(index, query), expected);
+
+        Workspace<T> workspace(index, 0);
+        std::vector<T> scores(data.n);
+        index.fit(query.positives, settings.search, workspace, scores.data());
+        CHECK(scores[0] == -std::numeric_limits<T>::infinity());
+        CHECK(std::isfinite(scores[1]));
+    }
+}
+
+TEST_CASE("rows that have been removed cannot be examples, nor be removed again") {
+    Random random(4);
+    const ClusteredData<double> data(50, 4, 1, random);
+    const Index<double> index =
+        Index<double>(data.view()).without_rows(std::vector<RowNumber>{3, 49});
+    const std::vector<RowNumber> gone{49}, there{48};
+    Query<double> query;
+    query.positive_rows = gone;
+    CHECK(search(index, query).report.status == SearchStatus::invalid_input);
+    query.positive_rows = there;
+    CHECK(search(index, query).report.status == SearchStatus::converged);
+    query.negative_rows = gone;
+    CHECK(search(index, query).report.status == SearchStatus::invalid_input);
+    CHECK(refusal([&] { index.without_rows(gone); }) == "row 49 has been removed already");
+    CHECK(refusal([&] { index.without_rows(std::vector<RowNumber>{50}); }) ==
+          "there is no row 50 to remove");
+    CHECK(refusal([&] { index.without_rows(std::vector<RowNumber>{-1}); }) ==
+          "there is no row -1 to remove");
+    CHECK(index.n_live() == 48);
+}
+
+TEST_CASE("an index without any row left returns none") {
+    Random random(5);
+    const ClusteredData<float> data(3, 4, 1, random);
+    for (const IndexSettings& settings : all_settings()) {
+        const Index<float> index =
+            Index<float>(data.view(), settings).without_rows(std::vector<RowNumber>{0, 1, 2});
+        const Found<float> found = search(index, query_of(data));
+        CHECK(found.rows == std::vector<RowNumber>(10, -1));
+        CHECK(found.report.status == SearchStatus::converged);
+        CHECK(search(index.with_rows(data.view()), query_of(data)).rows[0] >= 3);
+    }
+}
+
+TEST_CASE("refused rows leave the index as it was") {
+    Random random(6);
+    ClusteredData<float> data(60, 8, 1, random);
+    for (const IndexSettings& settings : all_settings()) {
+        const Index<float> index =
+            Index<float>(part_of(data, 0, 30), settings).with_rows(part_of(data, 30, 40));
+        const Found<float> before = search(index, query_of(data));
+        std::vector<float> bad(data.rows.begin(), data.rows.begin() + 16);
+        bad[11] = std::numeric_limits<float>::quiet_NaN();
+        CHECK(refusal([&] { index.with_rows(reference::view(bad, 8)); }) ==
+              "embeddings holds nan at row 41, column 3");
+        CHECK(refusal([&] { index.with_rows(reference::view(bad, 4)); }) ==
+              "the added rows have another number of features");
+        CHECK(search(index, query_of(data)) == before);
+        check_close(search(index.with_rows(part_of(data, 40, 60)), query_of(data)),
+                    search(Index<float>(data.view(), settings), query_of(data)));
+    }
+}
+
+TEMPLATE_TEST_CASE("an index of another one's parts answers with the same bits", "", float,
+                   double) {
+    using T = TestType;
+    Random random(7);
+    const ClusteredData<T> data(1200, 12, 1, random);
+    const std::vector<RowNumber> removed{0, 700, 1199};
+    for (const IndexSettings& settings : all_settings()) {
+        const Index<T> index = Index<T>(part_of(data, 0, 1000), settings)
+                                   .with_rows(part_of(data, 1000, 1200))
+                                   .without_rows(removed);
+        const auto parts = index.parts();
+        const Index<T> opened(data.view(), settings, parts);
+        CHECK(opened.n_live() == 1197);
+        CHECK(search(opened, query_of(data)) == search(index, query_of(data)));
+        check_close(search(opened.with_rows(data.view()), query_of(data)),
+                    search(index.with_rows(data.view()), query_of(data)));
+
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            auto spoilt = parts;
+            spoilt[i].bytes -= 1;
+            CHECK(refusal([&] { Index<T>(data.view(), settings, spoilt); }) != "");
+            spoilt[i].bytes = 0;
+            const std::string name = parts[i].name;
+            const bool optional = name == "live" || name == "gram" || name == "signature_scales";
+            CHECK((refusal([&] { Index<T>(data.view(), settings, spoilt); }) != "" || optional));
+            spoilt[i].name = "other";
+            CHECK(refusal([&] { Index<T>(data.view(), settings, spoilt); }) ==
+                  "there are parts that no index has");
+        }
+        CHECK(refusal([&] { Index<T>(part_of(data, 0, 1199), settings, parts); }) != "");
+    }
+}
+
+TEST_CASE("searches see one snapshot while others are made behind it") {
+    Random random(8);
+    const ClusteredData<float> data(1600, 12, 1, random);
+    IndexSettings settings;
+    settings.method = Method::working_set;
+    settings.sketch = SketchType::int8;
+    using Snapshot = std::shared_ptr<const Index<float>>;
+    std::vector<Snapshot> versions{
+        std::make_shared<const Index<float>>(part_of(data, 0, 1100), settings)};
+    std::mutex mutex;
+    Snapshot current = versions[0];
+    std::atomic<bool> ended{false};
+
+    struct Answer {
+        Snapshot snapshot;
+        Found<float> found;
+    };
+    std::vector<std::vector<Answer>> answers(3);
+    std::vector<std::thread> threads;
+    for (auto& own : answers) {
+        threads.emplace_back([&] {
+            while (!ended || own.empty()) {
+                Snapshot snapshot;
+                {
+                    const std::lock_guard lock(mutex);
+                    snapshot = current;
+                }
+                own.push_back({snapshot, search(*snapshot, query_of(data))});
+            }
+        });
+    }
+    for (std::size_t step = 0; step < 50; ++step) {
+        const std::size_t first = versions.back()->n_rows();
+        Index<float> next = versions.back()->with_rows(part_of(data, first, first + 10));
+        if (step % 3 == 0) {
+            next = next.without_rows(std::vector<RowNumber>{static_cast<RowNumber>(first - 7)});
+        }
+        versions.push_back(std::make_shared<const Index<float>>(std::move(next)));
+        const std::lock_guard lock(mutex);
+        current = versions.back();
+    }
+    ended = true;
+    for (auto& thread : threads) thread.join();
+    bool same = true;
+    for (const auto& own : answers) {
+        for (const Answer& answer : own) {
+            same = same && search(*answer.snapshot, query_of(data)) == answer.found;
+        }
+    }
+    CHECK(same);
+}
+
+TEST_CASE("a workspace serves indices of fewer rows, with the same bits") {
+    Random random(9);
+    const ClusteredData<float> data(1500, 12, 1, random);
+    for (const IndexSettings& settings : all_settings()) {
+        const Index<float> index(part_of(data, 0, 1100), settings);
+        Workspace<float> larger(std::size_t{9000}, 12, 20);
+        Found<float> found{{}, std::vector<float>(10), std::vector<RowNumber>(10)};
+        found.report = index.search(query_of(data), 10, settings.search, larger,
+                                    found.scores.data(), found.rows.data());
+        CHECK(found == search(index, query_of(data)));
+    }
+}

@@ -1,0 +1,452 @@
+"""Index files: what was saved is what is opened, or an error says that it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from conftest import clustered
+from hypothesis import given
+from hypothesis import strategies as st
+
+import exemplar_svm as esvm
+
+SETTINGS = [
+    {"method": "full", "loss": "hinge", "class_weight": {1: 3.0, -1: 0.5}},
+    {"method": "full", "center": True, "prior": 0.5, "class_weight": None},
+    {"method": "working_set", "C": 0.3, "tol": 1e-5},
+    {"method": "working_set", "sketch": "int8", "center": True, "max_iter": 500},
+    {"method": "gram", "intercept_scaling": 2.0},
+    {"method": "auto", "check_finite": False},
+]
+PREAMBLE = 20
+
+
+@pytest.fixture(params=SETTINGS, ids=lambda options: "-".join(map(str, options.values())))
+def options(request):
+    return request.param
+
+
+@pytest.fixture(params=[False, True], ids=["read", "mapped"])
+def mmap(request):
+    return request.param
+
+
+def live_index(rows, **options):
+    """An index with borrowed, added and removed rows."""
+    index = esvm.ExemplarIndex(rows[:-30], **options)
+    index.add(rows[-30:])
+    index.remove([3, len(rows) - 4])
+    return index
+
+
+def answers(index, query):
+    found = index.search(query, k=12)
+    shared = index.search_shared([5, query], k=5, negatives=[8])
+    return [*found, *shared, index.decision_function(query), found.report.duality_gap]
+
+
+def assert_same(index, other, query):
+    for a, b in zip(answers(index, query), answers(other, query), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_opened_answers_with_the_bits_of_what_was_saved(tmp_path, options, mmap, dtype):
+    rows = clustered(230, 10, dtype=dtype)
+    index = live_index(rows, **options)
+    index.save(tmp_path / "index")
+    opened = esvm.ExemplarIndex.open(str(tmp_path / "index"), mmap=mmap)
+    opened.verify()
+    assert len(opened) == 230
+    assert opened.n_live == 228
+    assert opened.dtype == dtype
+    assert repr(opened) == repr(index)
+    assert opened.memory_usage()["added"] == 0
+    np.testing.assert_array_equal(opened.live, index.live)
+    assert_same(index, opened, rows[17] + dtype(0.1))
+
+    # Rows come and go, and the next file has them.
+    for each in (index, opened):
+        each.add(rows[:40] + dtype(0.01))
+        each.remove(100)
+    opened.save(tmp_path / "next")
+    again = esvm.ExemplarIndex.open(tmp_path / "next", mmap=mmap)
+    assert len(again) == 270
+    assert_same(opened, again, rows[17])
+    np.testing.assert_allclose(
+        index.search(rows[17]).scores, again.search(rows[17]).scores, atol=1e-5
+    )
+    again.refresh()
+    np.testing.assert_allclose(
+        index.search(rows[17]).scores, again.search(rows[17]).scores, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_indices_of_few_rows_have_files(tmp_path, options, mmap, n):
+    index = esvm.ExemplarIndex(np.arange(3.0 * n).reshape(n, 3), **options)
+    index.save(tmp_path / "index")
+    opened = esvm.ExemplarIndex.open(tmp_path / "index", mmap=mmap)
+    for a, b in zip(index.search([1, 2, 3], k=3), opened.search([1, 2, 3], k=3), strict=True):
+        np.testing.assert_array_equal(a, b)
+    opened.add([[1.0, 2.0, 4.0]])
+    assert n in opened.search([1, 2, 3], k=3).indices
+
+
+def test_rows_at_any_stride_are_saved(tmp_path, mmap):
+    rows = clustered(300, 20, dtype=np.float32)[::-2, 3:9]
+    index = esvm.ExemplarIndex(rows, copy=False)
+    index.save(tmp_path / "index")
+    assert_same(index, esvm.ExemplarIndex.open(tmp_path / "index", mmap=mmap), rows[4])
+
+
+def test_an_index_can_be_saved_over_the_file_that_it_is_mapped_from(tmp_path):
+    rows = clustered(200, 8)
+    path = tmp_path / "index"
+    esvm.ExemplarIndex(rows).save(path)
+    index = esvm.ExemplarIndex.open(path, mmap=True)
+    index.remove(4)
+    before = index.search(rows[4])
+    if os.name == "nt":
+        with pytest.raises(PermissionError, match="Windows"):
+            index.save(path)
+        return
+    index.save(path)
+    np.testing.assert_array_equal(index.search(rows[4]).scores, before.scores)
+    index.verify()
+    assert_same(index, esvm.ExemplarIndex.open(path), rows[4])
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "index"
+    esvm.ExemplarIndex(clustered(50, 4)).save(path)
+    old = path.read_bytes()
+    other = esvm.ExemplarIndex(clustered(60, 4))
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            with pytest.raises(OSError, match="No space"):
+                other.save(path)
+        assert path.read_bytes() == old
+        assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError):
+        other.save(tmp_path / "nowhere" / "index")
+    other.save(path)
+    assert len(esvm.ExemplarIndex.open(path)) == 60
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# What is not what was saved.
+
+
+def opened(path, mmap, **options):
+    """Open, verify and search: whatever the file is, this returns or raises ValueError."""
+    index = esvm.ExemplarIndex.open(path, mmap=mmap, **options)
+    live = np.flatnonzero(index.live)
+    query = np.ones(index.n_features)
+    found = index.search(query, k=5, timeout=5.0, max_iter=50)
+    if len(live):
+        index.search_shared([int(live[0])], k=5, timeout=5.0, max_iter=50)
+    return index, found
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The bytes of a file with every section, and its answers."""
+    rows = clustered(70, 5, dtype=np.float32)
+    path = tmp_path_factory.mktemp("files") / "index"
+    index = esvm.ExemplarIndex(rows, method="working_set", sketch="int8", center=True)
+    index.remove(4)
+    index.save(path)
+    return path.read_bytes(), opened(path, mmap=False)[1]
+
+
+@pytest.fixture(scope="module")
+def saved_gram(tmp_path_factory):
+    """The bytes of a file with a Gram matrix."""
+    path = tmp_path_factory.mktemp("files") / "index"
+    esvm.ExemplarIndex(clustered(20, 5), method="gram").save(path)
+    return path.read_bytes()
+
+
+def header_of(content):
+    (size,) = struct.unpack_from("<I", content, 12)
+    return json.loads(content[PREAMBLE : PREAMBLE + size]), PREAMBLE + size
+
+
+def with_header(content, header):
+    """The file with another header, as if it had been saved with it."""
+    _, begin = header_of(content)
+    text = json.dumps(header).encode()
+    text = text.ljust(-(-(PREAMBLE + len(text)) // 64) * 64 - PREAMBLE)
+    preamble = struct.pack("<8sIII", content[:8], 1, len(text), zlib.crc32(text))
+    return preamble + text + content[begin:]
+
+
+def sections_of(content):
+    header, begin = header_of(content)
+    return [
+        (section["name"], begin + section["offset"], section["bytes"])
+        for section in header["sections"]
+    ]
+
+
+def test_a_file_is_what_the_documents_say(saved):
+    content, _ = saved
+    header, begin = header_of(content)
+    assert content.startswith(b"\x89ESVM\r\n\x1a" + struct.pack("<I", 1))
+    assert begin % 64 == 0
+    assert header["shape"] == [70, 5]
+    assert header["dtype"] == "float32"
+    assert header["storage"] == "dense"
+    assert header["settings"]["sketch"] == "int8"
+    assert {name for name, _, _ in sections_of(content)} >= {"rows", "live", "norms", "sketch"}
+    for section in header["sections"]:
+        assert section["offset"] % 64 == 0
+        first = begin + section["offset"]
+        found = zlib.crc32(content[first : first + section["bytes"]])
+        assert section["crc32"] == f"{found:08x}"
+    rows = np.frombuffer(content[-70 * 5 * 4 :], "<f4").reshape(70, 5)
+    np.testing.assert_array_equal(rows, clustered(70, 5, dtype=np.float32))
+
+
+def test_a_truncated_file_is_an_error_at_every_length(tmp_path, saved, mmap):
+    content, _ = saved
+    path = tmp_path / "index"
+    for length in [*range(0, 2200, 7), *range(2200, len(content), 61), len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match=r"damaged index file|no index file") as error:
+            opened(path, mmap)
+        assert str(path) in str(error.value)
+    path.write_bytes(content + b"\0")
+    with pytest.raises(ValueError, match="were written"):
+        opened(path, mmap)
+
+
+def test_every_changed_byte_is_found(tmp_path, saved):
+    content, expected = saved
+    path = tmp_path / "index"
+    covered = set(range(header_of(content)[1]))
+    for _, first, size in sections_of(content):
+        covered.update(range(first, first + size))
+    for place in range(len(content)):
+        if place > 2500 and place % 3:
+            continue
+        path.write_bytes(
+            content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :]
+        )
+        if place in covered:
+            with pytest.raises(ValueError, match="index file"):
+                opened(path, False)
+        else:  # between two sections
+            np.testing.assert_array_equal(opened(path, False)[1].scores, expected.scores)
+
+
+def test_a_mapped_file_is_compared_but_for_its_bulk(tmp_path, saved):
+    content, _ = saved
+    path = tmp_path / "index"
+    for name, first, size in sections_of(content):
+        for place in range(first, first + size, 13):
+            changed = bytearray(content)
+            changed[place] ^= 0x41
+            path.write_bytes(changed)
+            sentence = f"index is a damaged index file: the checksum of '{name}' does not fit"
+            with pytest.raises(ValueError, match=sentence):
+                esvm.ExemplarIndex.open(path, mmap=True, verify=True)
+            if name not in ("rows", "signatures", "sketch"):
+                with pytest.raises(ValueError, match=sentence):
+                    opened(path, True)
+                continue
+            index, _ = opened(path, True)
+            with pytest.raises(ValueError, match=sentence):
+                index.verify()
+
+
+NUMBERS = [0.0, -1.0, 1e30, -1e38, 1e300, float("inf"), float("nan")]
+HEADER_CHANGES = ["offset", "bytes", "name", "drop", "repeat", "swap", "shape", "dtype", "setting"]
+COUNTS = [-64, 0, 1, 8, 63, 64, 128, 4096, 2**31, 2**62, 2**64, 2.0, None, "x"]
+
+
+@given(data=st.data())
+def test_a_forged_file_is_an_error_or_an_index(tmp_path_factory, saved, saved_gram, data):
+    # Whoever forges a file can make its checksums fit. That may change answers, but must crash
+    # nothing.
+    content = saved[0] if data.draw(st.booleans()) else saved_gram
+    header, begin = header_of(content)
+    sections = header["sections"]
+    body = bytearray(content[begin:])
+
+    def some(*choices):
+        return data.draw(st.sampled_from(choices))
+
+    for _ in range(data.draw(st.integers(0, 3))):
+        section = some(*sections)
+        first, size = section["offset"], section["bytes"]
+        kind = some("bytes", "fill", "float32", "float64")
+        if kind == "bytes":
+            for _ in range(data.draw(st.integers(1, 8))):
+                body[first + data.draw(st.integers(0, size - 1))] = data.draw(st.integers(0, 255))
+        elif kind == "fill":
+            body[first : first + size] = bytes([some(0, 1, 0x7F, 0x80, 0xFF)]) * size
+        else:
+            dtype = np.dtype(kind)
+            with np.errstate(over="ignore"):
+                values = np.full(size // dtype.itemsize, some(*NUMBERS)).astype(dtype)
+            body[first : first + values.nbytes] = values.tobytes()
+    for section in sections:
+        place = slice(section["offset"], section["offset"] + section["bytes"])
+        section["crc32"] = f"{zlib.crc32(body[place]):08x}"
+    for _ in range(data.draw(st.integers(0, 2))):
+        section = some(*sections)
+        kind = some(*HEADER_CHANGES)
+        if kind in ("offset", "bytes"):
+            section[kind] = some(*COUNTS)
+        elif kind == "name":
+            section["name"] = some("rows", "gram", "norms", "", "other", None, 3)
+        elif kind == "drop" and len(sections) > 1:
+            sections.remove(section)
+        elif kind == "repeat":
+            sections.append(dict(section))
+        elif kind == "swap":
+            other = some(*sections)
+            section["name"], other["name"] = other["name"], section["name"]
+        elif kind == "shape":
+            header["shape"] = data.draw(
+                st.lists(st.sampled_from([0, 1, 5, 69, 70, 71, 350, 2**31, 2**60, -1]), max_size=3)
+            )
+        elif kind == "dtype":
+            header["dtype"] = some("float32", "float64", "int8", "", None)
+        elif kind == "setting":
+            name = some(*header["settings"], "other")
+            header["settings"][name] = some(
+                True, False, None, "full", "gram", "auto", "hinge", [1.0, 2.0], {}, -1, *NUMBERS
+            )
+    path = tmp_path_factory.mktemp("forged") / "index"
+    path.write_bytes(with_header(content[:begin] + bytes(body), header))
+    for mmap in (False, True):
+        with contextlib.suppress(ValueError):
+            opened(path, mmap)
+    path.unlink()
+
+
+@given(content=st.binary(max_size=300), preamble=st.integers(0, 40))
+def test_foreign_files_are_an_error(tmp_path_factory, saved, content, preamble):
+    path = tmp_path_factory.mktemp("foreign") / "index"
+    path.write_bytes(saved[0][:preamble] + content)
+    for mmap in (False, True):
+        with pytest.raises(ValueError, match="index file"):
+            esvm.ExemplarIndex.open(path, mmap=mmap)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b"[" * 100_000,
+        b'{"storage": "dense"}',
+        b"\xff\xfe",
+        b"1" * 10_000,
+    ],
+)
+def test_a_header_of_another_kind_is_an_error(tmp_path, saved, text):
+    content, _ = saved
+    path = tmp_path / "index"
+    path.write_bytes(struct.pack("<8sIII", content[:8], 1, len(text), zlib.crc32(text)) + text)
+    with pytest.raises(ValueError, match="its header is not that of an index"):
+        esvm.ExemplarIndex.open(path)
+
+
+def test_other_versions_and_other_kinds_of_rows_are_told_apart(tmp_path, saved):
+    content, _ = saved
+    path = tmp_path / "index"
+    path.write_bytes(content[:8] + struct.pack("<I", 2) + content[12:])
+    with pytest.raises(ValueError, match="has version 2 of the index file format"):
+        esvm.ExemplarIndex.open(path)
+    header, _ = header_of(content)
+    path.write_bytes(with_header(content, {**header, "storage": "csr"}))
+    with pytest.raises(ValueError, match="holds csr rows of float32, but this version"):
+        esvm.ExemplarIndex.open(path)
+    with pytest.raises(FileNotFoundError):
+        esvm.ExemplarIndex.open(tmp_path / "none")
+    np.save(tmp_path / "rows.npy", np.zeros((3, 4)))
+    with pytest.raises(ValueError, match=r"rows\.npy is no index file"):
+        esvm.ExemplarIndex.open(tmp_path / "rows.npy")
+
+
+def test_files_are_for_little_endian_machines(tmp_path, monkeypatch):
+    index = esvm.ExemplarIndex(np.eye(3))
+    index.save(tmp_path / "index")
+    monkeypatch.setattr(sys, "byteorder", "big")
+    with pytest.raises(ValueError, match="little-endian"):
+        index.save(tmp_path / "other")
+    with pytest.raises(ValueError, match="little-endian"):
+        esvm.ExemplarIndex.open(tmp_path / "index")
+
+
+# Opening is cheap, and shared.
+
+
+def run(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_several_processes_open_one_file(tmp_path):
+    rows = clustered(500, 16, dtype=np.float32)
+    path = tmp_path / "index"
+    live_index(rows).save(path)
+    code = """
+import sys, numpy as np, exemplar_svm as esvm
+index = esvm.ExemplarIndex.open(sys.argv[1], mmap=True)
+print(index.search(np.ones(16), k=5).indices.tolist())
+"""
+    index = esvm.ExemplarIndex.open(path, mmap=True)
+    expected = str(index.search(np.ones(16), k=5).indices.tolist())
+    for _ in range(2):
+        assert run(code, path).strip() == expected
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_mapped_file_takes_no_memory_until_it_is_read(tmp_path):
+    rows = np.zeros((1 << 14, 1 << 10), np.float32)  # 64 MB
+    rows[:, 0] = np.arange(len(rows))
+    path = tmp_path / "index"
+    index = esvm.ExemplarIndex(rows)
+    assert index.memory_usage()["signatures"]
+    index.save(path)
+    code = """
+import sys, numpy as np, exemplar_svm as esvm
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM"))
+warm = esvm.ExemplarIndex(np.eye(3)).search(np.ones(3))
+before = peak()
+index = esvm.ExemplarIndex.open(sys.argv[1], mmap=True)
+assert len(index) == 1 << 14
+opened = peak() - before
+assert opened < (1 << 26) // 8, opened
+with open("/proc/self/smaps") as file:
+    mapping = file.read().split("index\\n", 1)[1]
+    assert "Private_Dirty:         0 kB" in mapping.split("VmFlags", 1)[0]
+"""
+    run(code, path)
