@@ -531,7 +531,7 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     double change_of_sum = 0.0;
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.dual(j) - before[j];
-        if (change != 0.0) add_example(problem_, j, change, wide);
+        if (change != 0.0) add_raw_example(problem_, j, change, wide);
         change_of_sum += example_label(j) * change;
     }
     subtract_mean(problem_, change_of_sum, wide);
@@ -587,7 +587,7 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
     for (std::size_t r = 0; r < n_waiting; ++r) kernels_.axpy_wide(duals[r], rows[r], wide, d);
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double a = example_dual(j);
-        if (a != 0.0) add_example(problem_, j, a, wide);
+        if (a != 0.0) add_raw_example(problem_, j, a, wide);
         sum += example_label(j) * a;
     }
     subtract_mean(problem_, sum, wide);
@@ -774,7 +774,7 @@ double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
         problem_.rows.widen(sample, wide);
     } else {
         std::fill_n(wide, n_features(), 0.0);
-        add_example(problem_, sample - n_rows(), 1.0, wide);
+        add_raw_example(problem_, sample - n_rows(), 1.0, wide);
     }
     subtract_mean(problem_, is_row ? 1.0 : example_label(sample - n_rows()), wide);
     return mean_product(problem_, wide);

@@ -63,7 +63,7 @@ RowsView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace)
         upper[j] = bounds.upper;
         double* const wide = workspace.wide_row.data();
         std::ranges::fill(workspace.wide_row, 0.0);
-        add_example(problem, j, 1.0, wide);
+        add_raw_example(problem, j, 1.0, wide);
         subtract_mean(problem, example_label(problem, j), wide);
         const double mean_part = mean_product(problem, wide);
         for (std::size_t l = 0; l <= j; ++l) {

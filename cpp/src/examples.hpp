@@ -47,7 +47,7 @@ double example_product(const Problem<T>& problem, std::size_t j, const double* w
 
 /// w += step y_j x_j, likewise. The mean is for the caller to subtract, once for all examples.
 template <Real T>
-void add_example(const Problem<T>& problem, std::size_t j, double step, double* w) noexcept {
+void add_raw_example(const Problem<T>& problem, std::size_t j, double step, double* w) noexcept {
     problem.examples.axpy_wide(example_label(problem, j) * step, j, w);
 }
 

@@ -261,7 +261,7 @@ std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     double* const direction = workspace_.wide_coef.data();
     std::fill_n(direction, d, 0.0);
     for (std::size_t j = 0; j < p; ++j) {
-        add_example(problem_, j, 1.0 / static_cast<double>(p), direction);
+        add_raw_example(problem_, j, 1.0 / static_cast<double>(p), direction);
     }
     statistics_.background.suppress(direction);
     statistics_.signatures.guess_scores(direction, executor, workspace_.signature_scratch.data(),
