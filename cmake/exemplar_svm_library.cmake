@@ -9,6 +9,7 @@ add_library(exemplar_svm
   ${source_dir}/calibration.cpp
   ${source_dir}/certificate.cpp
   ${source_dir}/cpu_quota.cpp
+  ${source_dir}/csr_view.cpp
   ${source_dir}/curvature.cpp
   ${source_dir}/dual_coordinate_descent.cpp
   ${source_dir}/executor.cpp
@@ -32,6 +33,7 @@ add_library(exemplar_svm
   ${source_dir}/signatures.cpp
   ${source_dir}/sketch.cpp
   ${source_dir}/solver.cpp
+  ${source_dir}/sparse_examples.cpp
   ${source_dir}/version.cpp
   ${source_dir}/working_set.cpp
   ${source_dir}/workspace.cpp)
@@ -61,6 +63,13 @@ else()
     # GCC's own _mm512_reduce_add_pd trips this warning.
     list(APPEND avx512_flags -Wno-uninitialized)
   endif()
+endif()
+
+if(NOT MSVC)
+  # Products with sparse rows are loads from all over the weights: packing them into vectors first
+  # takes longer than the arithmetic.
+  set_source_files_properties(${source_dir}/csr_view.cpp PROPERTIES
+    COMPILE_OPTIONS "-fno-tree-slp-vectorize;-fno-tree-vectorize")
 endif()
 
 function(add_kernels name)

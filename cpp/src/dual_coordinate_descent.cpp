@@ -43,7 +43,10 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
         const bool within_tol = verified.violation <= settings_.tol;
         const bool proven =
             weights_error_from_gap(verified.gap) * largest_norm_ <= settings_.score_tol;
-        const bool exhausted = descent != Descent::converged || verified.gap > 0.5 * previous_gap;
+        fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
+        lowest_violation = std::min(lowest_violation, verified.violation);
+        const bool exhausted = descent != Descent::converged || fruitless >= patience ||
+                               verified.gap > 0.5 * previous_gap;
         if (within_tol && (proven || exhausted)) {
             report.status = SolveStatus::converged;
             break;
@@ -53,8 +56,6 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
             break;
         }
         previous_gap = verified.gap;
-        fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
-        lowest_violation = std::min(lowest_violation, verified.violation);
         if (fruitless >= patience) {
             if (verified.violation <= 1e3 * resolution()) {
                 report.status = SolveStatus::precision_limit;
@@ -112,6 +113,34 @@ void DualCoordinateDescent<T>::start() noexcept {
     examples_ = prepare_examples(problem_, workspace_);
     add_rows(0);
     refresh();
+    if (problem_.sum_square >= 0.0 && problem_.initial_dual == nullptr && eliminates()) {
+        level_rows();
+        refresh();
+    }
+}
+
+/// Gives all rows the same dual coefficient: the best one, the block following, as of a coordinate
+/// whose sample is the sum of the rows. From zero the first rows to be visited would take over what
+/// is all rows' part in the intercept, and two epochs would be spent on giving it back.
+template <Real T>
+void DualCoordinateDescent<T>::level_rows() noexcept {
+    const std::size_t p = n_examples();
+    double products[ExampleBlock::capacity] = {};
+    for (std::size_t s = 0; s < n_active_; ++s) {
+        const T* const k = workspace_.products.data() + workspace_.active[s] * p;
+        for (std::size_t j = 0; j < p; ++j) products[j] += static_cast<double>(k[j]);
+    }
+    const auto n = static_cast<double>(n_active_);
+    const double part = n / std::max(static_cast<double>(n_rows()), 1.0);
+    const double diagonal = n * penalty_.diagonal;
+    Coordinate rows{-n - block_.score(products),
+                    problem_.sum_square * part * part + n * n * bias_square_ + diagonal,
+                    diagonal,
+                    -1.0,
+                    0.0,
+                    penalty_.upper};
+    const double dual = std::clamp(block_.minimise(rows, products), 0.0, penalty_.upper);
+    for (std::size_t s = 0; s < n_active_; ++s) workspace_.dual[workspace_.active[s]] = dual;
 }
 
 template <Real T>
@@ -150,7 +179,8 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
         // Nothing has told how fast the rows are read: three times from memory at 10 GB/s.
         constexpr double seconds_per_byte = 3e-10;
         seconds_to_conclude_ +=
-            seconds_per_byte * static_cast<double>((n_rows() - begin) * n_features() * sizeof(T));
+            seconds_per_byte *
+            static_cast<double>((n_rows() - begin) * problem_.rows.bytes_per_row());
     }
 }
 
@@ -164,24 +194,33 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     std::optional<Stopwatch> stopwatch(std::in_place, seconds);
     double constant[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
-        constant[j] = example_label(j) * bias_square_;
-        if (problem_.mean != nullptr) {
-            constant[j] -= kernels_.dot_wide(problem_.mean, examples_.row(j), n_features());
-        }
+        constant[j] = example_label(j) * bias_square_ - workspace_.example_mean_products[j] +
+                      example_shift(j) * mean_square_;
     }
     const RowsView<T> rows = problem_.rows.from(first);
     T* const scratch = scores_ + first;
     T* const products = workspace_.products.data() + first * p;
-    for_each_block(executor_, row_blocks(rows),
-                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                       for (std::size_t j = 0; j < p; ++j) {
-                           const WeightsView<T> example{examples_.row(j), constant[j]};
-                           score_block(rows, begin, end, example, scratch + begin);
-                           for (std::size_t i = begin; i < end; ++i) {
-                               products[i * p + j] = scratch[i];
-                           }
-                       }
-                   });
+    // A sparse example is spread out to be multiplied with, one at a time.
+    const std::size_t at_once = examples_.is_dense() ? p : 1;
+    for (std::size_t from = 0; from < p; from += at_once) {
+        const T* const spread = examples_.read(from, workspace_.coef.data());
+        for_each_block(
+            executor_, row_blocks(rows),
+            [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                for (std::size_t j = from; j < from + at_once; ++j) {
+                    const T* const x = j == from ? spread : examples_.row(j);
+                    score_block(rows, begin, end, WeightsView<T>{x, constant[j]}, scratch + begin);
+                    const double shift = example_shift(j);
+                    for (std::size_t i = begin; i < end; ++i) {
+                        products[i * p + j] = scratch[i];
+                        if (shift != 0.0) {
+                            products[i * p + j] -=
+                                static_cast<T>(shift) * problem_.mean_products[first + i];
+                        }
+                    }
+                }
+            });
+    }
     stopwatch.reset();
     seconds_to_conclude_ += 3.0 * seconds / static_cast<double>(p);
 }
@@ -243,7 +282,7 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     constexpr std::size_t rows_per_example = 4;  // between two visits to outside examples
     EpochSummary seen;
     RowIndex* active = workspace_.active.data();
-    permute(active, n_active_, random_);
+    order_visits();
 
     std::size_t n_outside = 0;
     for (std::size_t j = 0; j < n_examples(); ++j) n_outside += is_outside(j) ? 1 : 0;
@@ -288,6 +327,37 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     }
     while (visits < n_outside) visit_next_outside();
     return seen;
+}
+
+/// Puts the active rows into a random order. Where most sparse rows are active, these are too small
+/// to be fetched one by one: runs of neighbours stay together.
+template <Real T>
+void DualCoordinateDescent<T>::order_visits() noexcept {
+    constexpr std::size_t run = 16;
+    RowIndex* const active = workspace_.active.data();
+    if (problem_.rows.is_dense() || n_active_ < n_rows() / 8 || n_active_ <= run) {
+        permute(active, n_active_, random_);
+        return;
+    }
+    std::vector<std::uint8_t>& marks = workspace_.marks;
+    for (std::size_t s = 0; s < n_active_; ++s) marks[active[s]] = 1;
+    RowIndex* const sorted = workspace_.sorted.data();
+    std::size_t n_sorted = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (marks[i] != 0) sorted[n_sorted++] = static_cast<RowIndex>(i);
+        marks[i] = 0;
+    }
+    // The runs in the order of a line through a torus: each once, if the step has no divisor with
+    // their number.
+    const std::size_t n_runs = (n_sorted + run - 1) / run;
+    std::size_t step = 1 + random_.below(n_runs);
+    while (std::gcd(step, n_runs) != 1) ++step;
+    std::size_t at = random_.below(n_runs), s = 0;
+    for (std::size_t r = 0; r < n_runs; ++r, at = (at + step) % n_runs) {
+        for (std::size_t i = at * run; i < std::min((at + 1) * run, n_sorted); ++i) {
+            active[s++] = sorted[i];
+        }
+    }
 }
 
 /// Steps of coordinate descent on one row, or on two dense ones one after the other. Two share the
@@ -365,19 +435,23 @@ double DualCoordinateDescent<T>::visit_row(RowIndex i, double product, bool& sta
     return change;
 }
 
-/// The same step on an example that is not eliminated.
+/// The same step on an example that is not eliminated. Like a row, it brings example_shift means
+/// along, which dense examples have been freed of.
 template <Real T>
 void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) noexcept {
-    fold();  // examples are centred one by one, not by shift_
-    const T* x = examples_.row(j);
+    if (eliminates()) fold();
     const Penalty bounds = penalty(problem_.loss, example_cost(j));
     double& dual = workspace_.example_dual[j];
     if (eliminates()) dual = block_.dual(j);
 
-    const double square = static_cast<double>(kernels_.dot(x, x, n_features())) + bias_square_;
-    double score = static_cast<double>(kernels_.dot(workspace_.coef.data(), x, n_features())) +
-                   example_label(j) * intercept_;
-    if (refining_) score += kernels_.dot_wide(workspace_.wide_coef.data(), x, n_features());
+    const double shift = example_shift(j), mean_product = workspace_.example_mean_products[j];
+    const double raw_square = static_cast<double>(examples_.squared_norm(j));
+    const double square =
+        std::max(raw_square - shift * (2.0 * mean_product - shift * mean_square_), 0.0) +
+        bias_square_;
+    double score = static_cast<double>(examples_.dot(j, workspace_.coef.data())) +
+                   example_label(j) * intercept_ + shift * offset_ - shift_ * mean_product;
+    if (refining_) score += examples_.dot_wide(j, workspace_.wide_coef.data());
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
     seen.add(projected(gradient, dual, bounds.upper),
@@ -391,10 +465,10 @@ void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) 
         block_.set_outside(j, dual);  // the next fold() brings the step into the weights
         return;
     }
-    kernels_.axpy(static_cast<T>(step), x, workspace_.coef.data(), n_features());
+    examples_.axpy(static_cast<T>(step), j, workspace_.coef.data());
     intercept_ += example_label(j) * step * bias_square_;
-    if (problem_.mean != nullptr)
-        offset_ -= step * kernels_.dot_wide(problem_.mean, x, n_features());
+    shift_ += step * shift;
+    offset_ += step * (shift * mean_square_ - mean_product);
 }
 
 /// Brings the changes of the eliminated examples and of the mean into the weights. Between two
@@ -405,8 +479,8 @@ void DualCoordinateDescent<T>::fold() noexcept {
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.pending(j);
         if (change == 0.0) continue;
-        kernels_.axpy(static_cast<T>(change), examples_.row(j), workspace_.coef.data(),
-                      n_features());
+        examples_.axpy(static_cast<T>(change), j, workspace_.coef.data());
+        shift_ += change * example_shift(j);
         intercept_ += example_label(j) * change * bias_square_;
     }
     block_.fold();
@@ -447,23 +521,26 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     double* wide = workspace_.wide_coef.data();
     double sum = sum_weights();
     double before[ExampleBlock::capacity], gradients[ExampleBlock::capacity];
+    const double mean_part = mean_product(problem_, wide);
     for (std::size_t j = 0; j < block_.count(); ++j) {
         before[j] = block_.dual(j);
-        gradients[j] = example_product(problem_, j, wide) + example_label(j) * sum * bias_square_ -
-                       1.0 + block_.diagonal(j) * before[j];
+        gradients[j] = example_product(problem_, j, wide, mean_part) +
+                       example_label(j) * sum * bias_square_ - 1.0 + block_.diagonal(j) * before[j];
     }
     block_.optimise(gradients);
     block_.fold();
+    double change_of_sum = 0.0;
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.dual(j) - before[j];
-        if (change != 0.0) add_example(problem_, j, change, wide);
-        sum += example_label(j) * change;
+        if (change != 0.0) add_raw_example(problem_, j, change, wide);
+        change_of_sum += example_label(j) * change;
     }
+    subtract_mean(problem_, change_of_sum, wide);
+    sum += change_of_sum;
 
     intercept_ = sum * bias_square_;
     shift_ = 0.0;
-    offset_ =
-        problem_.mean == nullptr ? 0.0 : -std::inner_product(wide, wide + d, problem_.mean, 0.0);
+    offset_ = -mean_product(problem_, wide);
     double rounding_square = 0.0, square = 0.0;
     for (std::size_t c = 0; c < d; ++c) {
         const T rounded = static_cast<T>(wide[c]);
@@ -476,9 +553,10 @@ void DualCoordinateDescent<T>::refresh() noexcept {
     const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
     const double norms = std::sqrt(square) * raw_norm;
     workspace_.weights.intercept = intercept_ + offset_;
-    score_rounding_ =
-        score_rounding_bound<T>(d, norms, workspace_.weights.intercept) + coef_rounding_ * raw_norm;
-    precise_rounding_ = score_rounding_bound<double>(d, norms, workspace_.weights.intercept);
+    score_rounding_ = score_rounding_bound<T>(problem_.rows, norms, workspace_.weights.intercept) +
+                      coef_rounding_ * raw_norm;
+    precise_rounding_ =
+        score_rounding_bound<double>(problem_.rows, norms, workspace_.weights.intercept);
     if (refining_) rebase();
 }
 
@@ -508,14 +586,12 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
         n_waiting = 0;
     }
     for (std::size_t r = 0; r < n_waiting; ++r) kernels_.axpy_wide(duals[r], rows[r], wide, d);
-    if (problem_.mean != nullptr) {
-        for (std::size_t c = 0; c < d; ++c) wide[c] -= sum * problem_.mean[c];
-    }
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double a = example_dual(j);
-        if (a != 0.0) add_example(problem_, j, a, wide);
+        if (a != 0.0) add_raw_example(problem_, j, a, wide);
         sum += example_label(j) * a;
     }
+    subtract_mean(problem_, sum, wide);
     return sum;
 }
 
@@ -539,7 +615,8 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
     refining_ = false;
     weights.intercept = intercept_ - mean_score;
     const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
-    score_rounding_ = score_rounding_bound<T>(d, std::sqrt(square) * raw_norm, weights.intercept);
+    score_rounding_ =
+        score_rounding_bound<T>(problem_.rows, std::sqrt(square) * raw_norm, weights.intercept);
 
     SolveReport report;
     report.status = SolveStatus::deadline;
@@ -554,7 +631,7 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
     }
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double score = example_label(j) * intercept_ +
-                             example_product(problem_, j, workspace_.wide_coef.data());
+                             example_product(problem_, j, workspace_.wide_coef.data(), mean_score);
         report.primal += loss_term(problem_.loss, example_cost(j), 1.0 - score);
     }
     // Sums in double precision lose far less than this part of the objective.
@@ -661,11 +738,10 @@ bool DualCoordinateDescent<T>::polish() noexcept {
             const std::size_t other = samples[b];
             const bool other_is_row = other < n_rows();
             const double other_bias = other_is_row ? 1.0 : example_label(other - n_rows());
-            const double product =
-                (other_is_row
-                     ? problem_.rows.dot_wide(other, row) - mean_product
-                     : kernels_.dot_wide(row, examples_.row(other - n_rows()), n_features())) +
-                bias * other_bias * bias_square_;
+            const double shift = other_is_row ? 1.0 : example_shift(other - n_rows());
+            const double product = (other_is_row ? problem_.rows.dot_wide(other, row)
+                                                 : examples_.dot_wide(other - n_rows(), row)) -
+                                   shift * mean_product + bias * other_bias * bias_square_;
             matrix[a * m + b] = y * (other_is_row ? label(other) : 1.0) * product;
         }
         diagonal[a] = matrix[a * m + a] * (1.0 + proximal) + bounds.diagonal;
@@ -699,15 +775,10 @@ double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
         problem_.rows.widen(sample, wide);
     } else {
         std::fill_n(wide, n_features(), 0.0);
-        add_example(problem_, sample - n_rows(), 1.0, wide);
+        add_raw_example(problem_, sample - n_rows(), 1.0, wide);
     }
-    if (problem_.mean == nullptr) return 0.0;
-    double mean_product = 0.0;
-    for (std::size_t c = 0; c < n_features(); ++c) {
-        if (is_row) wide[c] -= problem_.mean[c];
-        mean_product += wide[c] * problem_.mean[c];
-    }
-    return mean_product;
+    subtract_mean(problem_, is_row ? 1.0 : example_label(sample - n_rows()), wide);
+    return mean_product(problem_, wide);
 }
 
 /// The score of a row under the refreshed weights, in double precision.
@@ -764,11 +835,13 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
         total.linear_rounding += part.linear_rounding;
         total.n_support += part.n_support;
     }
+    const double* const wide = workspace_.wide_coef.data();
+    const double mean_part = mean_product(problem_, wide);
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double dual = example_dual(j);
         const Penalty bounds = penalty(problem_.loss, example_cost(j));
-        const double slack = 1.0 - example_label(j) * intercept_ -
-                             example_product(problem_, j, workspace_.wide_coef.data());
+        const double slack =
+            1.0 - example_label(j) * intercept_ - example_product(problem_, j, wide, mean_part);
         const double gradient = bounds.diagonal * dual - slack;
         total.violation =
             std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));

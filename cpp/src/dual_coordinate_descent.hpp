@@ -73,10 +73,12 @@ class DualCoordinateDescent {
 
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
     void add_rows(std::size_t begin) noexcept;
+    void level_rows() noexcept;
     void multiply_rows_by_examples(std::size_t first) noexcept;
 
     Descent descend(double tol, double score_tol) noexcept;
     EpochSummary epoch() noexcept;
+    void order_visits() noexcept;
     void visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
                     EpochSummary& seen) noexcept;
     double visit_row(RowIndex i, double product, bool& stays, EpochSummary& seen) noexcept;
@@ -133,6 +135,11 @@ class DualCoordinateDescent {
     double example_dual(std::size_t j) const noexcept {
         return eliminates() ? block_.dual(j) : workspace_.example_dual[j];
     }
+    /// How many means come along with an example: none with dense ones, which are centred one by
+    /// one.
+    double example_shift(std::size_t j) const noexcept {
+        return problem_.mean == nullptr || examples_.is_dense() ? 0.0 : example_label(j);
+    }
     bool is_outside(std::size_t j) const noexcept { return !eliminates() || !block_.is_member(j); }
 
     Problem<T> problem_;
@@ -153,7 +160,7 @@ class DualCoordinateDescent {
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     double bias_square_;  // s^2
 
-    DenseView<T> examples_{};  // less the mean, if there is one
+    RowsView<T> examples_{};  // times their labels; dense ones less the mean
     std::size_t n_active_ = 0;
     std::size_t next_outside_ = 0;
     std::uint32_t epochs_ = 0;

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <numeric>
 
-#include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
@@ -28,36 +29,42 @@ double share_in_mean(const Problem<T>& problem, std::size_t j) noexcept {
     return example_label(problem, j) > 0.0 ? example_cost(problem, j) / sum : 0.0;
 }
 
+/// mean . w in double precision; 0 without a mean.
+template <Real T>
+double mean_product(const Problem<T>& problem, const double* w) noexcept {
+    if (problem.mean == nullptr) return 0.0;
+    return std::inner_product(w, w + problem.examples.cols, problem.mean, 0.0);
+}
+
 /// y_j w . (x_j - mean) in double precision: what the workspace holds of a centred example has been
 /// rounded to T, which serves to approach the optimum but not to prove it.
+/// @param mean_product  mean . w
 template <Real T>
-double example_product(const Problem<T>& problem, std::size_t j, const double* w) noexcept {
-    const T* const x = problem.examples.row(j);
-    double product = 0.0;
-    for (std::size_t c = 0; c < problem.examples.cols; ++c) {
-        const double mean = problem.mean == nullptr ? 0.0 : problem.mean[c];
-        product += w[c] * (static_cast<double>(x[c]) - mean);
-    }
-    return example_label(problem, j) * product;
+double example_product(const Problem<T>& problem, std::size_t j, const double* w,
+                       double mean_product) noexcept {
+    return example_label(problem, j) * (problem.examples.dot_wide(j, w) - mean_product);
 }
 
-/// w += step y_j (x_j - mean), likewise.
+/// w += step y_j x_j, likewise. The mean is for the caller to subtract, once for all examples.
 template <Real T>
-void add_example(const Problem<T>& problem, std::size_t j, double step, double* w) noexcept {
-    const T* const x = problem.examples.row(j);
-    const double signed_step = example_label(problem, j) * step;
-    for (std::size_t c = 0; c < problem.examples.cols; ++c) {
-        const double mean = problem.mean == nullptr ? 0.0 : problem.mean[c];
-        w[c] += signed_step * (static_cast<double>(x[c]) - mean);
-    }
+void add_raw_example(const Problem<T>& problem, std::size_t j, double step, double* w) noexcept {
+    problem.examples.axpy_wide(example_label(problem, j) * step, j, w);
 }
 
-/// Begins a solve: brings the examples, less the mean and times their label, the prior's weights,
-/// and the initial dual coefficients of the examples into the workspace, and puts examples that are
-/// few enough into its block. Returns a view of the examples there.
+/// w -= multiple mean; nothing without a mean.
+template <Real T>
+void subtract_mean(const Problem<T>& problem, double multiple, double* w) noexcept {
+    if (problem.mean == nullptr) return;
+    for (std::size_t c = 0; c < problem.examples.cols; ++c) w[c] -= multiple * problem.mean[c];
+}
+
+/// Begins a solve: brings the examples times their label, the prior's weights, and the initial dual
+/// coefficients of the examples into the workspace, and puts examples that are few enough into its
+/// block. Returns a view of the examples there: dense ones less the mean, sparse ones as they are,
+/// so that they stay sparse.
 ///
 /// y (x - mean) with a constant feature of y s is a positive example to the solver, whatever y is.
 template <Real T>
-DenseView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace) noexcept;
+RowsView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace) noexcept;
 
 }  // namespace exemplar_svm

@@ -64,6 +64,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
         state_query(query, rows_, statistics_.live_mask(), index_, search_.C, workspace_, problem_);
     problem_.squared_norms = statistics_.squared_norms.data();
     problem_.max_squared_norm = statistics_.max_squared_norm;
+    problem_.sum_square = statistics_.sum_square;
     problem_.loss = index_.loss;
     problem_.intercept_scaling = index_.intercept_scaling;
     problem_.prior = search_.prior;

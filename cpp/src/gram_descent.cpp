@@ -245,8 +245,10 @@ void GramDescent<T>::refresh() noexcept {
     }
 
     double gradients[ExampleBlock::capacity];
+    const double prior_mean_product = mean_product(problem_, workspace_.prior_coef.data());
     for (std::size_t j = 0; j < p; ++j) {
-        example_scores[j] += example_product(problem_, j, workspace_.prior_coef.data());
+        example_scores[j] +=
+            example_product(problem_, j, workspace_.prior_coef.data(), prior_mean_product);
         example_scores[j] -= dual_sum_ * bias_[j];
         example_scores_[j] = example_scores[j];
         gradients[j] = example_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);

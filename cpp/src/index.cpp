@@ -123,6 +123,7 @@ std::vector<IndexPart> Index<T>::parts() const {
 template <Real T>
 Index<T> Index<T>::with_rows(DenseView<T> added, ExecutorRef executor) const {
     if (added.rows == 0) return *this;
+    require(rows_.is_dense(), "rows can be added to dense ones, but embeddings has sparse ones");
     require(added.cols == rows_.cols, "the added rows have another number of features");
     Buffer<T> owned = added_ == nullptr ? Buffer<T>() : *added_;
     T* place = owned.extend(added.rows * added.cols);
@@ -157,9 +158,11 @@ template <Real T>
 void Index<T>::refresh(ExecutorRef executor) {
     RowStatistics<T> statistics;
     if (statistics_ != nullptr) statistics.live = statistics_->live;
-    statistics.update(rows_, settings_, executor);
+    const RowsView<T> rows = rows_.checked("embeddings");
+    statistics.update(rows, settings_, executor);
     change(std::move(statistics));
     session_sketch_ = std::make_shared<SketchSlot>();
+    rows_ = rows;
 }
 
 /// Puts others in the place of the statistics.

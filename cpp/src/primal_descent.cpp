@@ -96,7 +96,7 @@ std::size_t PrimalDescent<T>::scratch_size(std::size_t n_rows, std::size_t n_fea
 template <Real T>
 bool PrimalDescent<T>::can_solve(const Problem<T>& problem,
                                  const Background<T>& background) noexcept {
-    return problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
+    return problem.rows.is_dense() && problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
            problem.examples.rows <= ExampleBlock::capacity && background.mean_square() > 0.0 &&
            problem.rows.rows >= fewest_rows;
 }
@@ -301,7 +301,8 @@ void PrimalDescent<T>::set_decision_function() noexcept {
     slack_ = 4.0 * epsilon * (1.0 + norms + std::abs(intercept) + way_ * largest_norm_);
 
     // Of a score before it is rounded to T, and after.
-    precise_rounding_ = score_rounding_bound<double>(d, norms, std::abs(intercept) + norms);
+    precise_rounding_ =
+        score_rounding_bound<double>(problem_.rows, norms, std::abs(intercept) + norms);
     score_rounding_ = precise_rounding_ + epsilon * (norms + std::abs(intercept));
 }
 
@@ -352,18 +353,22 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
 
 template <Real T>
 void PrimalDescent<T>::add_examples() noexcept {
+    const double mean_part = mean_product(problem_, point_);
+    double labels = 0.0;  // times the dual coefficients
     for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
         const double bias = example_label(problem_, j) * problem_.intercept_scaling;
         const double cost = example_cost(problem_, j);
         const double slack =
-            1.0 - bias * point_[n_features()] - example_product(problem_, j, point_);
+            1.0 - bias * point_[n_features()] - example_product(problem_, j, point_, mean_part);
         const double dual = 2.0 * cost * std::max(0.0, slack);
         workspace_.example_dual[j] = dual;
         value_ += loss_term(problem_.loss, cost, slack);
         if (dual == 0.0) continue;
-        add_example(problem_, j, -dual, gradient_);
+        add_raw_example(problem_, j, -dual, gradient_);
+        labels += example_label(problem_, j) * dual;
         gradient_[n_features()] -= bias * dual;
     }
+    subtract_mean(problem_, -labels, gradient_);
 }
 
 /// The Hessian at the point of the last pass, as far as it is known: the sum of x~ x~' over the
@@ -466,14 +471,18 @@ void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) con
     row_sum.finish();
     if (problem_.mean != nullptr) kernels.axpy(-sum, problem_.mean, product, d);
     product[d] += problem_.intercept_scaling * sum;
+    const double mean_part = mean_product(problem_, x);
+    double labels = 0.0;
     for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
         if (workspace_.example_dual[j] == 0.0) continue;
         const double bias = example_label(problem_, j) * problem_.intercept_scaling;
-        const double factor =
-            2.0 * example_cost(problem_, j) * (example_product(problem_, j, x) + bias * x[d]);
-        add_example(problem_, j, factor, product);
+        const double factor = 2.0 * example_cost(problem_, j) *
+                              (example_product(problem_, j, x, mean_part) + bias * x[d]);
+        add_raw_example(problem_, j, factor, product);
+        labels += example_label(problem_, j) * factor;
         product[d] += bias * factor;
     }
+    subtract_mean(problem_, labels, product);
 }
 
 /// Ends where it stands. The proof takes a pass over all rows.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "exemplar_svm/scan.hpp"
+#include "sparse_examples.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -43,11 +44,17 @@ std::size_t copy_examples(const DenseView<T>& vectors, std::span<const RowNumber
                           Workspace<T>& workspace) noexcept {
     const std::size_t n_vectors = vectors.rows, end = place + n_vectors + numbers.size();
     for (std::size_t j = 0; place < end; ++j, ++place) {
+        const bool is_vector = j < n_vectors;
+        const auto number = is_vector ? 0 : static_cast<std::size_t>(numbers[j - n_vectors]);
         T* const copy = workspace.given_examples.data() + place * rows.cols;
-        if (j < n_vectors) {
+        if (is_vector && rows.is_dense()) {
             std::copy_n(vectors.row(j), rows.cols, copy);
+        } else if (is_vector) {
+            workspace.sparse_examples->add(vectors.row(j));
+        } else if (rows.is_dense()) {
+            rows.copy(number, copy);
         } else {
-            rows.copy(static_cast<std::size_t>(numbers[j - n_vectors]), copy);
+            workspace.sparse_examples->add(rows, number);
         }
         workspace.example_labels[place] = label;
     }
@@ -92,22 +99,51 @@ void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) 
     for (const RowNumber row : rows) mask[static_cast<std::size_t>(row)] = 0;
 }
 
+/// Takes rows that equal one of the first n examples out of a mask.
+/// @param scratch  for an example that is not dense
 template <Real T>
-void take_out_duplicates(const RowsView<T>& rows, const DenseView<T>& positives,
-                         std::vector<std::uint8_t>& mask) noexcept {
-    for (std::size_t i = 0; i < rows.rows; ++i) {
-        for (std::size_t j = 0; j < positives.rows && mask[i] != 0; ++j) {
-            if (rows.equals(i, positives.row(j))) mask[i] = 0;
+void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, std::size_t n,
+                         T* scratch, std::vector<std::uint8_t>& mask) noexcept {
+    for (std::size_t j = 0; j < n; ++j) {
+        const T* const x = examples.read(j, scratch);
+        for (std::size_t i = 0; i < rows.rows; ++i) {
+            if (mask[i] != 0 && rows.equals(i, x)) mask[i] = 0;
         }
     }
+}
+
+/// Whether the workspace has room for the examples of sparse rows.
+template <Real T>
+bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
+                          const Workspace<T>& workspace) noexcept {
+    return rows.is_dense() || (workspace.sparse_examples != nullptr &&
+                               count_entries(query, rows) <= workspace.max_example_entries());
 }
 
 }  // namespace
 
 template <Real T>
+std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexcept {
+    std::size_t count = 0;
+    for (const DenseView<T>& vectors : {query.positives, query.negatives}) {
+        for (std::size_t j = 0; j < vectors.rows; ++j) {
+            const T* const x = vectors.row(j);
+            count += vectors.cols - static_cast<std::size_t>(std::count(x, x + vectors.cols, T(0)));
+        }
+    }
+    for (const std::span<const RowNumber> numbers : {query.positive_rows, query.negative_rows}) {
+        for (const RowNumber number : numbers) {
+            count += rows.sparse().count(static_cast<std::size_t>(number));
+        }
+    }
+    return count;
+}
+
+template <Real T>
 bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
               const Workspace<T>& workspace) noexcept {
     const bool has_room = workspace.n_rows() >= rows.rows && workspace.n_features() == rows.cols &&
+                          workspace.summaries.size() >= row_blocks(rows).count() &&
                           query.n_positives() > 0 &&
                           query.n_positives() + query.n_negatives() <= workspace.max_examples();
     const bool is_both = std::ranges::any_of(query.positive_rows, [&](RowNumber row) {
@@ -117,7 +153,8 @@ bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t
            are_rows(query.negative_rows, rows.rows, live) &&
            are_weights(query.positive_weights, query.n_positives()) &&
            are_weights(query.negative_weights, query.n_negatives()) &&
-           are_finite(query.positives, rows) && are_finite(query.negatives, rows);
+           are_finite(query.positives, rows) && are_finite(query.negatives, rows) &&
+           has_room_for_entries(query, rows, workspace);
 }
 
 template <Real T>
@@ -129,15 +166,18 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
     const auto d = static_cast<std::ptrdiff_t>(rows.cols);
     problem.rows = rows;
     problem.examples = query.positives;
-    const bool copies = n_examples > query.positives.rows || !query.positive_weights.empty();
+    const bool copies =
+        n_examples > query.positives.rows || !query.positive_weights.empty() || !rows.is_dense();
     if (copies) {
-        problem.examples = {workspace.given_examples.data(), n_examples, rows.cols, d};
         problem.example_labels = workspace.example_labels.data();
         problem.example_costs = workspace.example_costs.data();
+        if (!rows.is_dense()) workspace.sparse_examples->clear();
         const std::size_t n_copied =
             copy_examples(query.positives, query.positive_rows, std::int8_t{1}, rows, 0, workspace);
         copy_examples(query.negatives, query.negative_rows, std::int8_t{-1}, rows, n_copied,
                       workspace);
+        problem.examples = {workspace.given_examples.data(), n_examples, rows.cols, d};
+        if (!rows.is_dense()) problem.examples = workspace.sparse_examples->view();
     }
 
     if (has_rows || query.duplicates == Duplicates::ignore) {
@@ -145,9 +185,8 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
         take_out(query.positive_rows, workspace.background);
         take_out(query.negative_rows, workspace.background);
         if (query.duplicates == Duplicates::ignore) {
-            DenseView<T> positives = problem.examples;
-            positives.rows = query.n_positives();
-            take_out_duplicates(rows, positives, workspace.background);
+            take_out_duplicates(rows, problem.examples, query.n_positives(), workspace.coef.data(),
+                                workspace.background);
         }
     } else {
         problem.background = common_mask(query.background, live, rows.rows, workspace.background);
@@ -180,6 +219,8 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
     return candidates;
 }
 
+template std::size_t count_entries(const Query<float>&, const RowsView<float>&) noexcept;
+template std::size_t count_entries(const Query<double>&, const RowsView<double>&) noexcept;
 template bool is_valid(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
                        const Workspace<float>&) noexcept;
 template bool is_valid(const Query<double>&, const RowsView<double>&, const std::uint8_t*,

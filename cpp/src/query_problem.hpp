@@ -43,8 +43,9 @@ bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t
               const Workspace<T>& workspace) noexcept;
 
 /// States who takes part in a valid query's problem, and with which costs. Examples are copied into
-/// the workspace, unless all are vectors of the same weight; masks are, where examples are rows or
-/// the query's mask meets that of the live rows. Returns the rows that may be returned.
+/// the workspace, unless all are vectors of the same weight and rows are dense; masks are, where
+/// examples are rows or the query's mask meets that of the live rows. Returns the rows that may be
+/// returned.
 template <Real T>
 Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
                        const IndexSettings& index, double C, Workspace<T>& workspace,

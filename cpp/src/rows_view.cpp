@@ -29,6 +29,13 @@ void RowsView<T>::for_each_piece(std::size_t i, Body&& body) const noexcept {
 }
 
 template <Real T>
+RowsView<T> RowsView<T>::checked(const char* name) const {
+    RowsView view = *this;
+    if (!is_dense_) view.sparse_ = sparse_.checked(name);
+    return view;
+}
+
+template <Real T>
 RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept {
     RowsView both = *this;
     both.following_ = others;
@@ -39,6 +46,7 @@ RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept 
 template <Real T>
 RowsView<T> RowsView<T>::first_part() const noexcept {
     RowsView first = *this;
+    if (!is_dense_) return first;
     first.following_ = {};
     first.rows = dense_.rows;
     return first;
@@ -47,6 +55,11 @@ RowsView<T> RowsView<T>::first_part() const noexcept {
 template <Real T>
 RowsView<T> RowsView<T>::from(std::size_t first) const noexcept {
     RowsView rest = *this;
+    rest.rows = rows - first;
+    if (!is_dense_) {
+        rest.sparse_ = sparse_.from(first);
+        return rest;
+    }
     const auto drop = [](DenseView<T>& part, std::size_t n) noexcept {
         if (n > 0) part.data = part.row(n);
         part.rows -= n;
@@ -54,7 +67,6 @@ RowsView<T> RowsView<T>::from(std::size_t first) const noexcept {
     const std::size_t n_dense = std::min(first, dense_.rows);
     drop(rest.dense_, n_dense);
     drop(rest.following_, first - n_dense);
-    rest.rows = rows - first;
     if (narrow_) rest.narrow_ = rest.dense_.rows > 0 ? narrow_.from(n_dense) : NarrowRows{};
     return rest;
 }
@@ -71,43 +83,57 @@ RowsView<T> RowsView<T>::columns(std::size_t first, std::size_t count) const noe
 
 template <Real T>
 const T* RowsView<T>::read(std::size_t i, T* scratch) const noexcept {
-    if (!is_narrow(i)) return row(i);
+    if (is_dense_ && !is_narrow(i)) return row(i);
     copy(i, scratch);
     return scratch;
 }
 
 template <Real T>
 void RowsView<T>::copy(std::size_t i, T* out) const noexcept {
+    if (!is_dense_) {
+        std::fill_n(out, cols, T(0));
+        sparse_.for_each_entry(i, [out](std::size_t c, T value) { out[c] = value; });
+        return;
+    }
     if (is_narrow(i)) return narrow_.copy(i, cols, out);
     std::copy_n(row(i), cols, out);
 }
 
 template <Real T>
 void RowsView<T>::widen(std::size_t i, double* out) const noexcept {
+    if (!is_dense_) {
+        std::fill_n(out, cols, 0.0);
+        sparse_.for_each_entry(i, [out](std::size_t c, T value) { out[c] = value; });
+        return;
+    }
     if (is_narrow(i)) return narrow_.copy(i, cols, out);
     std::copy_n(row(i), cols, out);
 }
 
 template <Real T>
 void RowsView<T>::prefetch(std::size_t i) const noexcept {
+    if (!is_dense_) return sparse_.prefetch(i);
     if (is_narrow(i)) return narrow_.prefetch(i, cols);
     exemplar_svm::prefetch(row(i), cols);
 }
 
 template <Real T>
 T RowsView<T>::dot(std::size_t i, const T* w) const noexcept {
+    if (!is_dense_) return sparse_.dot(i, w);
     if (is_narrow(i)) return narrow_.dot(i, w, cols);
     return kernels::active_table<T>().dot(w, row(i), cols);
 }
 
 template <Real T>
 double RowsView<T>::dot_wide(std::size_t i, const double* w) const noexcept {
+    if (!is_dense_) return sparse_.dot_wide(i, w);
     if (is_narrow(i)) return narrow_.dot(i, w, cols);
     return kernels::active_table<T>().dot_wide(w, row(i), cols);
 }
 
 template <Real T>
 void RowsView<T>::axpy(T alpha, std::size_t i, T* y) const noexcept {
+    if (!is_dense_) return sparse_.axpy(alpha, i, y);
     for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
         kernels::active_table<T>().axpy(alpha, x, y + first, n);
     });
@@ -115,6 +141,7 @@ void RowsView<T>::axpy(T alpha, std::size_t i, T* y) const noexcept {
 
 template <Real T>
 void RowsView<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexcept {
+    if (!is_dense_) return sparse_.axpy_wide(alpha, i, y);
     for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
         kernels::active_table<T>().axpy_wide(alpha, x, y + first, n);
     });
@@ -122,6 +149,7 @@ void RowsView<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexce
 
 template <Real T>
 void RowsView<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept {
+    if (!is_dense_) return sparse_.dot_rows(begin, end, w, out);
     const auto& kernels = kernels::active_table<T>();
     const std::size_t seam = std::clamp(dense_.rows, begin, end);
     if (begin < seam && narrow_) {
@@ -137,6 +165,11 @@ void RowsView<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* ou
 template <Real T>
 void RowsView<T>::dot_rows_two(std::size_t begin, std::size_t end, const T* w0, const T* w1,
                                T* out0, T* out1) const noexcept {
+    if (!is_dense_) {
+        sparse_.dot_rows(begin, end, w0, out0);
+        sparse_.dot_rows(begin, end, w1, out1);
+        return;
+    }
     const auto& kernels = kernels::active_table<T>();
     const std::size_t seam = std::clamp(dense_.rows, begin, end);
     if (begin < seam && narrow_) {
@@ -152,12 +185,14 @@ void RowsView<T>::dot_rows_two(std::size_t begin, std::size_t end, const T* w0, 
 
 template <Real T>
 T RowsView<T>::squared_norm(std::size_t i) const noexcept {
+    if (!is_dense_) return sparse_.squared_norm(i);
     if (is_narrow(i)) return narrow_.squared_norm<T>(i, cols);
     return kernels::active_table<T>().dot(row(i), row(i), cols);
 }
 
 template <Real T>
 double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
+    if (!is_dense_) return sparse_.distance(i, j);
     constexpr std::size_t lanes = 8;  // as many sums at once as hide the latency of an addition
     static_assert(piece % lanes == 0);
     double sums[lanes] = {};
@@ -179,6 +214,7 @@ double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
 
 template <Real T>
 bool RowsView<T>::equals(std::size_t i, const T* values) const noexcept {
+    if (!is_dense_) return sparse_.equals(i, values);
     bool same = true;
     for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
         same = same && std::equal(x, x + n, values + first);

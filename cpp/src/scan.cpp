@@ -88,15 +88,30 @@ void square_rows(const RowsOf<T>& rows, ExecutorRef executor, T* squares) noexce
                    });
 }
 
+namespace {
+
+/// @param roundings  that a product goes through, those with the intercept included
+template <Real U>
+double bound_on(double roundings) noexcept {
+    const double nu = roundings * 0.5 * static_cast<double>(std::numeric_limits<U>::epsilon());
+    return nu / (1.0 - nu);
+}
+
+}  // namespace
+
 template <Real T>
 double score_rounding_bound(std::size_t n_features) noexcept {
     const auto partial_sums = static_cast<double>(kernels::active_table<T>().partial_sums);
     // The products of one partial sum, the additions of the partial sums, and the intercept with
     // the last rounding.
-    const double roundings =
-        std::ceil(static_cast<double>(n_features) / partial_sums) + std::log2(partial_sums) + 2.0;
-    const double nu = roundings * 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon());
-    return nu / (1.0 - nu);
+    return bound_on<T>(std::ceil(static_cast<double>(n_features) / partial_sums) +
+                       std::log2(partial_sums) + 2.0);
+}
+
+template <Real U, Real T>
+double score_rounding_bound(const RowsView<T>& rows) noexcept {
+    if (rows.is_dense()) return score_rounding_bound<U>(rows.cols);
+    return bound_on<U>(rows.sparse().roundings() + 2.0);
 }
 
 template void score_block(const RowsView<float>&, std::size_t, std::size_t, WeightsView<float>,
@@ -119,5 +134,8 @@ template void square_rows(const RowsView<float>&, ExecutorRef, float*) noexcept;
 template void square_rows(const RowsView<double>&, ExecutorRef, double*) noexcept;
 template double score_rounding_bound<float>(std::size_t) noexcept;
 template double score_rounding_bound<double>(std::size_t) noexcept;
+template double score_rounding_bound<float>(const RowsView<float>&) noexcept;
+template double score_rounding_bound<double>(const RowsView<float>&) noexcept;
+template double score_rounding_bound<double>(const RowsView<double>&) noexcept;
 
 }  // namespace exemplar_svm

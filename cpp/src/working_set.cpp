@@ -298,10 +298,8 @@ std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     const std::size_t n = problem_.rows.rows, d = problem_.rows.cols, p = problem_.examples.rows;
     double* const direction = workspace_.wide_coef.data();
     std::fill_n(direction, d, 0.0);
-    const auto& kernels = kernels::active_table<T>();
     for (std::size_t j = 0; j < p; ++j) {
-        kernels.axpy_wide(example_label(problem_, j) / static_cast<double>(p),
-                          problem_.examples.row(j), direction, d);
+        add_raw_example(problem_, j, 1.0 / static_cast<double>(p), direction);
     }
     statistics_.background.suppress(direction);
     statistics_.signatures.guess_scores(direction, executor, workspace_.signature_scratch.data(),
@@ -359,7 +357,7 @@ void WorkingSetSearch<T>::end_scan() noexcept {
     }
     const double intercept = workspace_.weights.intercept;
     scan_norm_ = std::sqrt(square);
-    rounding_ = score_rounding_bound<T>(problem_.rows.cols, scan_norm_ * largest_norm_, intercept);
+    rounding_ = score_rounding_bound<T>(problem_.rows, scan_norm_ * largest_norm_, intercept);
     scan_rounding_ = reads_sketch() ? Sketch<T>::rounding(intercept) : rounding_;
     leave_out_panel();
     // In a batch, perhaps for the sake of a search that takes longer to conclude than this one.

@@ -9,6 +9,7 @@
 #include "primal_descent.hpp"
 #include "signatures.hpp"
 #include "sketch.hpp"
+#include "sparse_examples.hpp"
 
 namespace exemplar_svm {
 
@@ -18,42 +19,68 @@ std::size_t polish_size(std::size_t n_rows, std::size_t max_examples) noexcept {
     return std::min(n_rows + max_examples, max_polished);
 }
 
+/// The size of what only searches among dense rows need.
+template <Real T>
+std::size_t if_dense(const RowsView<T>& rows, std::size_t size) noexcept {
+    return rows.is_dense() ? size : 0;
+}
+
 }  // namespace
 
 template <Real T>
 Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
                         std::size_t max_examples)
-    : dual(n_rows),
+    : Workspace(RowsView<T>(nullptr, n_rows, n_features, 0), max_ranks, max_examples) {}
+
+template <Real T>
+Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::size_t max_examples,
+                        std::size_t max_example_entries)
+    : dual(rows.rows),
       example_dual(max_examples),
-      weights{std::vector<T>(n_features), 0.0},
-      active(n_rows),
-      products(n_rows * std::min(max_examples, ExampleBlock::capacity)),
-      coef(n_features),
-      wide_coef(n_features),
-      prior_coef(n_features),
-      examples(max_examples * n_features),
+      weights{std::vector<T>(rows.cols), 0.0},
+      active(rows.rows),
+      marks(rows.rows - if_dense(rows, rows.rows)),
+      sorted(marks.size()),
+      products(rows.rows * std::min(max_examples, ExampleBlock::capacity)),
+      coef(rows.cols),
+      wide_coef(rows.cols),
+      prior_coef(rows.cols),
+      examples(if_dense(rows, max_examples * rows.cols)),
+      example_mean_products(max_examples),
       block(std::make_unique<ExampleBlock>()),
-      wide_row(n_features),
-      row_scratch(4 * n_features),
-      polish(polish_size(n_rows, max_examples) * (polish_size(n_rows, max_examples) + 8)),
-      polish_rows(2 * polish_size(n_rows, max_examples)),
-      summaries(row_blocks(RowsView<T>(nullptr, n_rows, n_features, 0)).count()),
-      primal_scratch(PrimalDescent<T>::scratch_size(n_rows, n_features, max_examples)),
-      given_examples(max_examples * n_features),
+      wide_row(rows.cols),
+      row_scratch(if_dense(rows, 4 * rows.cols)),
+      polish(polish_size(rows.rows, max_examples) * (polish_size(rows.rows, max_examples) + 8)),
+      polish_rows(2 * polish_size(rows.rows, max_examples)),
+      summaries(row_blocks(rows).count()),
+      primal_scratch(
+          if_dense(rows, PrimalDescent<T>::scratch_size(rows.rows, rows.cols, max_examples))),
+      given_examples(if_dense(rows, max_examples * rows.cols)),
       example_labels(max_examples),
       example_costs(max_examples),
-      background(n_rows),
-      candidates(n_rows),
-      scores(n_rows),
-      row_scores(std::min(n_rows, max_gram_rows)),
-      panel(std::make_unique<Panel<T>>(Panel<T>::capacity_for(n_rows), n_features)),
-      signature_scratch(Signatures<T>::scratch_size(n_features)),
-      scan_weights{std::vector<T>(n_features), 0.0},
-      sketch_weights(std::make_unique<IntegerWeights>(n_features)),
+      background(rows.rows),
+      candidates(rows.rows),
+      scores(rows.rows),
+      row_scores(if_dense(rows, std::min(rows.rows, max_gram_rows))),
+      panel(
+          std::make_unique<Panel<T>>(if_dense(rows, Panel<T>::capacity_for(rows.rows)), rows.cols)),
+      signature_scratch(if_dense(rows, Signatures<T>::scratch_size(rows.cols))),
+      scan_weights{std::vector<T>(if_dense(rows, rows.cols)), 0.0},
+      sketch_weights(std::make_unique<IntegerWeights>(if_dense(rows, rows.cols))),
       block_highest(summaries.size()),
-      collected(n_rows),
-      collected_scores(n_rows),
-      ranking(std::min(max_ranks, n_rows) + 1) {}
+      collected(if_dense(rows, rows.rows)),
+      collected_scores(if_dense(rows, rows.rows)),
+      ranking(std::min(max_ranks, rows.rows) + 1) {
+    if (rows.is_dense()) return;
+    max_example_entries = std::min(max_example_entries, max_examples * rows.cols);
+    sparse_examples =
+        std::make_unique<SparseExamples<T>>(max_examples, max_example_entries, rows.cols);
+}
+
+template <Real T>
+std::size_t Workspace<T>::max_example_entries() const noexcept {
+    return sparse_examples == nullptr ? 0 : sparse_examples->max_entries();
+}
 
 template <Real T>
 Workspace<T>::~Workspace() = default;

@@ -35,19 +35,31 @@ class WorkspacePool {
         for (auto& slot : slots_) delete slot.load();
     }
 
-    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples) {
+    /// @param max_entries  in the examples together; read for sparse rows
+    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
+               std::size_t max_entries = 0) {
         max_ranks = std::min(max_ranks, index.n_rows());
         for (auto& slot : slots_) {
             Owned found(slot.exchange(nullptr));
             if (found && found->n_rows() >= index.n_rows() && found->max_ranks() >= max_ranks &&
-                found->max_examples() >= max_examples) {
+                found->max_examples() >= max_examples &&
+                found->max_example_entries() >= max_entries) {
                 return found;
             }
+        }
+        if (!index.rows().is_dense()) {
+            return std::make_unique<Workspace<T>>(index, max_ranks, max_examples, max_entries);
         }
         // Where rows are added there will be more, for which this one is to do, too.
         const std::size_t more = index.memory_usage().added > 0 ? index.n_rows() / 4 : 0;
         return std::make_unique<Workspace<T>>(index.n_rows() + more, index.n_features(), max_ranks,
                                               max_examples);
+    }
+
+    Owned take_for(const Query<T>& query, const Index<T>& index, std::size_t max_ranks) {
+        const bool sparse = !index.rows().is_dense();
+        return take(index, max_ranks, query.n_positives() + query.n_negatives(),
+                    sparse ? count_entries(query, index.rows()) : 0);
     }
 
     void give_back(Owned workspace) noexcept {
@@ -203,7 +215,7 @@ py::array_t<Element> borrowed_array(std::vector<py::ssize_t> shape, const Elemen
 /// does not change: where rows come and go, another one is made, which shares what it can.
 class PyIndex {
   public:
-    PyIndex(py::array rows, std::optional<py::array> row_scales, Loss loss,
+    PyIndex(GivenRows rows, std::optional<py::array> row_scales, Loss loss,
             std::optional<std::pair<double, double>> class_weight, double intercept_scaling,
             bool center, bool check_finite, Method method, SketchType sketch, int n_threads,
             std::optional<Parts> parts)
@@ -284,11 +296,12 @@ class PyIndex {
         const auto& index = self.cast<const PyIndex&>();
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::array {
-                const auto first = index.rows_.shape(0);
+                const auto first = static_cast<py::ssize_t>(held->index.rows().first_part().rows);
                 const auto n = static_cast<py::ssize_t>(held->index.n_rows()) - first;
                 const T* const values =
                     n == 0 ? nullptr : held->index.rows().row(static_cast<std::size_t>(first));
-                return borrowed_array({n, index.rows_.shape(1)}, values, self);
+                return borrowed_array({n, static_cast<py::ssize_t>(held->index.n_features())},
+                                      values, self);
             },
             index.index_);
     }
@@ -354,7 +367,7 @@ class PyIndex {
                 py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 Reports reports(1);
-                auto workspace = held->workspaces->take(held->index, k, n_examples(query));
+                auto workspace = held->workspaces->take_for(query, held->index, k);
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
@@ -378,7 +391,7 @@ class PyIndex {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Query<T> query = asked.view(held->index);
-                auto workspace = held->workspaces->take(held->index, 0, n_examples(query));
+                auto workspace = held->workspaces->take_for(query, held->index, 0);
                 Reports reports(1);
                 without_gil(n_threads, [&](const OpenMpExecutor& executor) {
                     reports[0] = held->index.fit(query, settings, *workspace,
@@ -391,7 +404,8 @@ class PyIndex {
                 auto result = py::make_tuple(
                     copy(workspace->weights.coef, workspace->weights.coef.size()),
                     workspace->weights.intercept, copy(workspace->dual, held->index.n_rows()),
-                    copy(workspace->example_dual, n_examples(query)), std::move(reports));
+                    copy(workspace->example_dual, query.n_positives() + query.n_negatives()),
+                    std::move(reports));
                 held->workspaces->give_back(std::move(workspace));
                 return result;
             },
@@ -424,19 +438,18 @@ class PyIndex {
                     return std::make_unique<IndexOf<T>>(
                         IndexOf<T>{make(executor), held->workspaces});
                 });
-                return PyIndex(rows_, parts_, std::move(next));
+                return PyIndex(rows_, row_scales_, parts_, std::move(next));
             },
             index_);
     }
 
     template <Real T>
-    PyIndex(py::array rows, std::optional<Parts> parts, std::unique_ptr<IndexOf<T>> index)
-        : rows_(std::move(rows)), parts_(std::move(parts)), index_(std::move(index)) {}
-
-    template <Real T>
-    static std::size_t n_examples(const Query<T>& query) noexcept {
-        return query.n_positives() + query.n_negatives();
-    }
+    PyIndex(GivenRows rows, std::optional<py::array> row_scales, std::optional<Parts> parts,
+            std::unique_ptr<IndexOf<T>> index)
+        : rows_(std::move(rows)),
+          row_scales_(std::move(row_scales)),
+          parts_(std::move(parts)),
+          index_(std::move(index)) {}
 
     /// The best k rows per query, or every row's score where no k is given.
     py::tuple each_query(const py::array& queries, const QueryArrays* asked,
@@ -456,7 +469,8 @@ class PyIndex {
                 std::vector<std::unique_ptr<Workspace<T>>> workspaces;
                 std::vector<Workspace<T>*> borrowed;
                 for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
-                    workspaces.push_back(held->workspaces->take(index, k ? width : 0, 1));
+                    workspaces.push_back(held->workspaces->take(
+                        index, k ? width : 0, 1, index.rows().is_dense() ? 0 : view.cols));
                     borrowed.push_back(workspaces.back().get());
                 }
                 T* const scores_out = scores.mutable_data();
@@ -487,7 +501,7 @@ class PyIndex {
 
     friend class PySession;
 
-    py::array rows_;
+    GivenRows rows_;
     std::optional<py::array> row_scales_;
     std::optional<Parts> parts_;
     std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
@@ -621,10 +635,28 @@ class PySession {
 
     std::variant<std::unique_ptr<Session<float>>, std::unique_ptr<Session<double>>> session_;
 };
+/// Whether the columns of every row ascend strictly.
+/// @throws ValueError for rows that do not lie within the arrays
+bool is_canonical_csr(const CsrArrays& rows, const char* name) {
+    return with_dtype(rows.data, name, [&]<class T>(T) {
+        return rows.with_view<T>(
+            [&](const auto& view) { return exemplar_svm::is_canonical(view, name); });
+    });
+}
 
 }  // namespace
 
 void bind_index(py::module_& module) {
+    py::class_<CsrArrays>(module, "CsrArrays")
+        .def(py::init(
+                 [](py::array data, py::array indices, py::array indptr, std::size_t n_features) {
+                     return CsrArrays{std::move(data), std::move(indices), std::move(indptr),
+                                      n_features};
+                 }),
+             py::kw_only(), py::arg("data"), py::arg("indices"), py::arg("indptr"),
+             py::arg("n_features"));
+    module.def("is_canonical_csr", &is_canonical_csr, py::arg("rows"), py::arg("name"));
+
     py::native_enum<Loss>(module, "Loss", "enum.Enum")
         .value("squared_hinge", Loss::squared_hinge)
         .value("hinge", Loss::hinge)
@@ -668,7 +700,7 @@ void bind_index(py::module_& module) {
              py::arg("include_positives"), py::arg("ignore_duplicates"));
 
     py::class_<PyIndex>(module, "Index")
-        .def(py::init<py::array, std::optional<py::array>, Loss,
+        .def(py::init<GivenRows, std::optional<py::array>, Loss,
                       std::optional<std::pair<double, double>>, double, bool, bool, Method,
                       SketchType, int, std::optional<Parts>>(),
              py::arg("rows"), py::kw_only(), py::arg("row_scales"), py::arg("loss"),

@@ -37,17 +37,19 @@ py::tuple train(const py::array& rows, const py::array& labels, const py::array&
     });
 }
 
-py::array scores(const py::array& rows, const std::optional<py::array>& row_scales,
+py::array scores(const GivenRows& rows, const std::optional<py::array>& row_scales,
                  const py::array& coef, double intercept, int n_threads) {
-    return with_rows_view(rows, row_scales, "X", [&]<Real T>(const RowsView<T>& view) -> py::array {
-        const WeightsView<T> weights{as_vector<T>(coef, view.cols, "coef"), intercept};
-        py::array_t<T> out(static_cast<py::ssize_t>(view.rows));
-        T* const values = out.mutable_data();
-        without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-            score_rows(view, weights, executor, values);
+    return with_rows_view(
+        rows, row_scales, "X", [&]<Real T>(const RowsView<T>& given) -> py::array {
+            const RowsView<T> view = given.checked("X");
+            const WeightsView<T> weights{as_vector<T>(coef, view.cols, "coef"), intercept};
+            py::array_t<T> out(static_cast<py::ssize_t>(view.rows));
+            T* const values = out.mutable_data();
+            without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                score_rows(view, weights, executor, values);
+            });
+            return out;
         });
-        return out;
-    });
 }
 
 /// Whether neither an element nor the square of a norm is infinite or not a number.

@@ -3,12 +3,16 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
+#include "exemplar_svm/csr_view.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/narrow_view.hpp"
@@ -75,12 +79,13 @@ DenseView<T> as_dense_view(const py::array& array, const char* name) {
     return {static_cast<const T*>(layout.data), layout.rows, layout.cols, layout.stride};
 }
 
-/// The elements of a contiguous one-dimensional array of T with `size` entries.
+/// The elements of a contiguous, aligned one-dimensional array of T with `size` entries.
 template <class T>
 const T* as_vector(const py::array& array, std::size_t size, const char* name) {
     if (!py::isinstance<py::array_t<T>>(array) || array.ndim() != 1 ||
         static_cast<std::size_t>(array.shape(0)) != size ||
-        (size > 1 && array.strides(0) != static_cast<py::ssize_t>(sizeof(T)))) {
+        (size > 1 && array.strides(0) != static_cast<py::ssize_t>(sizeof(T))) ||
+        reinterpret_cast<std::uintptr_t>(array.data()) % alignof(T) != 0) {
         throw py::value_error(std::string(name) + " must be a contiguous vector of " +
                               std::to_string(size) + " entries of dtype " +
                               py::cast<std::string>(py::str(py::dtype::of<T>())));
@@ -115,6 +120,55 @@ decltype(auto) with_rows_view(const py::array& array, const std::optional<py::ar
     }
     return with_dtype(array, name, [&]<class T>(T) -> decltype(auto) {
         return function(RowsView<T>(as_dense_view<T>(array, name)));
+    });
+}
+
+/// The arrays of a scipy.sparse matrix in CSR form, kept alive.
+struct CsrArrays {
+    py::array data, indices, indptr;
+    std::size_t n_features = 0;
+
+    /// Calls `function(view)` for the type of the columns.
+    /// @throws ValueError unless the arrays are contiguous and have elements of these types
+    template <Real T, class Function>
+    decltype(auto) with_view(Function&& function) const {
+        if (py::isinstance<py::array_t<std::int32_t>>(indices)) {
+            return function(view<T, std::int32_t>());
+        }
+        return function(view<T, std::int64_t>());
+    }
+
+  private:
+    template <Real T, ColumnNumber I>
+    CsrView<T, I> view() const {
+        const auto entries = static_cast<std::size_t>(std::min(data.size(), indices.size()));
+        const auto n_starts = static_cast<std::size_t>(std::max<py::ssize_t>(indptr.size(), 1));
+        CsrView<T, I> view;
+        view.values = as_vector<T>(data, static_cast<std::size_t>(data.size()), "data");
+        view.columns = as_vector<I>(indices, static_cast<std::size_t>(indices.size()), "indices");
+        view.starts = as_vector<I>(indptr, n_starts, "indptr");
+        view.rows = n_starts - 1;
+        view.cols = n_features;
+        view.entries = entries;
+        return view;
+    }
+};
+
+/// Rows as they are given: a dense array or a sparse matrix.
+using GivenRows = std::variant<CsrArrays, py::array>;
+
+/// with_rows_view for either. Sparse rows are not checked here: see RowsView::checked.
+template <class Function>
+decltype(auto) with_rows_view(const GivenRows& rows, const std::optional<py::array>& scales,
+                              const char* name, Function&& function) {
+    const auto* const sparse = std::get_if<CsrArrays>(&rows);
+    if (!sparse) {
+        return with_rows_view(std::get<py::array>(rows), scales, name,
+                              std::forward<Function>(function));
+    }
+    if (scales) throw py::value_error("row_scales are those of int8 rows");
+    return with_dtype(sparse->data, name, [&]<class T>(T) -> decltype(auto) {
+        return function(sparse->with_view<T>([](const auto& view) -> RowsView<T> { return view; }));
     });
 }
 

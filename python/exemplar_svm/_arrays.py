@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ._sparse import is_sparse
+
 Array = np.ndarray[Any, Any]
 
 _NUMPY = int(np.__version__.split(".")[0])
@@ -45,11 +47,8 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     value = _from_arrow(value, name, copy)
     if isinstance(value, np.ndarray):
         return np.asarray(value)
-    if hasattr(value, "tocsr"):
-        raise TypeError(
-            f"{name} is a sparse matrix, which this version does not support; "
-            "pass its dense rows: .toarray()"
-        )
+    if is_sparse(value):  # vectors: what is one of few is read as if it were dense
+        return np.asarray(value.toarray())
     if hasattr(value, "__dlpack__"):
         _require_readable(value, name)
         try:

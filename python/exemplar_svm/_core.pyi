@@ -50,6 +50,16 @@ class SearchSettings:
         calibrate: bool = False,
     ) -> None: ...
 
+class CsrArrays:
+    def __init__(
+        self,
+        *,
+        data: NDArray[Any],
+        indices: NDArray[Any],
+        indptr: NDArray[Any],
+        n_features: int,
+    ) -> None: ...
+
 class Query:
     def __init__(
         self,
@@ -69,7 +79,7 @@ class Query:
 class Index:
     def __init__(
         self,
-        rows: NDArray[Any],
+        rows: NDArray[Any] | CsrArrays,
         *,
         row_scales: NDArray[np.float32] | None,
         loss: Loss,
@@ -144,6 +154,7 @@ class Session:
         common: Query | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64], Reports]: ...
 
+def is_canonical_csr(rows: CsrArrays, name: str) -> bool: ...
 def all_norms_finite(vectors: NDArray[Any]) -> bool: ...
 def train_linear_svc(
     rows: NDArray[Any],
@@ -158,7 +169,7 @@ def train_linear_svc(
     n_threads: int,
 ) -> tuple[NDArray[Any], float, NDArray[np.float64], int, int, float, float]: ...
 def score_rows(
-    rows: NDArray[Any],
+    rows: NDArray[Any] | CsrArrays,
     *,
     row_scales: NDArray[np.float32] | None = None,
     coef: NDArray[Any],

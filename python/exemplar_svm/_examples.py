@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._arrays import as_array
+from ._sparse import is_sparse
 from ._typing import FloatArray, IndexArray
 from ._validation import as_vectors, positive_number
 
@@ -98,7 +99,9 @@ def read_examples(
         vectors, rows = np.empty((0, n_features), rows_dtype), [int(given)]
     elif _are_row_numbers(given):
         vectors, rows = np.empty((0, n_features), rows_dtype), _int64(given)
-    elif isinstance(given, Sequence) and any(_is_row_number(example) for example in given):
+    elif isinstance(given, Sequence) and any(
+        _is_row_number(example) or is_sparse(example) for example in given
+    ):
         if all(isinstance(example, numbers.Real) for example in given):
             vectors = vectors_of(given)  # one vector, written with some integers
         else:

@@ -16,6 +16,7 @@ from ._presets import preset_setting
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
 from ._settings import IndexSettings
+from ._sparse import SparseRows, for_core
 from ._typing import (
     ClassWeightLike,
     DuplicatesName,
@@ -53,7 +54,8 @@ class ExemplarIndex:
 
     Parameters
     ----------
-    embeddings : array-like, shape (n, d), float32, float64, float16, bfloat16 or int8
+    embeddings : array-like or scipy.sparse matrix, shape (n, d)
+        Of float32, float64, float16, bfloat16 or int8; sparse ones of float32 or float64.
         Read in place and kept alive, never written: any row stride will do if each row is
         contiguous (slices, memory maps). Objects with ``__dlpack__`` on the CPU (torch, jax) or
         with ``__array__`` are taken the same way, and pyarrow's lists of one size, a row each, as
@@ -61,6 +63,9 @@ class ExemplarIndex:
         copied to float64 (but uint8 is refused). Call `refresh` after changing them. float16,
         bfloat16 (of ``ml_dtypes``) and int8 are widened to float32 where they are read: all results
         have the bits that the same rows as float32 give.
+        Sparse matrices in CSR form with sorted column indices (int32 or int64), none of them twice
+        in a row, are read in place too, others converted; their structure must not change while
+        the index is used.
     preset : {"recipe", "robust"}, default "recipe"
         What ``C``, ``center`` and ``prior`` are where they are not given. "recipe": 0.1, False, 0.
         "robust": 10 / n (0.1 at most) for the n rows that it is built with, True, 2: by
@@ -92,8 +97,8 @@ class ExemplarIndex:
         keeps one bit per feature of the rows to guess which matter, looks closely at few of them
         and proves that the others do not; where most may matter, at a small C, it reads these again
         and again. "gram" keeps the products of all rows with each other (n^2 values, n up to 8192)
-        and takes n^2 d / 2 steps to build. "full" visits every row and
-        keeps nothing but norms. "auto" takes "gram" for up to twice as many rows as features if
+        and takes n^2 d / 2 steps to build. "full" visits every row and keeps nothing but norms; it
+        alone serves sparse rows. "auto" takes "gram" for up to twice as many rows as features if
         building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
     sketch : {None, "int8"}, default None
         "int8" keeps eight bits per feature of the rows (a quarter of float32), with exact bounds
@@ -173,10 +178,15 @@ class ExemplarIndex:
             sketch=sketch,
         )
         scales = as_row_scales(row_scales, rows, "embeddings", copy)
-        self._begin(settings, rows, settings.build(rows, threads, row_scales=scales), threads)
+        core = settings.build(for_core(rows), threads, row_scales=scales)
+        self._begin(settings, rows, core, threads)
 
     def _begin(
-        self, settings: IndexSettings, rows: NDArray[Any], core: _core.Index, n_threads: int
+        self,
+        settings: IndexSettings,
+        rows: NDArray[Any] | SparseRows,
+        core: _core.Index,
+        n_threads: int,
     ) -> None:
         self._built_with = settings
         self._embeddings = rows  # the caller's; those that were added are the core's
@@ -256,7 +266,7 @@ class ExemplarIndex:
         OSError
             If the file cannot be written. What was there is then as it was.
         ValueError
-            If the rows are float16, bfloat16 or int8, which files do not hold yet.
+            If the rows are sparse, or float16, bfloat16 or int8: files do not hold these yet.
 
         Notes
         -----
@@ -264,15 +274,18 @@ class ExemplarIndex:
         is as large as the rows and `memory_usage` together. Rows are added and removed meanwhile
         without an effect on what is saved.
         """
-        if self._embeddings.dtype != self.dtype:
+        core, rows = self._core, self._embeddings
+        if isinstance(rows, SparseRows):
             raise ValueError(
-                f"the index holds rows of {self._embeddings.dtype}, which the format of index "
+                "embeddings has sparse rows, which index files do not hold: "
+                "save the matrix itself, with scipy.sparse.save_npz"
+            )
+        if rows.dtype != self.dtype:
+            raise ValueError(
+                f"the index holds rows of {rows.dtype}, which the format of index "
                 "files does not know yet: build it of their .astype(np.float32) to save it"
             )
-        core = self._core
-        _file.write(
-            path, self._built_with.as_json(), (self._embeddings, core.added()), core.parts()
-        )
+        _file.write(path, self._built_with.as_json(), (rows, core.added()), core.parts())
 
     def verify(self) -> None:
         """Compare the whole file that this index was opened from with its checksums.
@@ -305,8 +318,8 @@ class ExemplarIndex:
         Raises
         ------
         TypeError, ValueError
-            For bad input, or if ``method="gram"`` would have more than 8192 rows. The index is
-            then as it was.
+            For bad input, if ``method="gram"`` would have more than 8192 rows, or if the rows of
+            the index are sparse. The index is then as it was.
 
         Notes
         -----
@@ -368,7 +381,8 @@ class ExemplarIndex:
     def __repr__(self) -> str:
         core = self._core
         removed = core.n_rows - core.n_live
-        rows = f"{core.n_rows} rows" + (f", {removed} of them removed," if removed else "")
+        sparse = "sparse " if isinstance(self._embeddings, SparseRows) else ""
+        rows = f"{core.n_rows} {sparse}rows" + (f", {removed} of them removed," if removed else "")
         return (
             f"ExemplarIndex({rows} of {self.n_features} features, {self._embeddings.dtype}, "
             f"C={self._built_with.C:g})"
@@ -422,7 +436,7 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-            Cast to the index's `dtype`.
+            Cast to the index's `dtype`. A sparse matrix is made dense: m times d values.
         k : int, default 10
             May exceed the number of rows.
         C, prior, tol, max_iter, n_threads : optional

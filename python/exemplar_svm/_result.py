@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._sparse import for_core
 from ._typing import FloatArray, IndexArray, Rows
 from ._validation import as_row_scales, as_rows, as_vectors, thread_count, working_dtype
 
@@ -234,7 +235,8 @@ class ExemplarModel:
 
         Parameters
         ----------
-        X : array-like, shape (n, n_features), of any dtype that an index takes
+        X : array-like or scipy.sparse matrix, shape (n, n_features)
+            Of any dtype that an index takes.
             Read in place where its layout allows.
         row_scales : array-like, shape (n,), float32, optional
             Of X of dtype int8, as an index takes them.
@@ -251,7 +253,7 @@ class ExemplarModel:
                 f"X has {rows.shape[1]} features, but the model was trained on {len(self.coef_)}"
             )
         return _core.score_rows(
-            rows,
+            for_core(rows),
             row_scales=as_row_scales(row_scales, rows, "X", None),
             coef=self.coef_.astype(working_dtype(rows.dtype), copy=False),
             intercept=self.intercept_,

@@ -99,7 +99,7 @@ class IndexSettings:
 
     def build(
         self,
-        rows: NDArray[Any],
+        rows: NDArray[Any] | _core.CsrArrays,
         n_threads: int,
         parts: dict[str, NDArray[np.uint8]] | None = None,
         row_scales: NDArray[np.float32] | None = None,

@@ -24,7 +24,7 @@ except ImportError as missing:
 from . import _core
 from ._result import STATUS_NAMES
 from ._settings import LOSSES
-from ._validation import as_rows, positive_integer, positive_number, thread_count
+from ._validation import as_dense_rows, positive_integer, positive_number, thread_count
 
 if TYPE_CHECKING:
     from typing import Self
@@ -145,7 +145,7 @@ class LinearSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
 
         checked: tuple[NDArray[Any], NDArray[Any]]
         checked = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        rows, targets = as_rows(checked[0], "X", None), checked[1]
+        rows, targets = as_dense_rows(checked[0], "X", None), checked[1]
         check_classification_targets(targets)
         self.classes_, classes = np.unique(targets, return_inverse=True)
         if len(self.classes_) < 2:
@@ -204,7 +204,7 @@ class LinearSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         """
         check_is_fitted(self)
         checked = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        rows = as_rows(checked, "X", None)
+        rows = as_dense_rows(checked, "X", None)
         columns = [
             _core.score_rows(
                 rows,

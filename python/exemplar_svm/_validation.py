@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._arrays import as_array
+from ._sparse import SparseRows, as_sparse_rows, is_sparse
 from ._typing import ClassWeightLike, FloatArray, Rows
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
@@ -93,7 +94,19 @@ def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if dtype.name in _NARROW else dtype
 
 
-def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
+def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any] | SparseRows:
+    """See ``value``, dense or sparse, as rows that can be read in place.
+
+    See `as_dense_rows` and `as_sparse_rows` for parameters and errors.
+    """
+    if isinstance(value, SparseRows):
+        return value
+    if is_sparse(value):
+        return as_sparse_rows(value, name, copy)
+    return as_dense_rows(value, name, copy)
+
+
+def as_dense_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
     """See ``value`` as rows that can be read in place.
 
     Parameters
@@ -142,7 +155,7 @@ def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
 
 
 def as_row_scales(
-    value: Any, rows: NDArray[Any], name: str, copy: bool | None
+    value: Any, rows: NDArray[Any] | SparseRows, name: str, copy: bool | None
 ) -> NDArray[np.float32] | None:
     """See ``value`` as one scale for each of the rows called ``name``; in place if it can be.
 

@@ -15,6 +15,7 @@
 #include "exemplar_svm/session.hpp"
 #include "narrow_data.hpp"
 #include "reference.hpp"
+#include "sparse_data.hpp"
 
 namespace {
 
@@ -195,6 +196,37 @@ TEMPLATE_TEST_CASE("a search of narrow rows allocates nothing", "", float16, std
     CHECK(after == before);
     CHECK(shared.status != SearchStatus::invalid_input);
     CHECK(fitted.status != SearchStatus::invalid_input);
+}
+
+TEMPLATE_TEST_CASE("a search among sparse rows allocates nothing", "", float, double) {
+    using T = TestType;
+    constexpr std::size_t k = 20, n = 400, d = 30;
+    const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 40);
+    IndexSettings settings;
+    settings.center = GENERATE(false, true);
+    settings.search.C = 10.0;
+    Random random(4);
+    const reference::SparseData<T> data(n, d, 0.1, random);
+    const Index<T> index(RowsView<T>(data.view()), settings);
+    Workspace<T> workspace(index, k, p + 1);
+    std::vector<T> scores(k), all_scores(n);
+    std::vector<RowNumber> rows(k), numbers(p);
+    for (std::size_t j = 0; j < p; ++j) numbers[j] = static_cast<RowNumber>(3 * j);
+    Query<T> query;
+    query.positive_rows = numbers;
+    query.negatives = {data.dense.data() + 299 * d, 1, d, static_cast<std::ptrdiff_t>(d)};
+    query.duplicates = Duplicates::ignore;
+
+    const std::size_t before = n_allocations;
+    const auto found =
+        index.search(query, k, settings.search, workspace, scores.data(), rows.data());
+    const auto fitted = index.fit(query, settings.search, workspace, all_scores.data());
+    index.search(query, k, settings.search, workspace, scores.data(), rows.data(), SerialExecutor{},
+                 StopCondition::after(std::chrono::microseconds(50)));
+    const std::size_t after = n_allocations;
+    CHECK(after == before);
+    CHECK(found.status != SearchStatus::invalid_input);
+    CHECK(fitted.status == found.status);
 }
 
 TEMPLATE_TEST_CASE("a search among rows that were added and removed allocates nothing", "", float,

@@ -191,8 +191,8 @@ TEST_CASE("after a refresh a session knows nothing of the rows before") {
         require_equal(found, fresh);
     }
 
-    const ClusteredData<float> fewer(500, 24, 1, random);
-    index = Index<float>(fewer.view(), settings);
+    const ClusteredData<float> more(4000, 24, 1, random);
+    index = Index<float>(more.view(), settings);
     found.report = session.search(k, found.scores.data(), found.rows.data());
     CHECK(found.report.status == SearchStatus::invalid_input);
     session.renew();

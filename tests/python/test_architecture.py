@@ -18,6 +18,7 @@ LAYERS = {
     1: [
         "matrix_view",
         "narrow_view",
+        "csr_view",
         "rows_view",
         "executor",
         "settings",

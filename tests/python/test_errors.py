@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import clustered
-from scipy import sparse
 
 import exemplar_svm as esvm
 
@@ -39,13 +38,6 @@ def test_a_wrong_dtype_is_a_type_error_that_names_it(index, dtype):
 def test_unsigned_bytes_are_refused():
     with pytest.raises(TypeError, match=r"embeddings has dtype uint8, but must be .*astype"):
         esvm.ExemplarIndex(np.ones((3, 2), np.uint8))
-
-
-def test_sparse_rows_are_refused_for_now(index):
-    with pytest.raises(TypeError, match="embeddings is a sparse matrix"):
-        esvm.ExemplarIndex(sparse.csr_matrix(ROWS))
-    with pytest.raises(TypeError, match="queries is a sparse matrix"):
-        index.search(sparse.csr_matrix(ROWS[:1]))
 
 
 @pytest.mark.parametrize("shape", [(), (6,), (2, 3, 4)])

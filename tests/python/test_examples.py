@@ -27,6 +27,17 @@ def test_the_quickstart_runs():
     assert "10 of 10 ranks proven exact" in done.stdout
 
 
+def test_the_example_of_tfidf_runs():
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/arxiv_sanity.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "words for: thread" in done.stdout
+
+
 def test_the_first_example_of_the_readme_runs():
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     embeddings = clustered(500, 16, dtype=np.float32)

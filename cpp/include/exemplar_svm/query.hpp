@@ -6,6 +6,7 @@
 
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
 
 namespace exemplar_svm {
 
@@ -40,5 +41,10 @@ struct Query {
     std::size_t n_positives() const noexcept { return positives.rows + positive_rows.size(); }
     std::size_t n_negatives() const noexcept { return negatives.rows + negative_rows.size(); }
 };
+
+/// Values that are not zero in the examples of a query among sparse rows; row numbers must be in
+/// range.
+template <Real T>
+std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexcept;
 
 }  // namespace exemplar_svm

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "exemplar_svm/csr_view.hpp"
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/narrow_view.hpp"
 #include "exemplar_svm/real.hpp"
@@ -34,12 +35,15 @@ class RowsView {
     /// Of a DenseView of these.
     RowsView(const T* data, std::size_t n_rows, std::size_t n_cols, std::ptrdiff_t stride) noexcept
         : RowsView(DenseView<T>{data, n_rows, n_cols, stride}) {}
+    template <ColumnNumber I>
+    RowsView(const CsrView<T, I>& sparse) noexcept  // NOLINT(google-explicit-constructor): a view
+        : rows(sparse.rows), cols(sparse.cols), is_dense_(false), sparse_(sparse) {}
 
     std::size_t rows = 0;
     std::size_t cols = 0;
 
     /// These rows, and others of as many features behind them: row rows + i is row i of those.
-    /// Only of rows that have none behind them yet.
+    /// Only of dense rows that have none behind them yet.
     RowsView followed_by(const DenseView<T>& others) const noexcept;
 
     /// The rows without those that follow.
@@ -47,13 +51,23 @@ class RowsView {
 
     /// Bytes that a scan reads per row, on average, by which rows are cut into blocks: of narrow
     /// rows those of T, so that what is summed by blocks has the same bits.
-    std::size_t bytes_per_row() const noexcept { return cols * sizeof(T); }
+    std::size_t bytes_per_row() const noexcept {
+        return is_dense_ ? cols * sizeof(T) : sparse_.bytes_per_row();
+    }
 
     /// Whether rows lie in memory as cols values side by side, of T or narrower.
-    bool is_dense() const noexcept { return true; }
+    bool is_dense() const noexcept { return is_dense_; }
+
+    /// Rows that are not dense, with what only sparse ones can be asked for.
+    const CsrRows<T>& sparse() const noexcept { return sparse_; }
+
+    /// The same view, once what searches rely on has been checked in memory as it is now.
+    /// @param name  what the rows are called in sentences
+    /// @throws std::invalid_argument for sparse rows that are not as CsrView wants them
+    RowsView checked(const char* name) const;
 
     /// Whether all of these are values of T, which read(i) finds where they lie.
-    bool is_read_in_place() const noexcept { return !narrow_; }
+    bool is_read_in_place() const noexcept { return is_dense_ && !narrow_; }
 
     /// A row where it lies; of rows that are read in place, and of those that follow narrow ones.
     const T* row(std::size_t i) const noexcept {
@@ -110,9 +124,11 @@ class RowsView {
 
     bool is_narrow(std::size_t i) const noexcept { return narrow_ && i < dense_.rows; }
 
+    bool is_dense_ = true;
     DenseView<T> dense_;
     NarrowRows narrow_;  // if there are any, in place of dense_, which then has their number alone
     DenseView<T> following_;
+    CsrRows<T> sparse_;
 };
 
 /// Rows of any kind, as an argument where another argument tells T.

@@ -55,12 +55,17 @@ void square_rows(const RowsOf<T>& rows, ExecutorRef executor, T* squares) noexce
 template <Real T>
 double score_rounding_bound(std::size_t n_features) noexcept;
 
+/// The same for these rows, of which sparse ones have products of their entries alone, with the
+/// products summed in the arithmetic of U: T, or double precision.
+template <Real U, Real T>
+double score_rounding_bound(const RowsView<T>& rows) noexcept;
+
 /// Bound on |computed - exact| for a score.
 /// @param norms  ||coef|| ||x||
-template <Real T>
-double score_rounding_bound(std::size_t n_features, double norms, double intercept) noexcept {
-    return score_rounding_bound<T>(n_features) * norms +
-           static_cast<double>(std::numeric_limits<T>::epsilon()) * std::abs(intercept);
+template <Real U, Real T>
+double score_rounding_bound(const RowsView<T>& rows, double norms, double intercept) noexcept {
+    return score_rounding_bound<U>(rows) * norms +
+           static_cast<double>(std::numeric_limits<U>::epsilon()) * std::abs(intercept);
 }
 
 /// Offers the scored rows of one block, skipping those that cannot enter the ranking.

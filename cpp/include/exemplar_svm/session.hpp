@@ -78,7 +78,7 @@ class Session {
     void reserve(std::size_t max_ranks, std::size_t max_examples);
 
     /// After Index::refresh(): the next step solves afresh. Without it steps do so too, but scan
-    /// the rows; and they are `invalid_input` if the number of rows has changed.
+    /// the rows; and they are `invalid_input` if there are more rows than before.
     /// @throws std::bad_alloc
     void renew(ExecutorRef executor = SerialExecutor{});
 

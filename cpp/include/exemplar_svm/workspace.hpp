@@ -6,6 +6,7 @@
 
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "exemplar_svm/weights.hpp"
 
@@ -15,6 +16,8 @@ class ExampleBlock;
 class IntegerWeights;
 template <Real T>
 class Panel;
+template <Real T>
+class SparseExamples;
 
 /// The most coordinates that a Newton step of the solver takes together (see solver.hpp).
 inline constexpr std::size_t max_polished = 256;
@@ -39,20 +42,31 @@ struct BlockSummary {
 /// 18 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32 are counted, and at
 /// most a megabyte and 1.4 kB per feature besides. The working set takes as much memory as the rows
 /// it copies, of which there is room for half of all or 16,384, whichever is less; it is touched as
-/// it is needed.
+/// it is needed. Sparse rows have no working set, and their examples take memory for what is not
+/// zero in them.
 template <Real T>
 class Workspace {
   public:
-    /// @param n_rows        of the index; it also serves indices of fewer rows
+    static constexpr std::size_t any_entries = static_cast<std::size_t>(-1);
+
+    /// @param rows          of the index; it also serves indices of fewer rows
     /// @param max_ranks     the longest ranking a search may ask for
     /// @param max_examples  the most examples a search may have, positive and negative ones
+    /// @param max_example_entries  on sparse rows, the most values that are not zero in these
+    ///                             together (see count_entries in query.hpp)
+    Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::size_t max_examples = 1,
+              std::size_t max_example_entries = any_entries);
+
+    /// For dense rows.
     Workspace(std::size_t n_rows, std::size_t n_features, std::size_t max_ranks,
               std::size_t max_examples = 1);
 
-    /// For searches on `index` (any class with n_rows() and n_features()).
+    /// For searches on `index` (any class with rows()).
     template <class AnyIndex>
-    explicit Workspace(const AnyIndex& index, std::size_t max_ranks, std::size_t max_examples = 1)
-        : Workspace(index.n_rows(), index.n_features(), max_ranks, max_examples) {}
+        requires requires(const AnyIndex& index) { index.rows(); }
+    explicit Workspace(const AnyIndex& index, std::size_t max_ranks, std::size_t max_examples = 1,
+                       std::size_t max_example_entries = any_entries)
+        : Workspace(index.rows(), max_ranks, max_examples, max_example_entries) {}
 
     ~Workspace();
     Workspace(Workspace&&) noexcept;
@@ -62,6 +76,7 @@ class Workspace {
     std::size_t n_features() const noexcept { return weights.coef.size(); }
     std::size_t max_ranks() const noexcept { return ranking.size() - 1; }
     std::size_t max_examples() const noexcept { return example_dual.size(); }
+    std::size_t max_example_entries() const noexcept;  ///< 0 for dense rows
 
     // What a solve leaves behind.
     std::vector<double> dual;          ///< per row of the index, of which there may be fewer
@@ -71,22 +86,26 @@ class Workspace {
     SearchProfile profile;  ///< of the last search
 
     // What a solve works with.
-    std::vector<RowIndex> active;          ///< rows the next epoch visits come first
-    std::vector<T> products;               ///< x~_i . x~_j, row by row, for each example j
-    std::vector<T> coef;                   ///< weights while they change
-    std::vector<double> wide_coef;         ///< weights recomputed in double precision
-    std::vector<double> prior_coef;        ///< w_0
-    std::vector<T> examples;               ///< the examples, less the mean
-    std::unique_ptr<ExampleBlock> block;   ///< the eliminated examples
-    std::vector<double> wide_row;          ///< one row in double precision
-    std::vector<T> row_scratch;            ///< four rows, where they are not read in place
-    std::vector<double> polish;            ///< the small quadratic of a Newton step
-    std::vector<std::size_t> polish_rows;  ///< its coordinates
-    std::vector<BlockSummary> summaries;   ///< one per block of rows
-    std::vector<double> primal_scratch;    ///< of PrimalDescent
+    std::vector<RowIndex> active;               ///< rows the next epoch visits come first
+    std::vector<std::uint8_t> marks;            ///< per sparse row, 0 between uses
+    std::vector<RowIndex> sorted;               ///< sparse rows in order
+    std::vector<T> products;                    ///< x~_i . x~_j, row by row, for each example j
+    std::vector<T> coef;                        ///< weights while they change
+    std::vector<double> wide_coef;              ///< weights recomputed in double precision
+    std::vector<double> prior_coef;             ///< w_0
+    std::vector<T> examples;                    ///< the examples of dense rows, less the mean
+    std::vector<double> example_mean_products;  ///< mean . those, or the sparse examples
+    std::unique_ptr<ExampleBlock> block;        ///< the eliminated examples
+    std::vector<double> wide_row;               ///< one row in double precision
+    std::vector<T> row_scratch;                 ///< four rows, where they are not read in place
+    std::vector<double> polish;                 ///< the small quadratic of a Newton step
+    std::vector<std::size_t> polish_rows;       ///< its coordinates
+    std::vector<BlockSummary> summaries;        ///< one per block of rows
+    std::vector<double> primal_scratch;         ///< of PrimalDescent
 
     // What a query is made into, where its problem does not borrow from it.
-    std::vector<T> given_examples;  ///< positives first
+    std::vector<T> given_examples;                       ///< positives first, of dense rows
+    std::unique_ptr<SparseExamples<T>> sparse_examples;  ///< of sparse rows; else null
     std::vector<std::int8_t> example_labels;
     std::vector<double> example_costs;
     std::vector<std::uint8_t> background;  ///< per row
@@ -106,6 +125,6 @@ class Workspace {
 };
 
 template <template <class> class AnyIndex, Real T>
-Workspace(const AnyIndex<T>&, std::size_t, std::size_t = 1) -> Workspace<T>;
+Workspace(const AnyIndex<T>&, std::size_t, std::size_t = 1, std::size_t = 0) -> Workspace<T>;
 
 }  // namespace exemplar_svm

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Rows
-from .._validation import as_rows, as_vectors, positive_integer
+from .._validation import as_dense_rows, as_vectors, positive_integer
 from . import measures, rankers, report  # all that may be missing is missed before the work
 from .qrels import read_qrels
 from .tasks import Task, by_example, by_vector, sample
@@ -39,7 +39,7 @@ def run(
 
     if plot is not None:
         from .plot import draw
-    rows = as_rows(rows, "ROWS", None)
+    rows = as_dense_rows(rows, "ROWS", None)
     task = _task(rows, queries, qrels, n_examples=n_examples, max_queries=max_queries, seed=seed)
     settings = rankers.presets(len(rows)) | rankers.grid(costs, priors)
     built = rankers.indices(rows, n_threads=n_threads)

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+#include "exemplar_svm/real.hpp"
+
+namespace exemplar_svm {
+
+/// Types of the column numbers of sparse rows, and of the places where their rows begin.
+template <class I>
+concept ColumnNumber = std::same_as<I, std::int32_t> || std::same_as<I, std::int64_t>;
+
+/// Sparse rows in somebody else's memory, compressed by rows (CSR, as scipy.sparse has it):
+/// borrowed, never owned, never copied.
+///
+/// Row i has the values[e] in the columns[e] for starts[i] <= e < starts[i + 1], and zeros
+/// elsewhere. Columns ascend strictly within a row, so that none is there twice: who has them in
+/// another order sorts them and adds up what has the same column.
+template <Real T, ColumnNumber I>
+struct CsrView {
+    const T* values = nullptr;
+    const I* columns = nullptr;
+    const I* starts = nullptr;  ///< rows + 1
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+    std::size_t entries = 0;  ///< how many values and columns there are
+
+    std::size_t start(std::size_t i) const noexcept { return static_cast<std::size_t>(starts[i]); }
+    std::size_t count(std::size_t i) const noexcept { return start(i + 1) - start(i); }
+};
+
+/// Whether the columns of every row ascend strictly.
+/// @param name  what the rows are called in sentences
+/// @throws std::invalid_argument if a row begins or ends where there are no entries, or a column is
+///         out of range: naming the row
+template <Real T, ColumnNumber I>
+bool is_canonical(const CsrView<T, I>& view, const char* name);
+
+/// CsrView with columns of either type, and what RowsView (which see) does with its rows.
+template <Real T>
+class CsrRows {
+  public:
+    CsrRows() = default;
+    template <ColumnNumber I>
+    explicit CsrRows(const CsrView<T, I>& view) noexcept;
+
+    /// The same view, once it has been checked.
+    /// @throws std::invalid_argument unless the rows are as CsrView wants them
+    CsrRows checked(const char* name) const;
+
+    std::size_t bytes_per_row() const noexcept;
+
+    /// The most roundings that an entry of a row goes through on its way into a product.
+    double roundings() const noexcept;
+
+    /// Entries of a row.
+    std::size_t count(std::size_t i) const noexcept;
+
+    /// Calls f(column, value) for every entry of a row.
+    template <class F>
+    void for_each_entry(std::size_t i, F&& f) const noexcept {
+        std::visit(
+            [&](const auto& view) noexcept {
+                const std::size_t end = view.start(i + 1);
+                for (std::size_t e = view.start(i); e < end; ++e) {
+                    f(static_cast<std::size_t>(view.columns[e]), view.values[e]);
+                }
+            },
+            view_);
+    }
+
+    CsrRows from(std::size_t first) const noexcept;
+    void prefetch(std::size_t i) const noexcept;
+    T dot(std::size_t i, const T* w) const noexcept;
+    double dot_wide(std::size_t i, const double* w) const noexcept;
+    void axpy(T alpha, std::size_t i, T* y) const noexcept;
+    void axpy_wide(double alpha, std::size_t i, double* y) const noexcept;
+    void dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept;
+    T squared_norm(std::size_t i) const noexcept;
+    double distance(std::size_t i, std::size_t j) const noexcept;
+    bool equals(std::size_t i, const T* values) const noexcept;
+
+  private:
+    std::variant<CsrView<T, std::int32_t>, CsrView<T, std::int64_t>> view_;
+    std::size_t longest_ = 0;  // entries of a row
+};
+
+}  // namespace exemplar_svm

@@ -1,0 +1,252 @@
+#include "exemplar_svm/csr_view.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "exemplar_svm/error.hpp"
+#include "prefetch.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+/// Sums that a product of a row is spread over, to hide the latency of an addition.
+constexpr std::size_t lanes = 4;
+
+/// sum of values[e] * w[columns[e]] in the arithmetic of U.
+template <Real U, Real T, ColumnNumber I>
+U sparse_dot(const T* values, const I* columns, std::size_t n, const U* w) noexcept {
+    U sums[lanes] = {};
+    std::size_t e = 0;
+    for (; e + lanes <= n; e += lanes) {
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            sums[lane] += static_cast<U>(values[e + lane]) * w[columns[e + lane]];
+        }
+    }
+    for (; e < n; ++e) sums[0] += static_cast<U>(values[e]) * w[columns[e]];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// y[columns[e]] += alpha * values[e]. A column is there once, so the order does not matter.
+template <Real U, Real T, ColumnNumber I>
+void sparse_axpy(U alpha, const T* values, const I* columns, std::size_t n, U* y) noexcept {
+    for (std::size_t e = 0; e < n; ++e) y[columns[e]] += alpha * static_cast<U>(values[e]);
+}
+
+template <Real T, ColumnNumber I>
+std::size_t longest_row(const CsrView<T, I>& view) noexcept {
+    std::size_t longest = 0;
+    for (std::size_t i = 0; i < view.rows; ++i) longest = std::max(longest, view.count(i));
+    return longest;
+}
+
+}  // namespace
+
+template <Real T, ColumnNumber I>
+bool is_canonical(const CsrView<T, I>& view, const char* name) {
+    const auto refuse = [&](std::size_t row, const std::string& problem) {
+        require(false,
+                std::string(name) + " has a row " + std::to_string(row) + " that " + problem);
+    };
+    const auto cols = static_cast<I>(view.cols);
+    bool ascend = true;
+    for (std::size_t i = 0; i < view.rows; ++i) {
+        const I begin = view.starts[i], end = view.starts[i + 1];
+        if (begin < 0 || end < begin || static_cast<std::size_t>(end) > view.entries) {
+            refuse(i, "begins at entry " + std::to_string(begin) + " and ends at entry " +
+                          std::to_string(end) + " of " + std::to_string(view.entries));
+        }
+        I before = -1;
+        for (I e = begin; e < end; ++e) {
+            const I column = view.columns[e];
+            if (column < 0 || column >= cols) {
+                refuse(i, "has an entry in column " + std::to_string(column) +
+                              ", but the columns are 0 to " + std::to_string(view.cols - 1));
+            }
+            ascend = ascend && column > before;
+            before = column;
+        }
+    }
+    return ascend;
+}
+
+template <Real T>
+template <ColumnNumber I>
+CsrRows<T>::CsrRows(const CsrView<T, I>& view) noexcept
+    : view_(view), longest_(longest_row(view)) {}
+
+template <Real T>
+CsrRows<T> CsrRows<T>::checked(const char* name) const {
+    return std::visit(
+        [&](const auto& view) {
+            require(is_canonical(view, name),
+                    std::string(name) +
+                        " has rows whose columns do not ascend strictly: sort the "
+                        "entries by column, and add up those of the same column");
+            return CsrRows(view);
+        },
+        view_);
+}
+
+template <Real T>
+std::size_t CsrRows<T>::bytes_per_row() const noexcept {
+    return std::visit(
+        []<class I>(const CsrView<T, I>& view) noexcept {
+            const std::size_t entries = view.rows == 0 ? 0 : view.start(view.rows) - view.start(0);
+            return sizeof(I) +
+                   entries * (sizeof(T) + sizeof(I)) / std::max<std::size_t>(view.rows, 1);
+        },
+        view_);
+}
+
+template <Real T>
+double CsrRows<T>::roundings() const noexcept {
+    // The product and the additions in its sum, and the two additions of the sums.
+    return static_cast<double>((longest_ + lanes - 1) / lanes + lanes) + 2.0;
+}
+
+template <Real T>
+std::size_t CsrRows<T>::count(std::size_t i) const noexcept {
+    return std::visit([i](const auto& view) noexcept { return view.count(i); }, view_);
+}
+
+template <Real T>
+CsrRows<T> CsrRows<T>::from(std::size_t first) const noexcept {
+    CsrRows rest = *this;
+    std::visit(
+        [first](auto& view) noexcept {
+            view.starts += first;
+            view.rows -= first;
+        },
+        rest.view_);
+    return rest;
+}
+
+template <Real T>
+void CsrRows<T>::prefetch(std::size_t i) const noexcept {
+    std::visit(
+        [i](const auto& view) noexcept {
+            exemplar_svm::prefetch(view.values + view.start(i), view.count(i));
+            exemplar_svm::prefetch(view.columns + view.start(i), view.count(i));
+        },
+        view_);
+}
+
+template <Real T>
+T CsrRows<T>::dot(std::size_t i, const T* w) const noexcept {
+    return std::visit(
+        [&](const auto& view) noexcept {
+            return sparse_dot<T>(view.values + view.start(i), view.columns + view.start(i),
+                                 view.count(i), w);
+        },
+        view_);
+}
+
+template <Real T>
+double CsrRows<T>::dot_wide(std::size_t i, const double* w) const noexcept {
+    return std::visit(
+        [&](const auto& view) noexcept {
+            return sparse_dot<double>(view.values + view.start(i), view.columns + view.start(i),
+                                      view.count(i), w);
+        },
+        view_);
+}
+
+template <Real T>
+void CsrRows<T>::axpy(T alpha, std::size_t i, T* y) const noexcept {
+    std::visit(
+        [&](const auto& view) noexcept {
+            sparse_axpy(alpha, view.values + view.start(i), view.columns + view.start(i),
+                        view.count(i), y);
+        },
+        view_);
+}
+
+template <Real T>
+void CsrRows<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexcept {
+    std::visit(
+        [&](const auto& view) noexcept {
+            sparse_axpy(alpha, view.values + view.start(i), view.columns + view.start(i),
+                        view.count(i), y);
+        },
+        view_);
+}
+
+template <Real T>
+void CsrRows<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept {
+    std::visit(
+        [&](const auto& view) noexcept {
+            for (std::size_t i = begin; i < end; ++i) {
+                out[i - begin] = sparse_dot<T>(view.values + view.start(i),
+                                               view.columns + view.start(i), view.count(i), w);
+            }
+        },
+        view_);
+}
+
+template <Real T>
+T CsrRows<T>::squared_norm(std::size_t i) const noexcept {
+    T sums[lanes] = {};
+    std::size_t e = 0;
+    for_each_entry(i, [&](std::size_t, T value) { sums[e++ % lanes] += value * value; });
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+template <Real T>
+double CsrRows<T>::distance(std::size_t i, std::size_t j) const noexcept {
+    return std::visit(
+        [&](const auto& view) noexcept {
+            std::size_t a = view.start(i), b = view.start(j);
+            const std::size_t a_end = view.start(i + 1), b_end = view.start(j + 1);
+            double square = 0.0;
+            while (a < a_end || b < b_end) {
+                const bool takes_a =
+                    b == b_end || (a < a_end && view.columns[a] <= view.columns[b]);
+                const bool takes_b =
+                    a == a_end || (b < b_end && view.columns[b] <= view.columns[a]);
+                const double difference = (takes_a ? static_cast<double>(view.values[a]) : 0.0) -
+                                          (takes_b ? static_cast<double>(view.values[b]) : 0.0);
+                square += difference * difference;
+                a += takes_a ? 1 : 0;
+                b += takes_b ? 1 : 0;
+            }
+            return std::sqrt(square);
+        },
+        view_);
+}
+
+template <Real T>
+bool CsrRows<T>::equals(std::size_t i, const T* values) const noexcept {
+    return std::visit(
+        [&](const auto& view) noexcept {
+            const std::size_t begin = view.start(i), end = view.start(i + 1);
+            // Nearly all rows differ in one of their own columns.
+            for (std::size_t e = begin; e < end; ++e) {
+                if (view.values[e] != values[view.columns[e]]) return false;
+            }
+            std::size_t c = 0;
+            const auto zero_up_to = [&](std::size_t stop) noexcept {
+                const T* const other =
+                    std::find_if(values + c, values + stop, [](T value) { return value != T(0); });
+                c = stop + 1;
+                return other == values + stop;
+            };
+            for (std::size_t e = begin; e < end; ++e) {
+                if (!zero_up_to(static_cast<std::size_t>(view.columns[e]))) return false;
+            }
+            return zero_up_to(view.cols);
+        },
+        view_);
+}
+
+#define EXEMPLAR_SVM_INSTANTIATE(T)                                           \
+    template class CsrRows<T>;                                                \
+    template CsrRows<T>::CsrRows(const CsrView<T, std::int32_t>&) noexcept;   \
+    template CsrRows<T>::CsrRows(const CsrView<T, std::int64_t>&) noexcept;   \
+    template bool is_canonical(const CsrView<T, std::int32_t>&, const char*); \
+    template bool is_canonical(const CsrView<T, std::int64_t>&, const char*)
+EXEMPLAR_SVM_INSTANTIATE(float);
+EXEMPLAR_SVM_INSTANTIATE(double);
+#undef EXEMPLAR_SVM_INSTANTIATE
+
+}  // namespace exemplar_svm

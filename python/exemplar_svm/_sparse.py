@@ -1,0 +1,144 @@
+"""Sparse rows: ``scipy.sparse`` matrices and arrays, known by their ``tocsr``, read in place.
+
+scipy itself is not imported: who has a sparse matrix has imported it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._typing import FloatArray
+
+_INDEX_DTYPES = (np.dtype(np.int32), np.dtype(np.int64))
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether ``value`` is a sparse matrix of any format."""
+    return hasattr(value, "tocsr")
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows in CSR form: arrays that the core can read in place, as they are or copied."""
+
+    data: FloatArray
+    indices: NDArray[np.int32] | NDArray[np.int64]
+    indptr: NDArray[np.int32] | NDArray[np.int64]
+    shape: tuple[int, int]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the values."""
+        return self.data.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def arrays(self) -> _core.CsrArrays:
+        """The same, as the core takes them."""
+        return _core.CsrArrays(
+            data=self.data, indices=self.indices, indptr=self.indptr, n_features=self.shape[1]
+        )
+
+
+def for_core(rows: FloatArray | SparseRows) -> FloatArray | _core.CsrArrays:
+    """Return rows as the core takes them."""
+    return rows.arrays if isinstance(rows, SparseRows) else rows
+
+
+def as_sparse_rows(value: Any, name: str, copy: bool | None) -> SparseRows:
+    """See a sparse matrix as rows that can be read in place.
+
+    Parameters
+    ----------
+    value : object with ``tocsr``, shape (n_rows, n_features)
+    name : str
+        The argument's name, for messages.
+    copy : bool or None
+        None copies only if it must: formats other than CSR, values other than float32 and float64
+        in native byte order, column indices that are not int32 or int64, not sorted or repeated
+        (what has the same column is added up). False raises instead, True always copies.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not supported.
+    ValueError
+        If there are no two dimensions or no features, a column is out of range, ``indptr`` does
+        not ascend, or ``copy=False`` and the matrix cannot be read in place.
+    """
+    if len(value.shape) != 2:
+        raise ValueError(
+            f"{name} has {len(value.shape)} dimension, but must have 2: rows and features"
+        )
+    if value.shape[1] == 0:
+        raise ValueError(f"{name} has no features")
+    csr = value.tocsr()
+    if csr.data.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {csr.data.dtype}, but must be float32 or float64")
+    obstacle = f"is sparse in the format {value.format!r}" if csr is not value else _obstacle(csr)
+    rows = _read(csr, name, copy) if copy is not False or obstacle is None else None
+    if rows is not None and not _core.is_canonical_csr(rows.arrays, name):
+        obstacle = (
+            "has column indices that are not sorted, or repeated within a row "
+            f"(call {name}.sum_duplicates() before)"
+        )
+        if copy is not False:
+            tidy = csr.copy()
+            tidy.sum_duplicates()
+            return _read(tidy, name, None)
+    if rows is None or (copy is False and obstacle):
+        raise ValueError(f"{name} {obstacle}, so it must be copied, which copy=False forbids")
+    return rows
+
+
+def _obstacle(csr: Any) -> str | None:
+    """Say why the arrays cannot be read in place, or None."""
+    if _native(csr.data.dtype) != csr.data.dtype:
+        return f"has dtype {csr.data.dtype}"
+    if csr.indices.dtype not in _INDEX_DTYPES or csr.indices.dtype != csr.indptr.dtype:
+        return f"has indices of dtype {csr.indices.dtype} and an indptr of {csr.indptr.dtype}"
+    for part in (csr.data, csr.indices, csr.indptr):
+        if not (part.flags.c_contiguous and part.flags.aligned):
+            return "has arrays that are not contiguous and aligned in memory"
+    return None
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that values are cast to: float32 where that holds all of them."""
+    narrow = dtype.itemsize < (4 if dtype.kind == "f" else 2) or dtype.kind == "b"
+    is_float32 = dtype.kind == "f" and dtype.itemsize == 4
+    return np.dtype(np.float32 if narrow or is_float32 else np.float64)
+
+
+def _read(csr: Any, name: str, copy: bool | None) -> SparseRows:
+    """Read the arrays of a CSR matrix, which copies those that must be or shall be."""
+    index_dtype = csr.indices.dtype
+    if index_dtype not in _INDEX_DTYPES or index_dtype != csr.indptr.dtype:
+        index_dtype = np.dtype(np.int64)
+
+    def array(part: Any, dtype: np.dtype[Any]) -> Any:
+        return (
+            np.array(part, dtype=dtype, order="C", copy=True)
+            if copy
+            else np.require(part, dtype=dtype, requirements=["C", "A"])
+        )
+
+    n_rows, n_features = csr.shape
+    if csr.indptr.shape != (n_rows + 1,) or csr.indices.shape != csr.data.shape:
+        raise ValueError(
+            f"{name} has {n_rows} rows with an indptr of {csr.indptr.size}, "
+            f"{csr.indices.size} indices and {csr.data.size} values, which do not fit together"
+        )
+    return SparseRows(
+        data=array(csr.data, _native(csr.data.dtype)),
+        indices=array(csr.indices, index_dtype),
+        indptr=array(csr.indptr, index_dtype),
+        shape=(int(n_rows), int(n_features)),
+    )
