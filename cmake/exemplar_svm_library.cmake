@@ -3,11 +3,13 @@
 set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
 
 add_library(exemplar_svm
+  ${source_dir}/anderson.cpp
   ${source_dir}/background.cpp
   ${source_dir}/box_quadratic.cpp
   ${source_dir}/calibration.cpp
   ${source_dir}/certificate.cpp
   ${source_dir}/cpu_quota.cpp
+  ${source_dir}/curvature.cpp
   ${source_dir}/dual_coordinate_descent.cpp
   ${source_dir}/executor.cpp
   ${source_dir}/exemplar_search.cpp
@@ -19,10 +21,12 @@ add_library(exemplar_svm
   ${source_dir}/panel.cpp
   ${source_dir}/example_block.cpp
   ${source_dir}/examples.cpp
+  ${source_dir}/primal_descent.cpp
   ${source_dir}/query_problem.cpp
   ${source_dir}/row_statistics.cpp
   ${source_dir}/rows_view.cpp
   ${source_dir}/scan.cpp
+  ${source_dir}/session.cpp
   ${source_dir}/settings.cpp
   ${source_dir}/signatures.cpp
   ${source_dir}/sketch.cpp

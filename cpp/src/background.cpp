@@ -10,7 +10,6 @@
 namespace exemplar_svm {
 namespace {
 
-constexpr std::size_t max_rank = 16;
 constexpr std::size_t n_iterations = 3;
 constexpr std::size_t fewest_sampled = 512, most_sampled = 2048, one_of = 8;
 
@@ -56,7 +55,7 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
 
     // Subspace iteration (Golub and Van Loan, Matrix Computations, section 8.2.4) on the covariance
     // of the sample, from random directions.
-    const std::size_t rank = std::min(max_rank, d);
+    const std::size_t rank = std::min(background_rank, d);
     directions_.resize(rank * d);
     SplitMix64 random(0);
     for (T& v : directions_) {
@@ -89,6 +88,7 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
         directions_.swap(image);
         orthonormalise(directions_, rank, d);
     }
+    mean_square_ = total / static_cast<double>(n_sampled);
     double explained = 0.0;
     for (double& variance : variances_) {
         variance = total > 0.0 ? variance / total : 0.0;
@@ -117,12 +117,13 @@ void Background<T>::require_valid(std::size_t n_features) const {
     const auto finite = [](const auto& values) {
         return std::ranges::all_of(values, [](auto value) { return std::isfinite(value); });
     };
-    require(mean_.size() == n_features && variances_.size() <= max_rank &&
+    require(mean_.size() == n_features && variances_.size() <= background_rank &&
                 directions_.size() == variances_.size() * n_features,
             "the background is not one of such rows");
     require(finite(mean_) && finite(directions_) &&
                 std::ranges::all_of(variances_, [](double v) { return v >= 0.0 && v <= 2.0; }) &&
-                other_variance_ >= 0.0 && other_variance_ <= 2.0,
+                other_variance_ >= 0.0 && other_variance_ <= 2.0 && mean_square_ >= 0.0 &&
+                std::isfinite(mean_square_),
             "the background has values that cannot be");
 }
 

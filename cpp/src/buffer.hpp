@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <limits>
 #include <memory>
+#include <new>
 #include <type_traits>
+#include <utility>
 
 namespace exemplar_svm {
 
@@ -45,8 +48,13 @@ class Buffer {
     void append(const V* values, std::size_t n) { std::copy_n(values, n, extend(n)); }
 
   private:
+    // Rows that begin with a line of the cache are read in step with it.
+    static constexpr std::align_val_t alignment{64};
+    struct Delete {
+        void operator()(V* values) const noexcept { ::operator delete[](values, alignment); }
+    };
     struct Storage {
-        std::unique_ptr<V[]> values;  // not initialised: memory is taken as it is needed
+        std::unique_ptr<V[], Delete> values;  // not initialised: memory is taken as it is needed
         std::size_t capacity;
         std::atomic<std::size_t> used;
     };
@@ -59,8 +67,10 @@ class Buffer {
     }
 
     void move_to(std::size_t capacity, std::size_t used) {
+        constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(V);
+        if (capacity > most) throw std::bad_array_new_length();
         auto storage = std::make_shared<Storage>();
-        storage->values.reset(new V[capacity]);
+        storage->values.reset(static_cast<V*>(::operator new[](capacity * sizeof(V), alignment)));
         storage->capacity = capacity;
         storage->used = used;
         std::copy_n(data_, size_, storage->values.get());

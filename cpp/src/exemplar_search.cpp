@@ -46,8 +46,8 @@ template <Real T>
 ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
                                   const Query<T>& query, ExecutorRef executor,
-                                  const StopCondition& stop, Workspace<T>& workspace,
-                                  T* scores) noexcept
+                                  const StopCondition& stop, Workspace<T>& workspace, T* scores,
+                                  SessionMemory<T>* memory) noexcept
     : rows_(rows),
       statistics_(statistics),
       index_(index),
@@ -56,6 +56,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       stop_(settings.calibrate ? stop.earlier_by(seconds_to_calibrate(rows)) : stop),
       workspace_(workspace),
       scores_(scores),
+      memory_(memory),
       valid_(is_valid(settings) && is_valid(query, rows, statistics.live_mask(), workspace)) {
     if (!valid_) return;
     workspace_.profile = {};
@@ -76,12 +77,21 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 
 template <Real T>
 bool ExemplarSearch<T>::begin() noexcept {
-    if (!valid_ || statistics_.signatures.empty() ||
-        problem_.examples.rows > ExampleBlock::capacity) {
+    if (!valid_) return false;
+    if (statistics_.signatures.empty() || problem_.examples.rows > ExampleBlock::capacity) {
+        if (memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows) {
+            problem_.initial_dual = workspace_.dual.data();
+            problem_.initial_example_dual = memory_->example_dual.data();
+        }
+        return false;
+    }
+    if (PrimalDescent<T>::can_solve(problem_, statistics_.background) &&
+        PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
+        start_in_primal();
         return false;
     }
     working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
-                         workspace_, scores_);
+                         workspace_, scores_, memory_);
     return working_set_->begin();
 }
 
@@ -111,9 +121,24 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
         rows_out[rank] = workspace_.ranking[rank].row;
     }
     if (search_.calibrate) calibrate(scores_out, n_ranked);
+    if (memory_ != nullptr) remember();
     SearchReport done = report();
     done.certified_k = certified;
     return done;
+}
+
+/// Tells the session what the next search may begin with.
+template <Real T>
+void ExemplarSearch<T>::remember() noexcept {
+    using Holds = typename SessionMemory<T>::Holds;
+    if (std::isnan(solved_.gap)) {
+        memory_->holds = Holds::nothing;
+    } else if (!working_set_) {
+        memory_->holds = Holds::rows;
+    } else {
+        memory_->holds = working_set_->can_be_resumed() ? Holds::panel : Holds::nothing;
+        memory_->seconds_to_gather = working_set_->seconds_to_gather();
+    }
 }
 
 /// Solves up to a goal, ranks into workspace.ranking, and returns how many ranks are proven.
@@ -143,10 +168,15 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
 
 template <Real T>
 void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexcept {
-    const bool solved =
-        working_set_ ? solve_with_working_set(tol, score_tol, best) : solve_with_gram_matrix(best);
-    if (solved) return;
-    working_set_.reset();
+    if (working_set_) {
+        if (solve_with_working_set(tol, score_tol, best)) return;
+        working_set_.reset();
+        if (PrimalDescent<T>::can_solve(problem_, statistics_.background)) {
+            start_in_primal();
+        }
+    }
+    if (primal_ ? solve_in_primal(best) : solve_with_gram_matrix(best)) return;
+    primal_.reset();
     solve_over_all_rows(best);
 }
 
@@ -190,14 +220,45 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
 }
 
 template <Real T>
+void ExemplarSearch<T>::start_in_primal() noexcept {
+    primal_.emplace(problem_, settings_left(), statistics_.background, executor_, stop_, workspace_,
+                    scores_);
+}
+
+/// Where many rows support.
+template <Real T>
+bool ExemplarSearch<T>::solve_in_primal(TopK<T>* best) noexcept {
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    const std::uint32_t epochs_before = solved_.epochs;
+    if (!primal_->solve(best == nullptr, solved_)) {
+        problem_.initial_dual = workspace_.dual.data();
+        problem_.initial_example_dual = workspace_.example_dual.data();
+        return false;
+    }
+    solved_.epochs += epochs_before;
+    if (best != nullptr) {
+        primal_->rank(candidates_, *best);
+    } else {
+        primal_->score_all();
+    }
+    return true;
+}
+
+template <Real T>
 void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
     const Stopwatch stopwatch(workspace_.profile.solve);
     const std::uint32_t epochs_before = solved_.epochs;
-    SolverSettings rest = settings_;
-    rest.max_epochs -= std::min(epochs_before, rest.max_epochs - 1);
-    solved_ = exemplar_svm::solve(problem_, rest, executor_, workspace_, scores_, stop_);
+    solved_ = exemplar_svm::solve(problem_, settings_left(), executor_, workspace_, scores_, stop_);
     solved_.epochs += epochs_before;
     if (best != nullptr) candidates_.offer(scores_, rows_.rows, *best);
+}
+
+/// With the epochs that are left.
+template <Real T>
+SolverSettings ExemplarSearch<T>::settings_left() const noexcept {
+    SolverSettings left = settings_;
+    left.max_epochs -= std::min(solved_.epochs, left.max_epochs - 1);
+    return left;
 }
 
 /// Brings the scores of ranked rows onto the scale of the background's.
@@ -207,7 +268,8 @@ void ExemplarSearch<T>::calibrate(T* scores, std::size_t n) noexcept {
     const std::size_t n_sampled = sample_background(problem_, workspace_.collected.data());
     if (working_set_) {
         working_set_->score_collected(n_sampled);
-    } else {  // the other solvers leave the scores of all rows
+    } else {  // the other solvers leave the scores of all rows, or bring them up to date
+        if (primal_) primal_->score_collected(n_sampled);
         for (std::size_t s = 0; s < n_sampled; ++s) {
             workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
         }

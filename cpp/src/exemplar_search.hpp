@@ -11,8 +11,10 @@
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
+#include "primal_descent.hpp"
 #include "query_problem.hpp"
 #include "row_statistics.hpp"
+#include "session_memory.hpp"
 #include "working_set.hpp"
 
 namespace exemplar_svm {
@@ -23,10 +25,13 @@ template <Real T>
 class ExemplarSearch {
   public:
     /// Everything is borrowed. @param scores  n_rows values: of every row after fit(), else scratch
+    /// @param memory  of the session, if the search is one of its steps: what the last step has
+    /// left
+    ///                there, and in the workspace, is begun with, and rank() leaves it anew
     ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                    const IndexSettings& index, const SearchSettings& settings,
                    const Query<T>& query, ExecutorRef executor, const StopCondition& stop,
-                   Workspace<T>& workspace, T* scores) noexcept;
+                   Workspace<T>& workspace, T* scores, SessionMemory<T>* memory = nullptr) noexcept;
 
     /// Returns whether a scan of all rows has to come next: see WorkingSetSearch.
     bool begin() noexcept;
@@ -45,8 +50,12 @@ class ExemplarSearch {
     void solve(double tol, double score_tol, TopK<T>* best) noexcept;
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
     bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
+    void start_in_primal() noexcept;
+    bool solve_in_primal(TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
+    SolverSettings settings_left() const noexcept;
     void calibrate(T* scores, std::size_t n) noexcept;
+    void remember() noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;
 
@@ -58,12 +67,14 @@ class ExemplarSearch {
     StopCondition stop_;
     Workspace<T>& workspace_;
     T* scores_;
+    SessionMemory<T>* memory_;
     bool valid_;
 
     Problem<T> problem_;
     Candidates candidates_;
     SolverSettings settings_;
     std::optional<WorkingSetSearch<T>> working_set_;
+    std::optional<PrimalDescent<T>> primal_;  // rather than that
     SolveReport solved_;
 };
 

@@ -95,7 +95,10 @@ void GramDescent<T>::start() noexcept {
     }
     // n <= 2 d, and the end reads the products of the support rows with all others only.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
-    std::fill_n(workspace_.dual.data(), n_rows(), 0.0);
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
+        workspace_.dual[i] = takes_part(i) ? std::clamp(initial, 0.0, penalty_.upper) : 0.0;
+    }
     activate_all();
     refresh();
 }

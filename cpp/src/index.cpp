@@ -1,9 +1,11 @@
 #include "exemplar_svm/index.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,10 +16,24 @@
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "session_memory.hpp"
 
 namespace exemplar_svm {
 
+/// Shared by the indices of the same rows: one that is made of another without some of them has the
+/// same sketch.
+template <Real T>
+struct Index<T>::SketchSlot {
+    std::mutex mutex;
+    std::shared_ptr<const SharedSketch<T>> sketch;
+};
+
 namespace {
+
+std::uint64_t next_revision() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
 
 template <Real T>
 void require_valid(const RowsView<T>& rows, const IndexSettings& settings) {
@@ -90,7 +106,8 @@ Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings,
     });
     require(n_taken == parts.size(), "there are parts that no index has");
     statistics->require_valid(rows_.rows, rows_.cols, settings);
-    statistics_ = std::move(statistics);
+    change(std::move(*statistics));
+    session_sketch_ = std::make_shared<SketchSlot>();
 }
 
 template <Real T>
@@ -120,7 +137,8 @@ Index<T> Index<T>::with_rows(DenseView<T> added, ExecutorRef executor) const {
     RowStatistics<T> statistics = *statistics_;
     statistics.update(next.rows_, settings_, executor);
     next.added_ = std::make_shared<const Buffer<T>>(std::move(owned));
-    next.statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
+    next.change(std::move(statistics));
+    next.session_sketch_ = std::make_shared<SketchSlot>();
     return next;
 }
 
@@ -131,7 +149,7 @@ Index<T> Index<T>::without_rows(std::span<const RowNumber> removed, ExecutorRef 
     statistics.remove(rows_, removed);
     statistics.update(rows_, settings_, executor);
     Index next = *this;
-    next.statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
+    next.change(std::move(statistics));
     return next;
 }
 
@@ -140,7 +158,15 @@ void Index<T>::refresh(ExecutorRef executor) {
     RowStatistics<T> statistics;
     if (statistics_ != nullptr) statistics.live = statistics_->live;
     statistics.update(rows_, settings_, executor);
+    change(std::move(statistics));
+    session_sketch_ = std::make_shared<SketchSlot>();
+}
+
+/// Puts others in the place of the statistics.
+template <Real T>
+void Index<T>::change(RowStatistics<T> statistics) {
     statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
+    revision_ = next_revision();
 }
 
 template <Real T>
@@ -154,6 +180,17 @@ const std::uint8_t* Index<T>::live() const noexcept {
 }
 
 template <Real T>
+std::shared_ptr<const SharedSketch<T>> Index<T>::sketch_for_sessions(ExecutorRef executor) const {
+    if (statistics_->signatures.empty() || !statistics_->sketch.empty() || !rows_.is_dense()) {
+        return nullptr;
+    }
+    const std::lock_guard lock(session_sketch_->mutex);
+    auto& sketch = session_sketch_->sketch;
+    if (sketch == nullptr) sketch = std::make_shared<const SharedSketch<T>>(rows_, executor);
+    return sketch;
+}
+
+template <Real T>
 MemoryUsage Index<T>::memory_usage() const noexcept {
     MemoryUsage usage;
     usage.added = added_ == nullptr ? 0 : added_->bytes();
@@ -163,6 +200,11 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
     usage.background = statistics_->background.bytes();
     usage.signatures = statistics_->signatures.bytes();
     usage.sketch = statistics_->sketch.bytes();
+    {
+        const std::lock_guard lock(session_sketch_->mutex);
+        if (session_sketch_->sketch != nullptr)
+            usage.sketch += session_sketch_->sketch->sketch.bytes();
+    }
     usage.gram = statistics_->gram.bytes();
     return usage;
 }

@@ -37,6 +37,15 @@ void Panel<T>::add(const Problem<T>& problem, const RowIndex* rows, std::size_t 
 }
 
 template <Real T>
+void Panel<T>::move(std::size_t from, std::size_t to) noexcept {
+    std::copy_n(values_.get() + from * n_features_, n_features_, values_.get() + to * n_features_);
+    rows_[to] = rows_[from];
+    squared_norms_[to] = squared_norms_[from];
+    mean_products_[to] = mean_products_[from];
+    scores[to] = scores[from];
+}
+
+template <Real T>
 Problem<T> Panel<T>::restrict(const Problem<T>& problem) const noexcept {
     Problem<T> part = problem;
     part.rows = view();

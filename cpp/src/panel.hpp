@@ -41,6 +41,20 @@ class Panel {
     void add(const Problem<T>& problem, const RowIndex* rows, std::size_t n_rows,
              ExecutorRef executor) noexcept;
 
+    /// Keeps the rows of the panel for which keep(s) holds, with their scores and entries of
+    /// `values`; the last ones move to the places of those that go.
+    template <class Keep>
+    void retain(double* values, Keep&& keep) noexcept {
+        for (std::size_t s = 0; s < size_;) {
+            if (keep(s)) {
+                ++s;
+                continue;
+            }
+            move(--size_, s);
+            values[s] = values[size_];
+        }
+    }
+
     /// The same problem with the rows of the panel alone.
     Problem<T> restrict(const Problem<T>& problem) const noexcept;
 
@@ -54,6 +68,8 @@ class Panel {
     struct Delete {
         void operator()(T* values) const noexcept { ::operator delete[](values, alignment); }
     };
+
+    void move(std::size_t from, std::size_t to) noexcept;
 
     std::size_t n_features_;
     std::size_t size_ = 0;

@@ -23,6 +23,7 @@ constexpr double chosen_per_root = 6.0;
 constexpr double rough_tol = 0.2;
 
 // Rows that come this close to the margin in the scan join the panel too: the weights still move.
+// So close they stay there in the next step of a session.
 constexpr double slack = 0.02;
 
 constexpr int most_scans = 4;
@@ -40,12 +41,18 @@ template <Real T>
 WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
                                       const SolverSettings& settings,
                                       const RowStatistics<T>& statistics, ExecutorRef executor,
-                                      const StopCondition& stop, Workspace<T>& workspace,
-                                      T* scores) noexcept
+                                      const StopCondition& stop, Workspace<T>& workspace, T* scores,
+                                      const SessionMemory<T>* memory) noexcept
     : problem_(problem),
       candidates_(candidates),
       settings_(settings),
       statistics_(statistics),
+      memory_(memory),
+      sketch_(memory != nullptr && memory->sketch != nullptr ? memory->sketch->sketch
+                                                             : statistics.sketch),
+      max_sketch_error_(memory != nullptr && memory->sketch != nullptr
+                            ? memory->sketch->max_error
+                            : statistics.max_sketch_error),
       executor_(executor),
       stop_(stop.earlier_by(seconds_per_score * static_cast<double>(problem.rows.rows))),
       workspace_(workspace),
@@ -61,24 +68,55 @@ bool WorkingSetSearch<T>::begin() noexcept {
     }
     largest_norm_ = std::sqrt(problem_.max_squared_norm) + std::sqrt(mean_square);
 
+    const bool resumes = resume();
+    if (!resumes && !fill_panel()) return false;
+    if (stop_.reached()) return false;
+    stage_ = Stage::solving;
+    if (stop_.is_set()) begin_scan();
+    const Stopwatch stopwatch(workspace_.profile.solve);
+    Problem<T> problem = panel_.restrict(problem_);
+    if (resumes) {
+        problem.initial_dual = workspace_.dual.data();
+        problem.initial_example_dual = memory_->example_dual.data();
+    }
+    solver_.emplace(problem, settings_, executor_, workspace_, panel_.scores.data(), stop_);
+    solver_->start();
+    solver_->approach(std::max(settings_.tol, rough_tol));
+    return !has_to_conclude();
+}
+
+/// Copies the rows that seem to score highest. Returns false if there was no time for that.
+template <Real T>
+bool WorkingSetSearch<T>::fill_panel() noexcept {
     panel_.clear(problem_.rows.rows);
     const StoppableExecutor executor(executor_, stop_);
     const std::size_t n_chosen = choose(executor);
     if (stop_.reached()) return false;
     stage_ = Stage::guessed;
-    {
-        const Stopwatch stopwatch(workspace_.profile.gather);
-        panel_.add(problem_, workspace_.collected.data(), n_chosen, executor);
-    }
-    if (stop_.reached()) return false;
-    stage_ = Stage::solving;
-    if (stop_.is_set()) begin_scan();
-    const Stopwatch stopwatch(workspace_.profile.solve);
-    solver_.emplace(panel_.restrict(problem_), settings_, executor_, workspace_,
-                    panel_.scores.data(), stop_);
-    solver_->start();
-    solver_->approach(std::max(settings_.tol, rough_tol));
-    return !has_to_conclude();
+    const Stopwatch stopwatch(workspace_.profile.gather);
+    panel_.add(problem_, workspace_.collected.data(), n_chosen, executor);
+    return true;
+}
+
+/// Keeps those rows of the session's last panel that are near the margin or beyond. Returns false
+/// if there are none, or too many of its rows are negatives no more.
+template <Real T>
+bool WorkingSetSearch<T>::resume() noexcept {
+    if (memory_ == nullptr || memory_->holds != SessionMemory<T>::Holds::panel) return false;
+    const Stopwatch stopwatch(workspace_.profile.choose);
+    std::size_t n_lost = 0;
+    const std::size_t n_before = panel_.size();
+    double* const dual = workspace_.dual.data();
+    panel_.retain(dual, [&](std::size_t s) noexcept {
+        if (!is_negative(panel_.row(s))) {
+            ++n_lost;
+            return false;
+        }
+        return dual[s] > 0.0 || static_cast<double>(panel_.scores[s]) > -1.0 - slack;
+    });
+    gathered_before_ = memory_->seconds_to_gather * static_cast<double>(panel_.size()) /
+                       static_cast<double>(std::max<std::size_t>(n_before, 1));
+    return panel_.size() > 0 && 2 * n_lost <= n_before;
 }
 
 template <Real T>
@@ -141,7 +179,7 @@ bool WorkingSetSearch<T>::has_to_conclude(double seconds) const noexcept {
 /// bringing it back there, after a scan of all rows.
 template <Real T>
 double WorkingSetSearch<T>::seconds_to_conclude() const noexcept {
-    return solver_->seconds_to_conclude() + 0.5 * workspace_.profile.gather;
+    return solver_->seconds_to_conclude() + 0.5 * seconds_to_gather();
 }
 
 /// Ends with the weights as they are.
@@ -220,7 +258,7 @@ bool WorkingSetSearch<T>::join() noexcept {
 /// By what the rows so far have taken.
 template <Real T>
 double WorkingSetSearch<T>::seconds_to_gather(std::size_t n) const noexcept {
-    return workspace_.profile.gather * static_cast<double>(n) /
+    return seconds_to_gather() * static_cast<double>(n) /
            static_cast<double>(std::max<std::size_t>(panel_.size(), 1));
 }
 
@@ -347,7 +385,7 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
     {
         const Stopwatch stopwatch(seconds);
         const RowsView<T>& rows = searches[0]->problem_.rows;
-        const Sketch<T>& sketch = searches[0]->statistics_.sketch;
+        const Sketch<T>& sketch = searches[0]->sketch_;
         for (std::size_t q = 0; q < n_searches && !sketch.empty(); ++q) {
             searches[q]->workspace_.sketch_weights->assign(weights[q]);
         }
@@ -415,8 +453,7 @@ auto WorkingSetSearch<T>::drift() const noexcept -> Drift {
 /// A bound on the score of a row under the present weights, less its score in the scan.
 template <Real T>
 double WorkingSetSearch<T>::beyond_scan(std::size_t i, const Drift& drift) const noexcept {
-    const double sketch_error =
-        reads_sketch() ? static_cast<double>(statistics_.sketch.error(i)) : 0.0;
+    const double sketch_error = reads_sketch() ? static_cast<double>(sketch_.error(i)) : 0.0;
     return drift.common + scan_norm_ * sketch_error +
            drift.distance * std::sqrt(static_cast<double>(problem_.squared_norms[i]));
 }
@@ -424,7 +461,7 @@ double WorkingSetSearch<T>::beyond_scan(std::size_t i, const Drift& drift) const
 /// The same for any row.
 template <Real T>
 double WorkingSetSearch<T>::beyond_scan_at_most(const Drift& drift) const noexcept {
-    return drift.common + scan_norm_ * statistics_.max_sketch_error +
+    return drift.common + scan_norm_ * max_sketch_error_ +
            drift.distance * std::sqrt(problem_.max_squared_norm);
 }
 

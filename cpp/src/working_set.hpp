@@ -12,6 +12,8 @@
 #include "panel.hpp"
 #include "query_problem.hpp"
 #include "row_statistics.hpp"
+#include "session_memory.hpp"
+#include "sketch.hpp"
 
 namespace exemplar_svm {
 
@@ -40,10 +42,11 @@ template <Real T>
 class WorkingSetSearch {
   public:
     /// @param scores  n_rows values, for the scan
+    /// @param memory  of the session, if the search is one of its steps
     WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
                      const SolverSettings& settings, const RowStatistics<T>& statistics,
                      ExecutorRef executor, const StopCondition& stop, Workspace<T>& workspace,
-                     T* scores) noexcept;
+                     T* scores, const SessionMemory<T>* memory = nullptr) noexcept;
 
     /// Up to the scan. Returns whether that comes next, scan() or scan_together() with other
     /// searches: if not, there is time left for finish() only.
@@ -63,6 +66,13 @@ class WorkingSetSearch {
 
     /// Scores the first n rows in workspace.collected, any rows, as those that rank() has ranked.
     void score_collected(std::size_t n_collected) noexcept;
+
+    /// Whether the panel and the dual coefficients of its rows are those of a solution, however
+    /// rough, from which another search may go on.
+    bool can_be_resumed() const noexcept { return stage_ == Stage::solving; }
+    double seconds_to_gather() const noexcept {
+        return gathered_before_ + workspace_.profile.gather;
+    }
 
     /// Leaves the dual coefficients in workspace.dual, one per row of the problem.
     void scatter_dual() noexcept;
@@ -93,6 +103,8 @@ class WorkingSetSearch {
     double seconds_to_gather(std::size_t n) const noexcept;
     double seconds_over_all_rows() const noexcept;
 
+    bool fill_panel() noexcept;
+    bool resume() noexcept;
     std::size_t choose(ExecutorRef executor) noexcept;
     void leave_out_panel() noexcept;
     void begin_scan() noexcept;
@@ -111,7 +123,7 @@ class WorkingSetSearch {
     std::span<T> block_highest() const noexcept {
         return std::span(workspace_.block_highest).first(blocks_.count());
     }
-    bool reads_sketch() const noexcept { return !statistics_.sketch.empty(); }
+    bool reads_sketch() const noexcept { return !sketch_.empty(); }
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;
 
@@ -119,6 +131,9 @@ class WorkingSetSearch {
     const Candidates& candidates_;
     const SolverSettings& settings_;
     const RowStatistics<T>& statistics_;
+    const SessionMemory<T>* memory_;
+    const Sketch<T>& sketch_;  // scanned in place of the rows, unless it is empty
+    double max_sketch_error_;
     ExecutorRef executor_;
     StopCondition stop_;
     Workspace<T>& workspace_;
@@ -130,6 +145,7 @@ class WorkingSetSearch {
     bool has_joined_ = false;  // what the scan has found
     bool cut_short_ = false;   // the scan
     bool stopped_ = false;
+    double gathered_before_ = 0.0;  // seconds that the panel of the step before has taken
 
     double largest_norm_ = 0.0;   // of the rows as they are
     double scan_norm_ = 0.0;      // ||coef|| in the scan

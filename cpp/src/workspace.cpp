@@ -6,7 +6,7 @@
 #include "example_block.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "panel.hpp"
-
+#include "primal_descent.hpp"
 #include "signatures.hpp"
 #include "sketch.hpp"
 
@@ -37,6 +37,7 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
       polish(polish_size(n_rows, max_examples) * (polish_size(n_rows, max_examples) + 8)),
       polish_rows(2 * polish_size(n_rows, max_examples)),
       summaries(row_blocks(RowsView<T>(nullptr, n_rows, n_features, 0)).count()),
+      primal_scratch(PrimalDescent<T>::scratch_size(n_rows, n_features, max_examples)),
       given_examples(max_examples * n_features),
       example_labels(max_examples),
       example_costs(max_examples),

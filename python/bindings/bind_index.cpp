@@ -17,6 +17,7 @@
 
 #include "bindings.hpp"
 #include "exemplar_svm/index.hpp"
+#include "exemplar_svm/session.hpp"
 #include "numpy_view.hpp"
 
 namespace exemplar_svm::python {
@@ -484,9 +485,140 @@ class PyIndex {
             index_);
     }
 
+    friend class PySession;
+
     py::array rows_;
     std::optional<Parts> parts_;
     std::variant<std::unique_ptr<IndexOf<float>>, std::unique_ptr<IndexOf<double>>> index_;
+};
+
+/// exemplar_svm.Session over a PyIndex, which Python keeps alive. Makes room where C++ refuses.
+class PySession {
+  public:
+    PySession(const PyIndex& index, SketchType sketch, int n_threads) {
+        std::visit(
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) {
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    session_ = std::make_unique<Session<T>>(held->index, usual_ranks,
+                                                            usual_examples, sketch, executor);
+                });
+            },
+            index.index_);
+    }
+
+    std::size_t n_positives() const {
+        return std::visit([](const auto& session) { return session->n_positives(); }, session_);
+    }
+    std::size_t n_negatives() const {
+        return std::visit([](const auto& session) { return session->n_negatives(); }, session_);
+    }
+
+    /// Goes on with what an index has become; Python keeps it alive.
+    void follow(const PyIndex& index, int n_threads) {
+        std::visit(
+            [&]<Real T>(std::unique_ptr<Session<T>>& session) {
+                const auto& held = std::get<std::unique_ptr<IndexOf<T>>>(index.index_);
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    session->follow(held->index, executor);
+                });
+            },
+            session_);
+    }
+
+    /// Row numbers of examples.
+    py::array_t<RowNumber> rows() const {
+        return std::visit(
+            [](const auto& session) {
+                const auto positives = session->positive_rows();
+                const auto negatives = session->negative_rows();
+                py::array_t<RowNumber> rows(
+                    static_cast<py::ssize_t>(positives.size() + negatives.size()));
+                RowNumber* const out = rows.mutable_data();
+                std::ranges::copy(negatives, std::ranges::copy(positives, out).out);
+                return rows;
+            },
+            session_);
+    }
+
+    void add_row(RowNumber row, bool positive, double weight) {
+        std::visit(
+            [&](auto& session) {
+                make_room(*session, 0, 1);
+                taken(positive ? session->like(row, weight) : session->dislike(row, weight));
+            },
+            session_);
+    }
+
+    void add_vector(const py::array& vector, bool positive, double weight) {
+        with_vector(vector, [&](auto& session, auto values) {
+            make_room(session, 0, 1);
+            taken(positive ? session.like(values, weight) : session.dislike(values, weight));
+        });
+    }
+
+    bool forget_row(RowNumber row) {
+        return std::visit([&](auto& session) { return session->forget(row); }, session_);
+    }
+
+    bool forget_vector(const py::array& vector) {
+        bool found = false;
+        with_vector(vector, [&](auto& session, auto values) { found = session.forget(values); });
+        return found;
+    }
+
+    /// @param common  masks, if there are any
+    py::tuple search(const PyIndex& index, std::size_t k, const SearchSettings& settings,
+                     int n_threads, double timeout, const QueryArrays* common) {
+        const StopCondition stop = stop_after(timeout);
+        return std::visit(
+            [&]<Real T>(std::unique_ptr<Session<T>>& session) -> py::tuple {
+                const auto& held = std::get<std::unique_ptr<IndexOf<T>>>(index.index_);
+                Query<T> query;
+                if (common != nullptr) query = common->view(held->index);
+                py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
+                py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
+                Reports reports(1);
+                T* const scores_out = scores.mutable_data();
+                RowNumber* const rows_out = rows.mutable_data();
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    make_room(*session, std::min(k, held->index.n_rows()), 0);
+                    reports[0] =
+                        session->search(query, k, settings, scores_out, rows_out, executor, stop);
+                });
+                return py::make_tuple(scores, rows, std::move(reports));
+            },
+            session_);
+    }
+
+  private:
+    static constexpr std::size_t usual_ranks = 128, usual_examples = 32;
+
+    template <Real T>
+    static void make_room(Session<T>& session, std::size_t n_ranks, std::size_t n_more) {
+        const std::size_t n_examples = session.n_positives() + session.n_negatives() + n_more;
+        if (n_examples > session.max_examples()) {
+            session.reserve(n_ranks, 2 * session.max_examples());
+        } else if (n_ranks > session.max_ranks()) {
+            session.reserve(n_ranks, 0);
+        }
+    }
+
+    static void taken(bool was_taken) {
+        if (!was_taken) throw py::value_error("the session does not take this example");
+    }
+
+    template <class Function>
+    void with_vector(const py::array& vector, Function&& function) {
+        std::visit(
+            [&]<Real T>(std::unique_ptr<Session<T>>& session) {
+                const auto size = static_cast<std::size_t>(vector.size());
+                const T* const values = as_vector<T>(vector, size, "an example");
+                function(*session, std::span<const T>(values, size));
+            },
+            session_);
+    }
+
+    std::variant<std::unique_ptr<Session<float>>, std::unique_ptr<Session<double>>> session_;
 };
 
 }  // namespace
@@ -558,6 +690,21 @@ void bind_index(py::module_& module) {
         .def("decision_function", &PyIndex::decision_function, py::arg("queries"),
              py::arg("settings"), py::arg("n_threads"), py::arg("common"))
         .def("fit", &PyIndex::fit, py::arg("query"), py::arg("settings"), py::arg("n_threads"));
+
+    py::class_<PySession>(module, "Session")
+        .def(py::init<const PyIndex&, SketchType, int>(), py::keep_alive<1, 2>(), py::arg("index"),
+             py::kw_only(), py::arg("sketch"), py::arg("n_threads"))
+        .def_property_readonly("n_positives", &PySession::n_positives)
+        .def_property_readonly("n_negatives", &PySession::n_negatives)
+        .def("rows", &PySession::rows)
+        .def("follow", &PySession::follow, py::arg("index"), py::arg("n_threads"))
+        .def("add_row", &PySession::add_row, py::arg("row"), py::arg("positive"), py::arg("weight"))
+        .def("add_vector", &PySession::add_vector, py::arg("vector"), py::arg("positive"),
+             py::arg("weight"))
+        .def("forget_row", &PySession::forget_row, py::arg("row"))
+        .def("forget_vector", &PySession::forget_vector, py::arg("vector"))
+        .def("search", &PySession::search, py::arg("index"), py::arg("k"), py::arg("settings"),
+             py::arg("n_threads"), py::arg("timeout"), py::arg("common"));
 }
 
 }  // namespace exemplar_svm::python

@@ -19,6 +19,7 @@ except ModuleNotFoundError as error:  # a source tree on the path hides the inst
 from ._cmake import get_cmake_dir, get_include
 from ._index import ExemplarIndex, search
 from ._result import BatchReport, ExemplarModel, SearchProfile, SearchReport, SearchResult
+from ._session import Session
 
 if TYPE_CHECKING:
     from ._svc import LinearSVC
@@ -31,6 +32,7 @@ __all__ = [
     "SearchProfile",
     "SearchReport",
     "SearchResult",
+    "Session",
     "__version__",
     "active_isa",
     "get_cmake_dir",

@@ -102,7 +102,7 @@ def write(
         What is known about the rows.
     """
     _require_little_endian()
-    target = Path(os.fspath(path))
+    target = Path(os.fsdecode(path))
     n_rows, n_features = len(rows[0]) + len(rows[1]), rows[0].shape[1]
     sizes = {name: values.nbytes for name, values in parts.items()}
     sizes["rows"] = n_rows * n_features * rows[0].itemsize
@@ -181,7 +181,7 @@ def read(path: str | os.PathLike[str], *, mmap: bool, verify: bool) -> IndexFile
         If it is no index file, is of a later version, is truncated, or does not fit its checksums.
     """
     _require_little_endian()
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open(name, "rb") as file:
         preamble = file.read(_PREAMBLE.size)
         if preamble[: len(_MAGIC)] != _MAGIC[: len(preamble)] or not preamble:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import warnings
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from . import _core, _file
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
 from ._result import BatchReport, ExemplarModel, SearchResult
+from ._session import Session
 from ._settings import IndexSettings
 from ._typing import (
     ClassWeightLike,
@@ -32,6 +32,7 @@ from ._validation import (
     nonnegative_number,
     positive_integer,
     positive_number,
+    seconds,
     thread_count,
 )
 
@@ -78,8 +79,9 @@ class ExemplarIndex:
     method : {"auto", "full", "working_set", "gram"}, default "auto"
         How a search finds the rows that matter; all ways give the same ranking. "working_set"
         keeps one bit per feature of the rows to guess which matter, looks closely at few of them
-        and proves that the others do not. "gram" keeps the products of all rows with each other
-        (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build. "full" visits every row and
+        and proves that the others do not; where most may matter, at a small C, it reads these again
+        and again. "gram" keeps the products of all rows with each other (n^2 values, n up to 8192)
+        and takes n^2 d / 2 steps to build. "full" visits every row and
         keeps nothing but norms. "auto" takes "gram" for up to twice as many rows as features if
         building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
     sketch : {None, "int8"}, default None
@@ -430,7 +432,7 @@ class ExemplarIndex:
         TypeError, ValueError
             For bad input, in a sentence that names the argument.
         """
-        budget = _seconds(timeout)
+        budget = seconds(timeout)
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
@@ -518,7 +520,7 @@ class ExemplarIndex:
         TypeError, ValueError
             For bad input, in a sentence that names the argument.
         """
-        budget = _seconds(timeout)
+        budget = seconds(timeout)
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         k = positive_integer(k, "k")
         threads = self._threads(n_threads)
@@ -634,6 +636,50 @@ class ExemplarIndex:
             report_=report,
         )
 
+    def session(
+        self,
+        positives: Examples | None = None,
+        negatives: Examples | None = None,
+        *,
+        positive_weights: Any = None,
+        negative_weight: Any = None,
+        sketch: Literal["int8"] | None = "int8",
+        n_threads: int | None = None,
+    ) -> Session:
+        """Begin a search whose examples come one after the other.
+
+        Parameters
+        ----------
+        positives, negatives, positive_weights, negative_weight
+            The examples to begin with, as for `search_shared`.
+        sketch : {"int8", None}, default "int8"
+            What searches of the session scan. "int8": a sketch of the rows (see the class), the
+            index's own or one that is made for its first session and kept for all: a quarter of
+            float32 rows, which `memory_usage` counts. None: the rows, unless the index has a
+            sketch. Without effect unless searches are by working set.
+        n_threads : int, optional
+            Threads per search. Default: the index's.
+
+        Returns
+        -------
+        Session
+            With ``like``, ``dislike``, ``forget`` and ``search``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input, in a sentence that names the argument.
+        """
+        return Session(
+            self,
+            positives,
+            negatives,
+            positive_weights=positive_weights,
+            negative_weight=negative_weight,
+            sketch=sketch,
+            n_threads=n_threads,
+        )
+
     def refresh(self) -> None:
         """Take notice of changed rows: computes anew what the index knows about them.
 
@@ -695,6 +741,12 @@ class ExemplarIndex:
     def _negatives(self, core: _core.Index, negatives: Examples | None, weight: Any) -> ExampleSet:
         return self._examples(core, negatives, weight, ("negatives", "negative_weight"))
 
+    @staticmethod
+    def _require_disjoint(positives: ExampleSet, negatives: ExampleSet) -> None:
+        both = np.intersect1d(positives.rows, negatives.rows)
+        if both.size:
+            raise ValueError(f"row {both[0]} is named in both positives and negatives")
+
     def _query(
         self,
         core: _core.Index,
@@ -710,9 +762,7 @@ class ExemplarIndex:
             raise ValueError(f"duplicates is {duplicates!r}, but must be 'negative' or 'ignore'")
         nothing = self._negatives(core, None, None)
         p, q = positives or nothing, negatives or nothing
-        both = np.intersect1d(p.rows, q.rows)
-        if both.size:
-            raise ValueError(f"row {both[0]} is named in both positives and negatives")
+        self._require_disjoint(p, q)
         return _core.Query(
             positives=p.vectors,
             positive_rows=p.rows,
@@ -725,11 +775,6 @@ class ExemplarIndex:
             include_positives=include_positives,
             ignore_duplicates=duplicates == "ignore",
         )
-
-
-def _seconds(timeout: float | None) -> float:
-    """Return a timeout in seconds; infinity if there is none."""
-    return math.inf if timeout is None else positive_number(timeout, "timeout")
 
 
 def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> SearchResult:

@@ -29,7 +29,7 @@ class SearchProfile(NamedTuple):
     gather : float
         Copying the working set.
     solve : float
-        Coordinate descent.
+        Coordinate descent; where most rows support, at a small C, all of the search.
     scan : float
         Scoring all rows.
     verify : float

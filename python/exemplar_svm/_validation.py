@@ -56,6 +56,11 @@ def thread_count(n_threads: Any) -> int:
     return 0 if n_threads is None else positive_integer(n_threads, "n_threads", largest=4096)
 
 
+def seconds(timeout: float | None) -> float:
+    """Return a timeout in seconds; infinity if there is none."""
+    return math.inf if timeout is None else positive_number(timeout, "timeout")
+
+
 def class_weights(class_weight: ClassWeightLike) -> tuple[float, float] | None:
     """Return the weights of the positives and the negatives; None means balanced."""
     if class_weight is None:

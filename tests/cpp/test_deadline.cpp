@@ -58,6 +58,7 @@ struct Way {
     bool center = false;
     Loss loss = Loss::squared_hinge;
     double prior = 0.0;
+    double C = 0.1;
 };
 
 template <Real T>
@@ -104,6 +105,7 @@ struct Case {
         settings.center = way.center;
         settings.loss = way.loss;
         settings.search.prior = way.prior;
+        settings.search.C = way.C;
         return settings;
     }
 
@@ -179,8 +181,10 @@ TEST_CASE("a stoppable executor leaves out the tasks after the stop") {
 }
 
 TEMPLATE_TEST_CASE("a stop that is not reached changes nothing", "", float, double) {
-    const Way way = GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
-                             Way{Method::working_set, SketchType::int8});
+    const Way way =
+        GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
+                 Way{Method::working_set, SketchType::int8},
+                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3});
     Random random(11);
     Case<TestType> one(1500, 24, 2, way, random);
     const std::atomic<bool> never{false};
@@ -196,11 +200,13 @@ TEMPLATE_TEST_CASE("a stop that is not reached changes nothing", "", float, doub
 }
 
 TEMPLATE_TEST_CASE("a search can be stopped anywhere in its loops over rows", "", float, double) {
-    const Way way = GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
-                             Way{Method::working_set, SketchType::int8},
-                             Way{Method::working_set, SketchType::none, true},
-                             Way{Method::working_set, SketchType::none, true, Loss::hinge, 1.5},
-                             Way{Method::full, SketchType::none, true, Loss::hinge, 1.5});
+    const Way way =
+        GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
+                 Way{Method::working_set, SketchType::int8},
+                 Way{Method::working_set, SketchType::none, true},
+                 Way{Method::working_set, SketchType::none, true, Loss::hinge, 1.5},
+                 Way{Method::full, SketchType::none, true, Loss::hinge, 1.5},
+                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3});
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3);
     Random random(12);
     Case<TestType> one(3000, 100, p, way, random);
@@ -222,8 +228,10 @@ TEMPLATE_TEST_CASE("a search can be stopped anywhere in its loops over rows", ""
 }
 
 TEMPLATE_TEST_CASE("a search can be stopped at any time", "", float, double) {
-    const Way way = GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
-                             Way{Method::working_set, SketchType::int8, true});
+    const Way way =
+        GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
+                 Way{Method::working_set, SketchType::int8, true},
+                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3});
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 40);  // more than are eliminated
     Random random(13);
     Case<TestType> one(4000, 64, p, way, random);

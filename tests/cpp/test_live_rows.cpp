@@ -182,7 +182,8 @@ TEMPLATE_TEST_CASE("removed rows are as if they had never been, and the others k
         query.candidates = nullptr;
         query.background = mask.data();
         std::vector<std::uint8_t> left_mask;
-        for (const RowNumber row : left_numbers) left_mask.push_back(static_cast<std::uint8_t>(row % 2));
+        for (const RowNumber row : left_numbers)
+            left_mask.push_back(static_cast<std::uint8_t>(row % 2));
         Query<T> left_query = query_of(data);
         left_query.background = left_mask.data();
         expected = search(fresh, left_query);

@@ -226,6 +226,27 @@ TEMPLATE_TEST_CASE("every method finds the optimum of many rows", "", float, dou
     check_methods(data, settings, k);
 }
 
+TEMPLATE_TEST_CASE("every method finds the optimum where most rows support", "", float, double) {
+    using T = TestType;
+    auto settings = settings_of(Loss::squared_hinge, GENERATE(1e-3, 3e-3, 0.01));
+    settings.center = GENERATE(false, true);
+    settings.search.prior = settings.center ? 0.5 : 0.0;
+    const auto p = GENERATE(as<std::size_t>{}, 1, 3, 33);
+    Random random(21);
+    const ClusteredData<T> data(2400, 16, p, random);
+    CAPTURE(settings.search.C, settings.center, p);
+    check_methods(data, settings, 300);
+    if (p == 33) return;  // more than are eliminated
+
+    const auto index = make_index(data, settings, Way{"working_set", Method::working_set});
+    const auto serial = search(index, data.positives, 2400);
+    CHECK(serial.report.n_support > data.n / 4);
+    CHECK(serial.report.profile.solve > 0.0);
+    CHECK(serial.report.profile.choose == 0.0);  // so that no working set was tried
+    check_honest(serial, Exact(data, settings));
+    CHECK(same_bits(serial, search(index, data.positives, 2400, reference::ThreadsExecutor{3})));
+}
+
 TEMPLATE_TEST_CASE("every method ranks rows behind the working set", "", float, double) {
     using T = TestType;
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), 0.1);

@@ -12,6 +12,7 @@
 
 #include "catch.hpp"
 #include "exemplar_svm/index.hpp"
+#include "exemplar_svm/session.hpp"
 #include "reference.hpp"
 
 namespace {
@@ -97,6 +98,8 @@ static_assert(noexcept(std::declval<const Index<float>&>().search_batch(
 static_assert(noexcept(std::declval<const Index<float>&>().fit(Query<float>{}, {},
                                                                std::declval<Workspace<float>&>(),
                                                                nullptr)));
+static_assert(noexcept(std::declval<Session<float>&>().search(1, nullptr, nullptr)));
+static_assert(noexcept(std::declval<Session<float>&>().like(RowNumber{0})));
 static_assert(std::is_nothrow_move_constructible_v<Index<float>>);
 static_assert(std::is_nothrow_move_constructible_v<Workspace<float>>);
 
@@ -197,6 +200,36 @@ TEMPLATE_TEST_CASE("a search among rows that were added and removed allocates no
     CHECK(after == before);
     CHECK(unmasked.status == SearchStatus::converged);
     CHECK(masked.status == SearchStatus::converged);
+}
+
+TEMPLATE_TEST_CASE("the steps of a session allocate nothing", "", float, double) {
+    using T = TestType;
+    constexpr std::size_t k = 50;
+    IndexSettings settings;
+    settings.method = GENERATE(Method::full, Method::working_set, Method::gram);
+    Random random(4);
+    const reference::TestData<T> data(400, 20, 3, random);
+    const Index<T> index(reference::view(data.rows, data.d), settings);
+    Session<T> session(index, k, 8);
+    std::vector<T> scores(k);
+    std::vector<RowNumber> rows(k);
+    const auto vector = [&](std::size_t j) {
+        return std::span<const T>(data.positives.data() + j * data.d, data.d);
+    };
+
+    const std::size_t before = n_allocations;
+    bool taken = session.like(vector(0)) && session.like(RowNumber{7}, 2.0);
+    session.search(k, scores.data(), rows.data());
+    taken = taken && session.like(vector(1)) && session.dislike(vector(2)) &&
+            session.dislike(RowNumber{7}) && session.like(RowNumber{9});
+    session.search(k, scores.data(), rows.data());
+    taken = taken && session.forget(vector(0)) && session.forget(RowNumber{7});
+    const auto last = session.search(k, scores.data(), rows.data());
+    const std::size_t after = n_allocations;
+
+    CHECK(after == before);
+    CHECK(taken);
+    CHECK(last.status == SearchStatus::converged);
 }
 
 TEMPLATE_TEST_CASE("a refused search allocates nothing either", "", float, double) {

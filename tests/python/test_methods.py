@@ -18,7 +18,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("C", [0.001, 0.1, 10.0])
+@pytest.mark.parametrize("C", [0.001, 0.01, 0.1, 10.0])
 @pytest.mark.parametrize("center", [False, True])
 def test_every_way_ranks_as_the_solver_over_all_rows_does(way, C, center):
     settings = {"C": C, "center": center, "n_threads": 1}

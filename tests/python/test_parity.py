@@ -50,7 +50,7 @@ def check(rows, queries, C, n_compared=100):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("C", [0.01, 0.1, 1, 10])
+@pytest.mark.parametrize("C", [0.001, 0.003, 0.01, 0.1, 1, 10])
 def test_rankings_of_synthetic_rows_are_those_of_linear_svc(C):
     rows = clustered(1500, 48, seed=3).astype(np.float32)
     near = clustered(3, 48, seed=4).astype(np.float32)
@@ -58,7 +58,7 @@ def test_rankings_of_synthetic_rows_are_those_of_linear_svc(C):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("C", [0.01, 0.1, 1, 10])
+@pytest.mark.parametrize("C", [0.001, 0.003, 0.01, 0.1, 1, 10])
 @pytest.mark.parametrize("name", REAL)
 def test_rankings_of_real_rows_are_those_of_linear_svc(data_folder, name, C):
     path = data_folder / name
@@ -68,3 +68,31 @@ def test_rankings_of_real_rows_are_those_of_linear_svc(data_folder, name, C):
         rows = data[REAL[name]][:2000].astype(np.float32)
     mixed = (0.8 * rows[[3, 50]] + 0.2 * rows[[90, 7]]).astype(np.float32)
     check(rows, [rows[11:12], mixed[:1], mixed], C)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("C", [0.001, 0.003, 0.01])
+def test_rankings_at_a_small_c_are_those_of_linear_svc(data_folder, C, center):
+    path = data_folder / "debian_descriptions.npz"
+    if not path.exists():
+        pytest.skip(f"{path} does not exist")
+    with np.load(path) as data:
+        rows = data["emb"][:6000].astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    query = (0.8 * rows[4] + 0.2 * rows[77]).astype(np.float32)
+    mean = rows.astype(np.float64).mean(axis=0) if center else 0.0
+    judged = judged_scores(rows - mean, query[None] - mean, C)
+    order = np.argsort(-judged, kind="stable")[:100]
+    index = esvm.ExemplarIndex(rows, method="working_set", C=C, center=center)
+    found = index.search(query, k=100)
+    report = found.report
+    assert report.status == "converged"
+    np.testing.assert_array_equal(found.indices, order)
+    np.testing.assert_allclose(found.scores, judged[order], rtol=0, atol=1e-6)
+    assert np.abs(found.scores - judged[order]).max() <= report.score_error_bound + 1e-9
+    assert report.score_error_bound < 1e-5
+    if C < 0.01:
+        assert report.profile.choose == 0, "no working set is looked for where most rows support"
+    scores = index.decision_function(query)
+    np.testing.assert_allclose(scores, judged, rtol=0, atol=1e-6)

@@ -24,6 +24,10 @@ template <Real T>
 struct RowStatistics;
 template <class V>
 class Buffer;
+template <Real T>
+struct SharedSketch;
+template <Real T>
+class Session;
 
 /// Bytes of what an index keeps about its rows, which themselves are borrowed, but for those that
 /// were added.
@@ -34,7 +38,8 @@ struct MemoryUsage {
     std::size_t mean = 0;        ///< with its products with the rows
     std::size_t background = 0;  ///< mean and main directions of a sample
     std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
-    std::size_t sketch = 0;      ///< eight bits per feature, a scale and an error per row
+    std::size_t sketch = 0;      ///< eight bits per feature, a scale and an error per row; also the
+                                 ///< one that sessions have made
     std::size_t gram = 0;        ///< products of the rows with each other
 };
 
@@ -193,7 +198,20 @@ class Index {
     std::span<const double> mean() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
+    /// Differs before and after a refresh(), and between any two indices but copies.
+    std::uint64_t revision() const noexcept { return revision_; }
+
   private:
+    friend class Session<T>;
+    struct SketchSlot;
+
+    /// The sketch that is scanned in the steps of sessions where the index has none of its own;
+    /// made for the first of them, and kept for all. Null for rows that are not searched by working
+    /// set.
+    std::shared_ptr<const SharedSketch<T>> sketch_for_sessions(ExecutorRef executor) const;
+
+    void change(RowStatistics<T> statistics);
+
     DenseView<T> one_row(const T* values) const noexcept {
         return {values, 1, rows_.cols, static_cast<std::ptrdiff_t>(rows_.cols)};
     }
@@ -214,6 +232,8 @@ class Index {
     IndexSettings settings_;
     std::shared_ptr<const Buffer<T>> added_;  // rows that this index owns
     std::shared_ptr<const RowStatistics<T>> statistics_;
+    std::shared_ptr<SketchSlot> session_sketch_;
+    std::uint64_t revision_ = 0;
 };
 
 template <Real T>

@@ -8,7 +8,7 @@ namespace exemplar_svm {
 struct SearchProfile {
     double choose = 0.0;  ///< guessing scores and choosing the working set by them
     double gather = 0.0;  ///< copying the working set
-    double solve = 0.0;   ///< coordinate descent
+    double solve = 0.0;   ///< coordinate descent; all of a search where most rows support
     double scan = 0.0;    ///< scoring all rows
     double verify = 0.0;  ///< bounding scores, looking again at rows in doubt, ranking, certifying
 };

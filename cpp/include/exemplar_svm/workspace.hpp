@@ -37,8 +37,9 @@ struct BlockSummary {
 
 /// Every buffer that a search needs, allocated once. One search uses a workspace at a time; about
 /// 18 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32 are counted, and at
-/// most half a megabyte besides. The working set takes as much memory as the rows it copies, of
-/// which there is room for half of all or 16,384, whichever is less; it is touched as it is needed.
+/// most a megabyte and 1.4 kB per feature besides. The working set takes as much memory as the rows
+/// it copies, of which there is room for half of all or 16,384, whichever is less; it is touched as
+/// it is needed.
 template <Real T>
 class Workspace {
   public:
@@ -81,6 +82,7 @@ class Workspace {
     std::vector<double> polish;            ///< the small quadratic of a Newton step
     std::vector<std::size_t> polish_rows;  ///< its coordinates
     std::vector<BlockSummary> summaries;   ///< one per block of rows
+    std::vector<double> primal_scratch;    ///< of PrimalDescent
 
     // What a query is made into, where its problem does not borrow from it.
     std::vector<T> given_examples;  ///< positives first

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/index.hpp"
+#include "exemplar_svm/query.hpp"
+#include "exemplar_svm/search_report.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/stop_condition.hpp"
+#include "exemplar_svm/workspace.hpp"
+
+namespace exemplar_svm {
+
+template <Real T>
+struct SessionMemory;
+
+/// Relevance feedback: a search whose examples come one after the other. Every step solves the SVM
+/// of all examples so far to the end, as Index::search does, and begins where the last one ended:
+/// with its working set and its dual coefficients. Where the index is searched by working set and
+/// has no sketch, the sessions of an index share one, so that a step reads a quarter of the rows'
+/// bytes.
+///
+/// A session owns its workspace and copies of its example vectors, and is used by one thread at a
+/// time. The index must outlive it, and stay where it is. Steps allocate nothing and throw nothing.
+template <Real T>
+class Session {
+  public:
+    /// @param max_ranks     the longest ranking a step may ask for
+    /// @param max_examples  the most examples, positive and negative ones, that it may have
+    /// @param sketch        none: steps scan the rows, unless the index has a sketch. Else the
+    /// first
+    ///                      session of an index has one made: about as long as ten searches
+    /// @throws std::bad_alloc
+    Session(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
+            SketchType sketch = SketchType::int8, ExecutorRef executor = SerialExecutor{});
+    ~Session();
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+
+    /// Adds a positive or a negative example: a vector, n_features() values, which is copied, or a
+    /// row by its number, which leaves the background as that of a Query does. A row is one example
+    /// however often it is named, and the last word on its side and weight counts.
+    /// @param weight  factor on its cost
+    /// @returns whether it was taken: there was room for it, the values or the row number are
+    ///          those of the index, and the weight is positive and finite. Else nothing has
+    ///          changed.
+    bool like(std::span<const T> vector, double weight = 1.0) noexcept;
+    bool like(RowNumber row, double weight = 1.0) noexcept;
+    bool dislike(std::span<const T> vector, double weight = 1.0) noexcept;
+    bool dislike(RowNumber row, double weight = 1.0) noexcept;
+
+    /// Takes an example back; of vectors all that equal this one, element by element.
+    /// @returns whether there was one
+    bool forget(std::span<const T> vector) noexcept;
+    bool forget(RowNumber row) noexcept;
+
+    /// Trains with the examples so far and ranks, as Index::search does; the status is
+    /// `invalid_input` as long as there is no positive.
+    /// @param common  masks and what else a Query says besides examples, of which it has none
+    SearchReport search(const Query<T>& common, std::size_t k, const SearchSettings& settings,
+                        T* scores_out, RowNumber* rows_out, ExecutorRef executor = SerialExecutor{},
+                        const StopCondition& stop = {}) noexcept;
+
+    SearchReport search(std::size_t k, T* scores_out, RowNumber* rows_out,
+                        ExecutorRef executor = SerialExecutor{},
+                        const StopCondition& stop = {}) noexcept {
+        return search(Query<T>{}, k, index_->settings().search, scores_out, rows_out, executor,
+                      stop);
+    }
+
+    /// Makes room for more. What the last step has found is kept.
+    /// @throws std::bad_alloc
+    void reserve(std::size_t max_ranks, std::size_t max_examples);
+
+    /// After Index::refresh(): the next step solves afresh. Without it steps do so too, but scan
+    /// the rows; and they are `invalid_input` if the number of rows has changed.
+    /// @throws std::bad_alloc
+    void renew(ExecutorRef executor = SerialExecutor{});
+
+    /// Goes on with another index in place of the present one: of as many features, made by
+    /// with_rows() or without_rows(). The next step solves afresh, unless it is a copy. Steps are
+    /// `invalid_input` as long as an example is the number of a row that was removed.
+    /// @throws std::bad_alloc
+    void follow(const Index<T>& index, ExecutorRef executor = SerialExecutor{});
+
+    /// Whether the index was refreshed after the session was made or renewed.
+    bool is_outdated() const noexcept { return revision_ != index_->revision(); }
+
+    /// Examples that are rows, by their numbers.
+    std::span<const RowNumber> positive_rows() const noexcept { return positives_.rows; }
+    std::span<const RowNumber> negative_rows() const noexcept { return negatives_.rows; }
+
+    std::size_t n_positives() const noexcept { return positives_.size(); }
+    std::size_t n_negatives() const noexcept { return negatives_.size(); }
+    std::size_t max_ranks() const noexcept { return workspace_.max_ranks(); }
+    std::size_t max_examples() const noexcept { return workspace_.max_examples(); }
+
+  private:
+    /// The examples of one label: those that are vectors, then those that are rows.
+    struct Examples {
+        std::vector<T> values;
+        std::vector<RowNumber> rows;
+        std::vector<double> weights;
+        std::vector<double> dual;  ///< in the last solution
+
+        std::size_t size() const noexcept { return weights.size(); }
+        std::size_t n_vectors() const noexcept { return weights.size() - rows.size(); }
+        void reserve(std::size_t n_examples, std::size_t n_features);
+        void add(std::span<const T> vector, double weight) noexcept;
+        void add(RowNumber row, double weight) noexcept;
+        bool remove(std::span<const T> vector) noexcept;
+        bool remove(RowNumber row) noexcept;
+    };
+
+    bool add(std::span<const T> vector, double weight, Examples& to) noexcept;
+    bool add(RowNumber row, double weight, Examples& to, Examples& other) noexcept;
+    bool has_room() const noexcept {
+        return n_positives() + n_negatives() < workspace_.max_examples();
+    }
+    void reserve_examples();
+
+    const Index<T>* index_;
+    SketchType sketch_type_;
+    std::uint64_t revision_;
+    std::shared_ptr<const SharedSketch<T>> sketch_;
+    Workspace<T> workspace_;
+    std::unique_ptr<SessionMemory<T>> memory_;
+    Examples positives_, negatives_;
+};
+
+}  // namespace exemplar_svm

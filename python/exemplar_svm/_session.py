@@ -1,0 +1,246 @@
+"""Searches whose examples come one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _core
+from ._examples import ExampleSet, RowSet, read_examples
+from ._result import SearchResult
+from ._typing import DuplicatesName, Examples, RowsChosen
+from ._validation import positive_integer, seconds, thread_count
+
+if TYPE_CHECKING:
+    from ._index import ExemplarIndex
+
+_SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
+
+
+class Session:
+    """Relevance feedback: what is liked and disliked, and searches for more of it.
+
+    Made by `ExemplarIndex.session`. Every search trains the SVM of all examples so far to the end,
+    with the certificate of `ExemplarIndex.search_shared`, but begins where the last one ended.
+
+    A session keeps its index, copies of its example vectors and a workspace, about 30 bytes per row
+    of the index and what its working set copies. It serves one thread at a time; several sessions
+    of an index may search at once. After `ExemplarIndex.refresh`, `add` and `remove` the next
+    search is one of the rows as they are then, and solves afresh.
+
+    Examples
+    --------
+    >>> import numpy as np, exemplar_svm as esvm
+    >>> rows = np.random.default_rng(0).standard_normal((2000, 64)).astype(np.float32)
+    >>> session = esvm.ExemplarIndex(rows).session([17])
+    >>> scores, indices = session.search(k=5)
+    >>> session.like(indices[0])
+    >>> session.dislike(indices[4])
+    >>> scores, indices = session.search(k=5)
+    """
+
+    def __init__(
+        self,
+        index: ExemplarIndex,
+        positives: Examples | None = None,
+        negatives: Examples | None = None,
+        *,
+        positive_weights: Any = None,
+        negative_weight: Any = None,
+        sketch: Literal["int8"] | None = "int8",
+        n_threads: int | None = None,
+    ) -> None:
+        if sketch not in _SKETCHES:
+            raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
+        self._index = index
+        self._lock = Lock()
+        self._n_threads = index._threads(n_threads)
+        self._snapshot = index._core
+        liked = self._read(positives, positive_weights, ("positives", "positive_weights"))
+        disliked = self._read(negatives, negative_weight, ("negatives", "negative_weight"))
+        index._require_disjoint(liked, disliked)
+        self._core = _core.Session(
+            self._snapshot, sketch=_SKETCHES[sketch], n_threads=self._n_threads
+        )
+        self._add(liked, positive=True)
+        self._add(disliked, positive=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"Session({self._core.n_positives} positives and {self._core.n_negatives} negatives, "
+            f"{self._index!r})"
+        )
+
+    def like(self, positives: Examples, weight: Any = None) -> None:
+        """Add positives.
+
+        Parameters
+        ----------
+        positives : vector, vectors, row numbers, or a list of vectors and row numbers
+            As `ExemplarIndex.search_shared` takes them. A row is one example, however often it is
+            named, and the last word counts: one that was disliked changes sides.
+        weight : number or array-like, one per example, optional
+            Factor on their cost. Default: 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input, in a sentence that names the argument; the session is as it was.
+        RuntimeError
+            If another thread is using the session.
+        """
+        with self._alone():
+            self._follow(self._n_threads)
+            self._add(self._read(positives, weight, ("positives", "weight")), positive=True)
+
+    def dislike(self, negatives: Examples, weight: Any = None) -> None:
+        """Add negatives.
+
+        Parameters
+        ----------
+        negatives : vector, vectors, row numbers, or a list of vectors and row numbers
+            As for `like`: a row that was liked changes sides.
+        weight : number or array-like, one per example, optional
+            Factor on their cost, relative to that of a positive. Default: 1.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As for `like`.
+        """
+        with self._alone():
+            self._follow(self._n_threads)
+            self._add(self._read(negatives, weight, ("negatives", "weight")), positive=False)
+
+    def forget(self, examples: Examples) -> None:
+        """Take examples back, positive or negative ones.
+
+        Parameters
+        ----------
+        examples : vector, vectors, row numbers, or a list of vectors and row numbers
+            A vector stands for all examples that equal it, element by element.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As for `like`. ValueError also if one is no example of the session; those before it are
+            forgotten then.
+        """
+        with self._alone():
+            # Also rows that the index has lost since.
+            known = RowSet(self._snapshot.n_rows, None)
+            given = self._read(examples, None, ("examples", "weight"), known)
+            for vector in given.vectors:
+                if not self._core.forget_vector(vector):
+                    raise ValueError("examples holds a vector that is no example of the session")
+            for row in given.rows.tolist():
+                if not self._core.forget_row(row):
+                    raise ValueError(f"examples holds row {row}, which is none of the session")
+
+    def search(
+        self,
+        k: int = 10,
+        *,
+        include_positives: bool = False,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        certify: int | None = None,
+        calibrate: bool = False,
+        n_threads: int | None = None,
+        candidates: RowsChosen | None = None,
+        background: RowsChosen | None = None,
+        duplicates: DuplicatesName = "negative",
+        timeout: float | None = None,
+    ) -> SearchResult:
+        """Train one SVM with the examples so far and return its k best rows.
+
+        Parameters
+        ----------
+        k, include_positives, C, prior, tol, max_iter, certify, calibrate, candidates, background,
+        duplicates, timeout
+            As for `ExemplarIndex.search_shared`. They may differ from search to search.
+        n_threads : int, optional
+            Default: the session's.
+
+        Returns
+        -------
+        SearchResult
+            What `ExemplarIndex.search_shared` returns for the same examples: the same ranking as
+            far as it is certified, scores within ``score_error_bound`` of the same exact ones.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As for `like`. ValueError also if there is no positive, or if a row that is an example
+            has been removed from the index.
+        """
+        budget = seconds(timeout)
+        settings = self._index._settings(C, prior, tol, max_iter, certify, calibrate)
+        k = positive_integer(k, "k")
+        threads = self._n_threads if n_threads is None else thread_count(n_threads)
+        with self._alone():
+            self._follow(threads)
+            common = None
+            if (
+                candidates is not None
+                or background is not None
+                or include_positives
+                or duplicates != "negative"
+            ):
+                common = self._index._query(
+                    self._snapshot,
+                    candidates=candidates,
+                    background=background,
+                    include_positives=bool(include_positives),
+                    duplicates=duplicates,
+                )
+            if self._core.n_positives == 0:
+                raise ValueError(
+                    "the session has no positives, but at least one is needed: "
+                    "negatives alone do not say what to look for"
+                )
+            RowSet.of(self._snapshot).require(self._core.rows(), "the session")
+            found = self._core.search(self._snapshot, k, settings, threads, budget, common)
+        return SearchResult.from_core(found, single=True)
+
+    def _follow(self, n_threads: int) -> None:
+        """Go on with the rows as they are now."""
+        core = self._index._core
+        if core is not self._snapshot:
+            self._core.follow(core, n_threads)
+            self._snapshot = core
+
+    def _read(
+        self,
+        examples: Examples | None,
+        weights: Any,
+        names: tuple[str, str],
+        known: RowSet | None = None,
+    ) -> ExampleSet:
+        index = self._index
+        known = RowSet.of(self._snapshot) if known is None else known
+        return read_examples(examples, weights, names, index.dtype, index.n_features, known)
+
+    def _add(self, examples: ExampleSet, *, positive: bool) -> None:
+        weights = examples.weights.tolist() or [1.0] * len(examples)
+        n_vectors = len(examples.vectors)
+        for vector, weight in zip(examples.vectors, weights[:n_vectors], strict=True):
+            self._core.add_vector(vector, positive, weight)
+        for row, weight in zip(examples.rows.tolist(), weights[n_vectors:], strict=True):
+            self._core.add_row(row, positive, weight)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "the session is in use by another thread, but serves one at a time: "
+                "give each its own, index.session(...)"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
