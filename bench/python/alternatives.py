@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import exemplar_svm as esvm
-from exemplar_svm._evaluation.rankers import NearestNeighbours, Ranker, best, in_words, standardised
+from exemplar_svm._evaluation.rankers import (
+    NearestNeighbours,
+    Ranker,
+    Setting,
+    best,
+    in_words,
+    standardised,
+)
 from exemplar_svm._evaluation.tasks import Positives
-from exemplar_svm._presets import Setting
 
 
 @dataclass(frozen=True)

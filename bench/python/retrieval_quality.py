@@ -29,18 +29,13 @@ from rich.progress import track
 import exemplar_svm as esvm
 from exemplar_svm._evaluation import measures, rankers, report
 from exemplar_svm._evaluation.measures import Evaluation
-from exemplar_svm._evaluation.rankers import Ranker
+from exemplar_svm._evaluation.rankers import Ranker, Setting
 from exemplar_svm._evaluation.tasks import Task
-from exemplar_svm._presets import Setting
 
 #: What alternatives are made of: the recipe in its centred form, and what is between it and kNN.
 ALTERED = (Setting(C=0.1, center=True), Setting(C=0.01, center=True, prior=2.0))
-OVERVIEW = (
-    "centred kNN",
-    "half centred kNN",
-    "the recipe",
-    "robust",
-)  # with intervals in the tables
+#: With intervals in the tables.
+OVERVIEW = ("centred kNN", "half centred kNN", *rankers.starting_points(1))
 
 
 def main() -> int:
@@ -53,8 +48,8 @@ def main() -> int:
         rows = tasks[0].rows  # of all tasks of a collection
         built = indices(rows)
         baselines = rankers.baselines(rows)
-        settings = rankers.presets(len(rows))
-        if not options.presets:
+        settings = rankers.starting_points(len(rows))
+        if not options.no_grid:
             settings |= rankers.grid()
         svms = rankers.exemplar_svms(built, settings)
         tried = alternatives.alternatives(rows, built, ALTERED)
@@ -95,7 +90,7 @@ def run_two_tags(console: Console, task: Task) -> Evaluation:
     The better one is chosen per query and measure, by what it finds: no search knows that.
     """
     baselines = rankers.baselines(task.rows)
-    svms = rankers.exemplar_svms(indices(task.rows), rankers.presets(len(task.rows)))
+    svms = rankers.exemplar_svms(indices(task.rows), rankers.starting_points(len(task.rows)))
     compared = [*baselines, *svms]
     split = [baselines[0], svms[0]]
     halves = [alternatives.OfHalf(ranker, half) for ranker in split for half in (0, 1)]
@@ -139,7 +134,9 @@ def parse_options() -> argparse.Namespace:
         default=10_000,
         help="most package descriptions (default 10,000: small C takes long)",
     )
-    parser.add_argument("--presets", action="store_true", help="presets alone, not the grid")
+    parser.add_argument(
+        "--no-grid", action="store_true", help="the recipe and one other setting alone"
+    )
     parser.add_argument("--alternatives", action="store_true", help="what the library has not, too")
     parser.add_argument(
         "--two-tags", action="store_true", help="searches for two tags at once, too"

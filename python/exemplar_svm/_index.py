@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, _file
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
-from ._presets import preset_setting
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
 from ._settings import IndexSettings
@@ -25,7 +24,6 @@ from ._typing import (
     IndexArray,
     LossName,
     MethodName,
-    PresetName,
     Rows,
     RowsChosen,
 )
@@ -66,25 +64,20 @@ class ExemplarIndex:
         Sparse matrices in CSR form with sorted column indices (int32 or int64), none of them twice
         in a row, are read in place too, others converted; their structure must not change while
         the index is used.
-    preset : {"recipe", "robust"}, default "recipe"
-        What ``C``, ``center`` and ``prior`` are where they are not given. "recipe": 0.1, False, 0.
-        "robust": 10 / n (0.1 at most) for the n rows that it is built with, True, 2: by
-        docs/quality.md about kNN's ranking for one positive, and a better one for several; its
-        searches take much longer than the recipe's.
-    C : float, optional
-        Cost of a violated margin, before class weights. Default: the preset's, 0.1.
+    C : float, default 0.1
+        Cost of a violated margin, before class weights.
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
     class_weight : "balanced", None or mapping, default "balanced"
         "balanced" gives the positives and the rows the same total weight; None weighs every
         sample 1; a mapping gives the weight of the positives as 1 and of the rows as -1.
     intercept_scaling : float, default 1.0
         Value of the constant feature whose weight is the (regularised) intercept.
-    center : bool, optional
+    center : bool, default False
         Work as if the mean of the rows had been subtracted from rows and queries. Nothing is
-        copied. Default: the preset's, False.
-    prior : float, optional
+        copied.
+    prior : float, default 0.0
         Regularise toward ``prior`` times the query (the mean of the positives) instead of toward
-        zero: pulls the ranking toward that of kNN by inner product. Default: the preset's, 0.
+        zero: pulls the ranking toward that of kNN by inner product.
     tol : float, default 1e-4
         Largest violation of an optimality condition, in units of the score. A search then goes on
         until its scores are proven to within ``tol / 50``, or as well as the arithmetic allows.
@@ -145,13 +138,12 @@ class ExemplarIndex:
         self,
         embeddings: Rows,
         *,
-        preset: PresetName = "recipe",
-        C: float | None = None,
+        C: float = 0.1,
         loss: LossName = "squared_hinge",
         class_weight: ClassWeightLike = "balanced",
         intercept_scaling: float = 1.0,
-        center: bool | None = None,
-        prior: float | None = None,
+        center: bool = False,
+        prior: float = 0.0,
         tol: float = 1e-4,
         max_iter: int = 1000,
         check_finite: bool = True,
@@ -161,22 +153,21 @@ class ExemplarIndex:
         copy: bool | None = None,
         n_threads: int | None = None,
     ) -> None:
-        threads = thread_count(n_threads)
-        rows = as_rows(embeddings, "embeddings", copy)
-        default = preset_setting(preset, len(rows))
         settings = IndexSettings.checked(
-            C=default.C if C is None else C,
+            C=C,
             loss=loss,
             class_weight=class_weight,
             intercept_scaling=intercept_scaling,
-            center=default.center if center is None else center,
-            prior=default.prior if prior is None else prior,
+            center=center,
+            prior=prior,
             tol=tol,
             max_iter=max_iter,
             check_finite=check_finite,
             method=method,
             sketch=sketch,
         )
+        threads = thread_count(n_threads)
+        rows = as_rows(embeddings, "embeddings", copy)
         scales = as_row_scales(row_scales, rows, "embeddings", copy)
         core = settings.build(for_core(rows), threads, row_scales=scales)
         self._begin(settings, rows, core, threads)

@@ -18,6 +18,5 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IndexArray: TypeAlias = NDArray[np.int64]
 LossName: TypeAlias = Literal["squared_hinge", "hinge"]
 MethodName: TypeAlias = Literal["auto", "full", "working_set", "gram"]
-PresetName: TypeAlias = Literal["recipe", "robust"]
 DuplicatesName: TypeAlias = Literal["negative", "ignore"]
 ClassWeightLike: TypeAlias = Literal["balanced"] | Mapping[int, float] | None

@@ -16,8 +16,10 @@ from conftest import clustered
 import exemplar_svm as esvm
 from exemplar_svm._evaluation import rankers
 from exemplar_svm._evaluation.qrels import read_qrels
+from exemplar_svm._evaluation.rankers import Setting
 from exemplar_svm._evaluation.tasks import Query, Task, by_example, by_vector, sample
-from exemplar_svm._presets import Setting
+
+NEAR_KNN = "C=10/n, centred, prior 2"
 
 # -- judgements ------------------------------------------------------------------------------------
 
@@ -134,7 +136,30 @@ def test_the_grid_is_every_combination_but_the_recipe():
     assert Setting(C=0.1, center=False, prior=0.0) not in settings.values()
     assert settings["C=0.01, centred, prior 2"] == Setting(C=0.01, center=True, prior=2.0)
     assert len(rankers.grid(costs=[3.0], priors=[0.0])) == 2
-    assert rankers.presets(1000)["the recipe"] == Setting(C=0.1, center=False, prior=0.0)
+
+
+def test_the_starting_points_are_the_recipe_and_a_setting_for_the_number_of_rows():
+    recipe, near_knn = rankers.starting_points(500).values()
+    assert recipe == Setting(C=0.1, center=False, prior=0.0)
+    assert near_knn == Setting(C=0.02, center=True, prior=2.0)
+    assert rankers.starting_points(0)[NEAR_KNN].C == 0.1
+
+
+def test_costs_of_one_sum_do_not_depend_on_the_number_of_rows():
+    rows = clustered(500, 12)
+    twice = np.repeat(rows, 2, axis=0)  # the same distribution, twice as many
+
+    def change(name):
+        once, again = (
+            esvm.ExemplarIndex(some, **vars(rankers.starting_points(len(some))[name]))
+            for some in (rows, twice)
+        )
+        scores = once.decision_function(rows[:3] + 0.05)
+        difference = again.decision_function(rows[:3] + 0.05)[:, ::2] - scores
+        return np.abs(difference).max() / np.ptp(scores)
+
+    assert change(NEAR_KNN) < 0.01
+    assert change("the recipe") > 5 * change(NEAR_KNN)
 
 
 # -- measures --------------------------------------------------------------------------------------
@@ -271,13 +296,13 @@ def test_the_command_compares_all_settings(files):
     pytest.importorskip("exemplar_svm._evaluation.report", exc_type=ImportError)
     shown = run("evaluate", *inputs(files)).stdout
     assert "10 queries" in shown
-    assert len([line for line in shown.splitlines() if "C=" in line]) == 39
+    assert len([line for line in shown.splitlines() if "C=" in line]) == 40
     for name in (
         "kNN",
         "centred kNN",
         "half centred kNN",
         "the recipe",
-        "robust",
+        NEAR_KNN,
         "nDCG@10",
         "MAP",
         "recall@100",
@@ -291,7 +316,7 @@ def test_the_command_prints_json_that_can_be_checked(files):
     answer = json.loads(run(*arguments).stdout)
     assert answer == json.loads(run(*arguments, "--n-threads", 1).stdout)
     names = [ranker["name"] for ranker in answer["rankers"]]
-    assert names[:5] == ["kNN", "centred kNN", "half centred kNN", "the recipe", "robust"]
+    assert names[:5] == ["kNN", "centred kNN", "half centred kNN", "the recipe", NEAR_KNN]
     assert len(names) == 5 + 4
     rows, queries = np.load(files / "rows.npy"), np.load(files / "queries.npy")
     judged = read_qrels(files / "qrels.tsv", len(queries), len(rows))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import ml_dtypes
 import numpy as np
@@ -380,3 +382,18 @@ def test_every_instruction_set_has_the_bits_of_float32(tmp_path):
         assert active == isa
         rankings.add("\n".join(ranking))
     assert len(rankings) == 1
+
+
+def test_scales_live_as_long_as_any_index_that_was_made_of_theirs():
+    codes = np.ones((600, 8), np.int8)
+    scales = np.linspace(0.5, 1.0, 600, dtype=np.float32)
+    alive = weakref.ref(scales)
+    index = esvm.ExemplarIndex(codes, row_scales=scales, copy=False)
+    del scales
+    for name, arguments in [("remove", ([3],)), ("add", (np.ones((1, 8)),)), ("refresh", ())]:
+        getattr(index, name)(*arguments)
+        gc.collect()
+        assert alive() is not None
+    del index
+    gc.collect()
+    assert alive() is None

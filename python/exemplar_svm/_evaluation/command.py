@@ -41,7 +41,7 @@ def run(
         from .plot import draw
     rows = as_dense_rows(rows, "ROWS", None)
     task = _task(rows, queries, qrels, n_examples=n_examples, max_queries=max_queries, seed=seed)
-    settings = rankers.presets(len(rows)) | rankers.grid(costs, priors)
+    settings = rankers.starting_points(len(rows)) | rankers.grid(costs, priors)
     built = rankers.indices(rows, n_threads=n_threads)
     compared = [*rankers.baselines(rows), *rankers.exemplar_svms(built, settings)]
     evaluation = measures.evaluate(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -127,11 +128,16 @@ def paired_bootstrap(differences: NDArray[np.float64], seed: int = 0) -> Change:
     The queries are what is drawn again (Efron and Tibshirani, An Introduction to the Bootstrap,
     1993, chapter 13; for retrieval: Sakai, SIGIR 2006).
     """
-    n = len(differences)
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn @ differences / n, [tail, 100 - tail])
+    low, high = np.percentile(_resamples(len(differences), seed) @ differences, [tail, 100 - tail])
     return Change(float(differences.mean()), float(low), float(high))
+
+
+@lru_cache(maxsize=1)  # drawing takes longer than all else here, and every change needs the same
+def _resamples(n: int, seed: int) -> NDArray[np.float64]:
+    """Weights of the queries in every resample, shape (resamples, n)."""
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
+    return drawn / n
 
 
 def _with_scores(ranking: IndexArray, names: list[str]) -> dict[str, float]:
