@@ -19,6 +19,7 @@
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/session.hpp"
 #include "numpy_view.hpp"
+#include "reporting_executor.hpp"
 
 namespace exemplar_svm::python {
 namespace {
@@ -218,7 +219,7 @@ class PyIndex {
     PyIndex(GivenRows rows, std::optional<py::array> row_scales, Loss loss,
             std::optional<std::pair<double, double>> class_weight, double intercept_scaling,
             bool center, bool check_finite, Method method, SketchType sketch, int n_threads,
-            std::optional<Parts> parts)
+            std::optional<Parts> parts, std::optional<py::function> progress)
         : rows_(std::move(rows)), row_scales_(std::move(row_scales)), parts_(std::move(parts)) {
         IndexSettings settings;
         settings.loss = loss;
@@ -235,8 +236,11 @@ class PyIndex {
                 index_ = hold(Index<T>(view, settings, given));
                 return;
             }
+            std::optional<ReportingExecutor> reporting;
+            if (progress) reporting.emplace(OpenMpExecutor(n_threads), *progress);
             without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                index_ = hold(Index<T>(view, settings, executor));
+                index_ = reporting ? hold(Index<T>(view, settings, *reporting))
+                                   : hold(Index<T>(view, settings, executor));
             });
         });
     }
@@ -702,11 +706,11 @@ void bind_index(py::module_& module) {
     py::class_<PyIndex>(module, "Index")
         .def(py::init<GivenRows, std::optional<py::array>, Loss,
                       std::optional<std::pair<double, double>>, double, bool, bool, Method,
-                      SketchType, int, std::optional<Parts>>(),
+                      SketchType, int, std::optional<Parts>, std::optional<py::function>>(),
              py::arg("rows"), py::kw_only(), py::arg("row_scales"), py::arg("loss"),
              py::arg("class_weight"), py::arg("intercept_scaling"), py::arg("center"),
              py::arg("check_finite"), py::arg("method"), py::arg("sketch"), py::arg("n_threads"),
-             py::arg("parts") = py::none())
+             py::arg("parts") = py::none(), py::arg("progress") = py::none())
         .def_property_readonly("n_rows", &PyIndex::n_rows)
         .def_property_readonly("n_live", &PyIndex::n_live)
         .def("live", &PyIndex::live)

@@ -1,4 +1,5 @@
 import enum
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ class Index:
         sketch: SketchType,
         n_threads: int,
         parts: dict[str, NDArray[np.uint8]] | None = None,
+        progress: Callable[[int, float], object] | None = None,
     ) -> None: ...
     @property
     def n_rows(self) -> int: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, _file
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
+from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
 from ._settings import IndexSettings
@@ -109,6 +111,11 @@ class ExemplarIndex:
         else one per processor that the affinity and the quota of the control group (a container's
         limit) leave. The result has the same bits for any number.
 
+    progress : bool or callable, default False
+        Tell how far building the index has come, if it takes long: True writes a line to standard
+        error, a function is called with the number of the pass over the rows, from 1, and the part
+        of it that is done, at most five times a second and from any thread.
+
     Raises
     ------
     TypeError
@@ -152,6 +159,7 @@ class ExemplarIndex:
         row_scales: ArrayLike | None = None,
         copy: bool | None = None,
         n_threads: int | None = None,
+        progress: bool | Callable[[int, float], object] = False,
     ) -> None:
         settings = IndexSettings.checked(
             C=C,
@@ -169,7 +177,8 @@ class ExemplarIndex:
         threads = thread_count(n_threads)
         rows = as_rows(embeddings, "embeddings", copy)
         scales = as_row_scales(row_scales, rows, "embeddings", copy)
-        core = settings.build(for_core(rows), threads, row_scales=scales)
+        with reported(progress) as report:
+            core = settings.build(for_core(rows), threads, row_scales=scales, progress=report)
         self._begin(settings, rows, core, threads)
 
     def _begin(
@@ -499,7 +508,8 @@ class ExemplarIndex:
     ) -> SearchResult:
         """Train ONE SVM with all positives together and return its k best rows.
 
-        Finds what the positives have in common, which averaging their vectors dilutes.
+        Whether that finds what they have in common better than kNN of their mean depends on the
+        data and the settings: docs/quality.md tells where it did.
 
         Parameters
         ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -103,6 +104,7 @@ class IndexSettings:
         n_threads: int,
         parts: dict[str, NDArray[np.uint8]] | None = None,
         row_scales: NDArray[np.float32] | None = None,
+        progress: Callable[[int, float], object] | None = None,
     ) -> _core.Index:
         """Build an index of rows, from what is known about them if there are parts of that."""
         return _core.Index(
@@ -117,4 +119,5 @@ class IndexSettings:
             sketch=_SKETCHES[self.sketch],
             n_threads=n_threads,
             parts=parts,
+            progress=progress,
         )
