@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "calibration.hpp"
 #include "example_block.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "panel.hpp"
@@ -68,8 +69,8 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       scan_weights{std::vector<T>(if_dense(rows, rows.cols)), 0.0},
       sketch_weights(std::make_unique<IntegerWeights>(if_dense(rows, rows.cols))),
       block_highest(summaries.size()),
-      collected(if_dense(rows, rows.rows)),
-      collected_scores(if_dense(rows, rows.rows)),
+      collected(rows.is_dense() ? rows.rows : std::min(rows.rows, max_calibrating)),
+      collected_scores(collected.size()),
       ranking(std::min(max_ranks, rows.rows) + 1) {
     if (rows.is_dense()) return;
     max_example_entries = std::min(max_example_entries, max_examples * rows.cols);

@@ -439,3 +439,22 @@ def test_rankings_of_real_tfidf_are_those_of_linear_svc(data_folder, C):
 def test_the_package_does_not_import_scipy():
     code = "import sys, exemplar_svm, exemplar_svm._sparse; assert 'scipy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_calibrated_scores_are_those_of_dense_rows():
+    rows = tfidf(3000, 40, seed=3)
+    found = esvm.ExemplarIndex(rows).search_shared([3, 8], 10, [5], calibrate=True)
+    dense = esvm.ExemplarIndex(rows.toarray()).search_shared([3, 8], 10, [5], calibrate=True)
+    np.testing.assert_array_equal(found.indices, dense.indices)
+    np.testing.assert_allclose(found.scores, dense.scores, atol=1e-4)
+
+
+def test_sessions_among_sparse_rows_are_searches_afresh():
+    rows = tfidf(1500, 40, seed=4)
+    index = esvm.ExemplarIndex(rows)
+    session = index.session([3])
+    session.search()
+    session.like(8)
+    session.dislike(5)
+    expected = index.search_shared([3, 8], negatives=[5])
+    np.testing.assert_array_equal(session.search().indices, expected.indices)
