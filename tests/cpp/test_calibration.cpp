@@ -164,7 +164,8 @@ TEMPLATE_TEST_CASE("a stopped search calibrates what it has", "", float, double)
         REQUIRE(calibrated.rows == plain.rows);
         n_stopped += plain.report.status == SearchStatus::deadline ? 1 : 0;
         // The line through the first and the last score goes through all of them, and rises.
-        const auto n = static_cast<std::size_t>(k - std::ranges::count(plain.rows, RowNumber{-1}));
+        const std::size_t n =
+            k - static_cast<std::size_t>(std::ranges::count(plain.rows, RowNumber{-1}));
         if (n == 0) continue;
         const auto at = [](const Answer& answer, std::size_t r) {
             return static_cast<double>(answer.scores[r]);

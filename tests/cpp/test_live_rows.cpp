@@ -116,7 +116,7 @@ TEMPLATE_TEST_CASE("an index with rows added answers as one of all rows", "", fl
     for (const IndexSettings& settings : all_settings()) {
         const Index<T> fresh(data.view(), settings);
         Index<T> grown(part_of(data, 0, 40), settings);
-        for (const std::size_t end : {41, 43, 95, 96, 97, 400, 1500}) {
+        for (const std::size_t end : {41u, 43u, 95u, 96u, 97u, 400u, 1500u}) {
             grown =
                 grown.with_rows(part_of(data, grown.n_rows(), end), reference::ThreadsExecutor{2});
             CHECK(grown.n_rows() == end);

@@ -260,7 +260,7 @@ TEST_CASE("sessions that begin at the same time share a sketch") {
     const ClusteredData<float> data(2000, 16, 1, random);
     const Index<float> index(data.view());
     std::vector<std::size_t> bytes(4);
-    const reference::ThreadsExecutor threads(4);
+    const reference::ThreadsExecutor threads{4};
     for_each_block(threads, RowBlocks::one_by_one(4),
                    [&](std::size_t, std::size_t, std::size_t q) noexcept {
                        const Session<float> session(index, 1, 1);
