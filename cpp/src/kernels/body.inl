@@ -21,13 +21,34 @@
 namespace exemplar_svm::kernels {
 namespace {
 
+/// Asks for the cache line at p. A hint: it may do nothing.
+void prefetch([[maybe_unused]] const std::int8_t* p) noexcept {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#endif
+}
+
+/// Bytes from what is read to what is asked for, where rows lie one after the other. Left to
+/// themselves, processors fetch four interleaved rows too late: on Sapphire Rapids a scan of 60,000
+/// x 384 takes a quarter longer in float32, and up to twice as long in narrower types.
+constexpr std::size_t fetch_distance = 4096;
+
 /// A row of U where it lies, as vectors of V. Rows that are stored otherwise are read alike: see
 /// narrow.inl.
 template <class V, class U>
 struct PlainRow {
     const U* values;
+    std::size_t ahead = 0;  // bytes
 
-    void fetch_ahead(std::size_t /*j*/) const noexcept {}
+    /// For what a step over two vectors reads.
+    void fetch_ahead(std::size_t j) const noexcept {
+        constexpr std::size_t line = 64;
+        // As a number, for it may lie behind the last row.
+        const auto address = reinterpret_cast<std::uintptr_t>(values + j) + ahead;
+        for (std::size_t byte = 0; byte < 2 * V::width * sizeof(U); byte += line) {
+            prefetch(reinterpret_cast<const std::int8_t*>(address + byte));
+        }
+    }
     V load(std::size_t j) const noexcept { return V::load(values + j); }
     V load_head(std::size_t j, std::size_t n) const noexcept { return V::load_head(values + j, n); }
 };
@@ -36,9 +57,16 @@ template <class V, class U>
 struct PlainRows {
     const U* first;
     std::ptrdiff_t stride;
+    std::size_t ahead;
+
+    /// Of n features.
+    PlainRows(const U* rows, std::ptrdiff_t row_stride, std::size_t n) noexcept
+        : first(rows),
+          stride(row_stride),
+          ahead(stride == static_cast<std::ptrdiff_t>(n) ? fetch_distance : 0) {}
 
     PlainRow<V, U> operator[](std::size_t i) const noexcept {
-        return {first + static_cast<std::ptrdiff_t>(i) * stride};
+        return {first + static_cast<std::ptrdiff_t>(i) * stride, ahead};
     }
 };
 
@@ -251,13 +279,13 @@ void dot_each_two(const Rows& rows, std::size_t n_rows, const T* w0, const T* w1
 template <class V, class T = typename V::T>
 void dot_rows(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w, std::size_t n,
               T* out) noexcept {
-    dot_each<V>(PlainRows<V, T>{rows, stride}, n_rows, w, n, out);
+    dot_each<V>(PlainRows<V, T>{rows, stride, n}, n_rows, w, n, out);
 }
 
 template <class V, class T = typename V::T>
 void dot_rows_two(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w0,
                   const T* w1, std::size_t n, T* out0, T* out1) noexcept {
-    dot_each_two<V>(PlainRows<V, T>{rows, stride}, n_rows, w0, w1, n, out0, out1);
+    dot_each_two<V>(PlainRows<V, T>{rows, stride, n}, n_rows, w0, w1, n, out0, out1);
 }
 
 /// Sixteen-entry tables in registers, as fast scans of product-quantised codes use them (Andre,
@@ -269,13 +297,6 @@ void sum_nibbles(const std::uint8_t* codes, std::size_t n_bytes, const std::uint
         sums.add(codes + signature_rows * b, tables + 32 * b);
     }
     sums.store(out);
-}
-
-/// Asks for the cache line at p. A hint: it may do nothing.
-void prefetch([[maybe_unused]] const std::int8_t* p) noexcept {
-#if defined(__GNUC__)
-    __builtin_prefetch(p);
-#endif
 }
 
 /// `Rows` rows of codes against one w. `ahead` is what will be read soon.

@@ -20,11 +20,6 @@ struct Padded {
     }
 };
 
-/// Bytes from what is read to what is asked for, where rows lie one after the other. Left to
-/// themselves, processors fetch four interleaved rows of few bytes too late: a scan of 60,000 x 384
-/// takes up to twice as long (Sapphire Rapids).
-constexpr std::size_t fetch_distance = 4096;
-
 template <class V, class U>
 struct NarrowRow {
     const U* values;
