@@ -31,6 +31,9 @@ constexpr int most_scans = 4;
 // A pass over the scores of the scan, with a stop condition: about as long as reading them.
 constexpr double seconds_per_score = 1e-9;
 
+// What no clock within sees: looking at clocks, the last steps of a block, returning.
+constexpr double seconds_to_return = 2e-5;
+
 /// The highest score of a block that has not been scanned.
 template <Real T>
 constexpr T not_scanned = -std::numeric_limits<T>::infinity();
@@ -54,7 +57,8 @@ WorkingSetSearch<T>::WorkingSetSearch(const Problem<T>& problem, const Candidate
                             ? memory->sketch->max_error
                             : statistics.max_sketch_error),
       executor_(executor),
-      stop_(stop.earlier_by(seconds_per_score * static_cast<double>(problem.rows.rows))),
+      stop_(stop.earlier_by(seconds_to_return +
+                            seconds_per_score * static_cast<double>(problem.rows.rows))),
       workspace_(workspace),
       panel_(*workspace.panel),
       scores_(scores),
