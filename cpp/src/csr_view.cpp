@@ -124,52 +124,38 @@ CsrRows<T> CsrRows<T>::from(std::size_t first) const noexcept {
 
 template <Real T>
 void CsrRows<T>::prefetch(std::size_t i) const noexcept {
-    std::visit(
-        [i](const auto& view) noexcept {
-            exemplar_svm::prefetch(view.values + view.start(i), view.count(i));
-            exemplar_svm::prefetch(view.columns + view.start(i), view.count(i));
-        },
-        view_);
+    with_row(i, [](const T* values, const auto* columns, std::size_t count) noexcept {
+        exemplar_svm::prefetch(values, count);
+        exemplar_svm::prefetch(columns, count);
+    });
 }
 
 template <Real T>
 T CsrRows<T>::dot(std::size_t i, const T* w) const noexcept {
-    return std::visit(
-        [&](const auto& view) noexcept {
-            return sparse_dot<T>(view.values + view.start(i), view.columns + view.start(i),
-                                 view.count(i), w);
-        },
-        view_);
+    return with_row(i, [w](const T* values, const auto* columns, std::size_t count) noexcept {
+        return sparse_dot<T>(values, columns, count, w);
+    });
 }
 
 template <Real T>
 double CsrRows<T>::dot_wide(std::size_t i, const double* w) const noexcept {
-    return std::visit(
-        [&](const auto& view) noexcept {
-            return sparse_dot<double>(view.values + view.start(i), view.columns + view.start(i),
-                                      view.count(i), w);
-        },
-        view_);
+    return with_row(i, [w](const T* values, const auto* columns, std::size_t count) noexcept {
+        return sparse_dot<double>(values, columns, count, w);
+    });
 }
 
 template <Real T>
 void CsrRows<T>::axpy(T alpha, std::size_t i, T* y) const noexcept {
-    std::visit(
-        [&](const auto& view) noexcept {
-            sparse_axpy(alpha, view.values + view.start(i), view.columns + view.start(i),
-                        view.count(i), y);
-        },
-        view_);
+    with_row(i, [alpha, y](const T* values, const auto* columns, std::size_t count) noexcept {
+        sparse_axpy(alpha, values, columns, count, y);
+    });
 }
 
 template <Real T>
 void CsrRows<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexcept {
-    std::visit(
-        [&](const auto& view) noexcept {
-            sparse_axpy(alpha, view.values + view.start(i), view.columns + view.start(i),
-                        view.count(i), y);
-        },
-        view_);
+    with_row(i, [alpha, y](const T* values, const auto* columns, std::size_t count) noexcept {
+        sparse_axpy(alpha, values, columns, count, y);
+    });
 }
 
 template <Real T>

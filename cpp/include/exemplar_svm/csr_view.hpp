@@ -62,14 +62,11 @@ class CsrRows {
     /// Calls f(column, value) for every entry of a row.
     template <class F>
     void for_each_entry(std::size_t i, F&& f) const noexcept {
-        std::visit(
-            [&](const auto& view) noexcept {
-                const std::size_t end = view.start(i + 1);
-                for (std::size_t e = view.start(i); e < end; ++e) {
-                    f(static_cast<std::size_t>(view.columns[e]), view.values[e]);
-                }
-            },
-            view_);
+        with_row(i, [&f](const T* values, const auto* columns, std::size_t count) noexcept {
+            for (std::size_t e = 0; e < count; ++e) {
+                f(static_cast<std::size_t>(columns[e]), values[e]);
+            }
+        });
     }
 
     CsrRows from(std::size_t first) const noexcept;
@@ -84,6 +81,18 @@ class CsrRows {
     bool equals(std::size_t i, const T* values) const noexcept;
 
   private:
+    /// What body(values, columns, count) answers about the entries of a row, whatever the type of
+    /// its columns.
+    template <class Body>
+    decltype(auto) with_row(std::size_t i, Body&& body) const noexcept {
+        return std::visit(
+            [&](const auto& view) noexcept -> decltype(auto) {
+                const std::size_t start = view.start(i);
+                return body(view.values + start, view.columns + start, view.count(i));
+            },
+            view_);
+    }
+
     std::variant<CsrView<T, std::int32_t>, CsrView<T, std::int64_t>> view_;
     std::size_t longest_ = 0;  // entries of a row
 };
