@@ -3,19 +3,22 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include "exemplar_svm/error.hpp"
+#include "kernels/dispatch.hpp"
 #include "prefetch.hpp"
 
 namespace exemplar_svm {
 namespace {
 
 /// Sums that a product of a row is spread over, to hide the latency of an addition.
-constexpr std::size_t lanes = 4;
+constexpr std::size_t lanes = kernels::sparse_sums;
 
-/// sum of values[e] * w[columns[e]] in the arithmetic of U.
-template <Real U, Real T, ColumnNumber I>
-U sparse_dot(const T* values, const I* columns, std::size_t n, const U* w) noexcept {
+/// sum of values[e] * w[columns[e]] in the arithmetic of U. Wide column numbers are read one by
+/// one: there is no hurry with matrices that need them.
+template <Real U, Real T>
+U sparse_dot(const T* values, const std::int64_t* columns, std::size_t n, const U* w) noexcept {
     U sums[lanes] = {};
     std::size_t e = 0;
     for (; e + lanes <= n; e += lanes) {
@@ -25,6 +28,15 @@ U sparse_dot(const T* values, const I* columns, std::size_t n, const U* w) noexc
     }
     for (; e < n; ++e) sums[0] += static_cast<U>(values[e]) * w[columns[e]];
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+template <Real U, Real T>
+U sparse_dot(const T* values, const std::int32_t* columns, std::size_t n, const U* w) noexcept {
+    if constexpr (std::is_same_v<U, T>) {
+        return kernels::active_table<T>().dot_sparse(values, columns, n, w);
+    } else {
+        return kernels::active_table<T>().dot_sparse_wide(values, columns, n, w);
+    }
 }
 
 /// y[columns[e]] += alpha * values[e]. A column is there once, so the order does not matter.
@@ -103,6 +115,15 @@ template <Real T>
 double CsrRows<T>::roundings() const noexcept {
     // The product and the additions in its sum, and the two additions of the sums.
     return static_cast<double>((longest_ + lanes - 1) / lanes + lanes) + 2.0;
+}
+
+template <Real T>
+std::size_t CsrRows<T>::entries() const noexcept {
+    return std::visit(
+        [](const auto& view) noexcept {
+            return view.rows == 0 ? 0 : view.start(view.rows) - view.start(0);
+        },
+        view_);
 }
 
 template <Real T>

@@ -311,6 +311,31 @@ TEMPLATE_TEST_CASE("dot_rows_two has the bits of dot_rows, twice", "", float, do
     });
 }
 
+TEMPLATE_TEST_CASE("dot_sparse reads the columns of a row, and nothing else", "", float, double) {
+    using T = TestType;
+    Random random(11);
+    for_all<T>([&](const auto& kernels, std::size_t n) {
+        // Columns up to both ends of w, those between missing.
+        const std::size_t d = 3 * n + 1;
+        const Buffer<T> w(d, 1, random), values(n, 2, random);
+        const Buffer<double> wide(d, 1, random);
+        const std::unique_ptr<std::int32_t[]> columns(new std::int32_t[n]);
+        std::vector<T> picked(n);
+        std::vector<double> picked_wide(n);
+        for (std::size_t j = 0; j < n; ++j) {
+            const std::size_t c = j + 1 == n ? d - 1 : 3 * j;
+            columns[j] = static_cast<std::int32_t>(c);
+            picked[j] = w.data()[c];
+            picked_wide[j] = wide.data()[c];
+        }
+        const T product = kernels.dot_sparse(values.data(), columns.get(), n, w.data());
+        CHECK(is_dot(product, exact_dot(picked.data(), values.data(), n), n));
+        const double precise =
+            kernels.dot_sparse_wide(values.data(), columns.get(), n, wide.data());
+        CHECK(is_dot(precise, exact_dot(picked_wide.data(), values.data(), n), n));
+    });
+}
+
 TEST_CASE("sum_nibbles adds up the tables' entries of every row") {
     SplitMix64 bytes_of(9);
     constexpr std::size_t n_rows = kernels::signature_rows;

@@ -56,8 +56,10 @@ class CsrRows {
     /// The most roundings that an entry of a row goes through on its way into a product.
     double roundings() const noexcept;
 
-    /// Entries of a row.
+    /// Entries of a row, of the longest row, and of all rows.
     std::size_t count(std::size_t i) const noexcept;
+    std::size_t longest() const noexcept { return longest_; }
+    std::size_t entries() const noexcept;
 
     /// Calls f(column, value) for every entry of a row.
     template <class F>

@@ -121,6 +121,7 @@ double sum(F64 a) noexcept {
 // and what is written in terms of all these
 #include "kernels/body.inl"
 #include "kernels/narrow.inl"
+#include "kernels/sparse.inl"
 
 namespace exemplar_svm::kernels {
 const Kernels avx2{table<float>(),

@@ -46,6 +46,14 @@ struct Vector<float> {
     static Vector load_head(const float* p, std::size_t n) noexcept {
         return {_mm512_maskz_loadu_ps(head16(n), p)};
     }
+    static Vector gather(const float* w, const std::int32_t* columns) noexcept {
+        return {_mm512_i32gather_ps(_mm512_loadu_si512(columns), w, sizeof(float))};
+    }
+    static Vector gather_head(const float* w, const std::int32_t* columns, std::size_t n) noexcept {
+        return {_mm512_mask_i32gather_ps(_mm512_setzero_ps(), head16(n),
+                                         _mm512_maskz_loadu_epi32(head16(n), columns), w,
+                                         sizeof(float))};
+    }
     void store(float* p) const noexcept { _mm512_storeu_ps(p, lanes); }
     void store_head(float* p, std::size_t n) const noexcept {
         _mm512_mask_storeu_ps(p, head16(n), lanes);
@@ -76,6 +84,16 @@ struct Vector<double> {
     static Vector load_head(const float* p, std::size_t n) noexcept {
         return {_mm512_cvtps_pd(_mm256_maskz_loadu_ps(head8(n), p))};
     }
+    static Vector gather(const double* w, const std::int32_t* columns) noexcept {
+        const __m256i places = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(columns));
+        return {_mm512_i32gather_pd(places, w, sizeof(double))};
+    }
+    static Vector gather_head(const double* w, const std::int32_t* columns,
+                              std::size_t n) noexcept {
+        return {_mm512_mask_i32gather_pd(_mm512_setzero_pd(), head8(n),
+                                         _mm256_maskz_loadu_epi32(head8(n), columns), w,
+                                         sizeof(double))};
+    }
     void store(double* p) const noexcept { _mm512_storeu_pd(p, lanes); }
     void store_head(double* p, std::size_t n) const noexcept {
         _mm512_mask_storeu_pd(p, head8(n), lanes);
@@ -99,6 +117,7 @@ double sum(F64 a) noexcept { return _mm512_reduce_add_pd(a.lanes); }
 // and what is written in terms of all these
 #include "kernels/body.inl"
 #include "kernels/narrow.inl"
+#include "kernels/sparse.inl"
 
 namespace exemplar_svm::kernels {
 const Kernels avx512{table<float>(),

@@ -137,6 +137,7 @@ std::int32_t sum(const Sums& a) noexcept {
 
 #include "kernels/body.inl"
 #include "kernels/narrow.inl"
+#include "kernels/sparse.inl"
 
 namespace exemplar_svm::kernels {
 const Kernels baseline{table<float>(),

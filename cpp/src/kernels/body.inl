@@ -330,13 +330,5 @@ void dot_codes(const std::int8_t* codes, std::size_t n_rows, const std::int16_t*
     for (; i < n_rows; ++i) dot_few_codes<1>(codes + i * n, codes + i * n, w, n, out + i);
 }
 
-template <class T>
-constexpr KernelTable<T> table() noexcept {
-    return {dot<Vector<T>, T>,       dot<Vector<double>, T>,       dot_pair<Vector<T>>,
-            axpy<Vector<T>, T>,      axpy_pair<Vector<T>>,         axpy<Vector<double>, T>,
-            axpy_four<Vector<T>, T>, axpy_four<Vector<double>, T>, dot_rows<Vector<T>>,
-            dot_rows_two<Vector<T>>, 2 * Vector<T>::width};
-}
-
 }  // namespace
 }  // namespace exemplar_svm::kernels

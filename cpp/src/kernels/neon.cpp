@@ -153,6 +153,7 @@ std::int32_t sum(Sums a) noexcept { return vaddvq_s32(vaddq_s32(a.low, a.high));
 
 #include "kernels/body.inl"
 #include "kernels/narrow.inl"
+#include "kernels/sparse.inl"
 
 namespace exemplar_svm::kernels {
 const Kernels neon{table<float>(),

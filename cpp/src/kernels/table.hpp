@@ -9,6 +9,9 @@
 
 namespace exemplar_svm::kernels {
 
+/// The sums that products with sparse rows are spread over, or more.
+inline constexpr std::size_t sparse_sums = 4;
+
 /// The arithmetic of one instruction set for one element type. No pointer needs any alignment but
 /// that of its type; nothing is read or written outside of the n elements.
 template <class T>
@@ -46,6 +49,12 @@ struct KernelTable {
     /// dot_rows with two w at once: the same bits, for one reading of the rows.
     void (*dot_rows_two)(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, const T* w0,
                          const T* w1, std::size_t n, T* out0, T* out1) noexcept;
+
+    /// sum of values[j] * w[columns[j]], and in double precision
+    T(*dot_sparse)
+    (const T* values, const std::int32_t* columns, std::size_t n, const T* w) noexcept;
+    double (*dot_sparse_wide)(const T* values, const std::int32_t* columns, std::size_t n,
+                              const double* w) noexcept;
 
     /// Partial sums over which dot_rows spreads a row, for bounds on its rounding.
     std::size_t partial_sums;
