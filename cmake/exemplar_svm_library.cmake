@@ -8,6 +8,7 @@ add_library(exemplar_svm
   ${source_dir}/box_quadratic.cpp
   ${source_dir}/calibration.cpp
   ${source_dir}/certificate.cpp
+  ${source_dir}/conjugate_gradients.cpp
   ${source_dir}/cpu_quota.cpp
   ${source_dir}/csr_view.cpp
   ${source_dir}/curvature.cpp

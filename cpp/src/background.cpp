@@ -17,6 +17,10 @@ constexpr std::size_t fewest_sampled = 512, most_sampled = 2048, one_of = 8;
 /// on text embeddings for C from 0.001 to 10. Which rows are looked at first hardly depends on it.
 constexpr double strength = 100.0;
 
+/// 2 C times the number of support rows, in units of one over the rows' mean square: 30 to 64 on
+/// text embeddings for C from 0.001 to 0.1, unless all rows support; 120 to 180 on TF-IDF.
+constexpr double expected_strength = 50.0, expected_strength_sparse = 150.0;
+
 /// Makes the rows of a matrix orthonormal (modified Gram-Schmidt); what depends linearly on the
 /// rows before becomes zero.
 template <Real T>
@@ -43,6 +47,10 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
     const std::size_t n = rows.rows, d = rows.cols;
     const std::size_t n_sampled = std::min(n, std::clamp(n / one_of, fewest_sampled, most_sampled));
     if (n_sampled < 2) return;
+    if (!rows.is_dense()) {
+        measure_sparse(rows);
+        return;
+    }
     const auto& kernels = kernels::active_table<T>();
     std::vector<double> sum(d);
     std::vector<T> scratch(d);
@@ -96,6 +104,28 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
     }
     other_variance_ =
         std::max(0.0, 1.0 - explained) / static_cast<double>(std::max<std::size_t>(d - rank, 1));
+}
+
+/// All rows are as cheap as a sample is where they are dense.
+template <Real T>
+void Background<T>::measure_sparse(const RowsView<T>& rows) {
+    const auto n = static_cast<double>(rows.rows);
+    std::vector<double> mean(rows.cols);
+    double square = 0.0;
+    for (std::size_t i = 0; i < rows.rows; ++i) {
+        rows.axpy_wide(1.0 / n, i, mean.data());
+        square += static_cast<double>(rows.squared_norm(i));
+    }
+    std::ranges::copy(mean, mean_.begin());
+    for (const double m : mean) mean_square_ -= m * m;
+    mean_square_ = std::max(0.0, mean_square_ + square / n);
+    other_variance_ = 1.0 / static_cast<double>(std::min(rows.rows, rows.cols));
+}
+
+template <Real T>
+double Background<T>::expected_support(double cost) const noexcept {
+    return (rank() > 0 ? expected_strength : expected_strength_sparse) /
+           (2.0 * cost * mean_square_);
 }
 
 template <Real T>

@@ -12,9 +12,9 @@ namespace exemplar_svm {
 inline constexpr std::size_t background_rank = 16;
 
 /// What rows have in common: the mean and the main directions of variance of a sample of them,
-/// spread evenly over the rows. A linear discriminant (Hariharan, Malik, Ramanan, ECCV 2012) made
-/// of these guesses which rows will support an exemplar SVM, and how the objective is curved;
-/// nothing else depends on it.
+/// spread evenly over the rows; of sparse rows, which hardly share directions, the mean alone. A
+/// linear discriminant (Hariharan, Malik, Ramanan, ECCV 2012) made of these guesses which rows will
+/// support an exemplar SVM, and how the objective is curved; nothing else depends on it.
 template <Real T>
 class Background {
   public:
@@ -23,6 +23,7 @@ class Background {
     /// Reads the sample a few times over: of order n_sampled * cols * rank.
     explicit Background(const RowsView<T>& rows);
 
+    bool empty() const noexcept { return mean_.empty(); }
     const std::vector<T>& mean() const noexcept { return mean_; }
     std::size_t bytes() const noexcept;
 
@@ -37,6 +38,10 @@ class Background {
     }
     double variance(std::size_t r) const noexcept { return variances_[r]; }
     double other_variance() const noexcept { return other_variance_; }
+
+    /// About how many rows will support where each costs so much, if that is not nearly all of
+    /// them.
+    double expected_support(double cost) const noexcept;
 
     /// Gaussian approximation of the SVM's weights, up to a factor: (I + strength S)^-1 (x - mean),
     /// where S is the covariance in units of its trace. Of order cols * rank.
@@ -58,6 +63,8 @@ class Background {
     void require_valid(std::size_t n_features) const;
 
   private:
+    void measure_sparse(const RowsView<T>& rows);
+
     std::vector<T> mean_;
     std::vector<T> directions_;      // orthonormal, one per row
     std::vector<double> variances_;  // along them, as parts of the trace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "box_quadratic.hpp"
+#include "conjugate_gradients.hpp"
 #include "examples.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/profile.hpp"
@@ -36,7 +37,7 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
             break;
         }
         refining_ = false;
-        refresh();
+        if (!is_fresh_) refresh();
         const BlockSummary verified = verify();
         fill(report, verified);
 
@@ -112,11 +113,8 @@ void DualCoordinateDescent<T>::start() noexcept {
     }
     examples_ = prepare_examples(problem_, workspace_);
     add_rows(0);
+    if (begins_level()) return level_rows();
     refresh();
-    if (problem_.sum_square >= 0.0 && problem_.initial_dual == nullptr && eliminates()) {
-        level_rows();
-        refresh();
-    }
 }
 
 /// Gives all rows the same dual coefficient: the best one, the block following, as of a coordinate
@@ -124,23 +122,56 @@ void DualCoordinateDescent<T>::start() noexcept {
 /// is all rows' part in the intercept, and two epochs would be spent on giving it back.
 template <Real T>
 void DualCoordinateDescent<T>::level_rows() noexcept {
-    const std::size_t p = n_examples();
+    const std::size_t p = n_examples(), d = n_features();
+    const auto& kernels = kernels::active_table<double>();
     double products[ExampleBlock::capacity] = {};
     for (std::size_t s = 0; s < n_active_; ++s) {
-        const T* const k = workspace_.products.data() + workspace_.active[s] * p;
+        const RowIndex i = workspace_.active[s];
+        workspace_.dual[i] = 1.0;
+        const T* const k = workspace_.products.data() + i * p;
         for (std::size_t j = 0; j < p; ++j) products[j] += static_cast<double>(k[j]);
     }
+    double* const wide = workspace_.wide_coef.data();
+    double* const rows_sum = workspace_.wide_row.data();
+    sum_weights();
+    std::copy_n(wide, d, rows_sum);
+    kernels.axpy(-1.0, workspace_.prior_coef.data(), rows_sum, d);
+    std::copy_n(workspace_.prior_coef.data(), d, wide);
+    double sum = optimise_examples(0.0);
+
     const auto n = static_cast<double>(n_active_);
-    const double part = n / std::max(static_cast<double>(n_rows()), 1.0);
     const double diagonal = n * penalty_.diagonal;
     Coordinate rows{-n - block_.score(products),
-                    problem_.sum_square * part * part + n * n * bias_square_ + diagonal,
+                    kernels.dot(rows_sum, rows_sum, d) + n * n * bias_square_ + diagonal,
                     diagonal,
                     -1.0,
                     0.0,
                     penalty_.upper};
     const double dual = std::clamp(block_.minimise(rows, products), 0.0, penalty_.upper);
     for (std::size_t s = 0; s < n_active_; ++s) workspace_.dual[workspace_.active[s]] = dual;
+    kernels.axpy(dual, rows_sum, wide, d);
+    sum -= dual * n;
+    double labels = 0.0;
+    for (std::size_t j = 0; j < p; ++j) {
+        const double change = block_.pending(j);
+        if (change != 0.0) add_raw_example(problem_, j, change, wide);
+        labels += example_label(j) * change;
+    }
+    subtract_mean(problem_, labels, wide);
+    round_weights(optimise_examples(sum + labels));
+    is_level_ = true;
+}
+
+/// Whether nearly all active rows of a sample violate the margin under the refreshed weights.
+template <Real T>
+bool DualCoordinateDescent<T>::support_all() const noexcept {
+    const std::size_t n_sampled = std::min<std::size_t>(n_active_, 512);
+    std::size_t n_support = 0;
+    for (std::size_t s = 0; s < n_sampled; ++s) {
+        const double score = precise_score(workspace_.active[s * n_active_ / n_sampled]);
+        n_support += score > -1.0 ? 1 : 0;
+    }
+    return n_sampled > 0 && 32 * n_support >= 31 * n_sampled;
 }
 
 template <Real T>
@@ -203,7 +234,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     // A sparse example is spread out to be multiplied with, one at a time.
     const std::size_t at_once = examples_.is_dense() ? p : 1;
     for (std::size_t from = 0; from < p; from += at_once) {
-        const T* const spread = examples_.read(from, workspace_.coef.data());
+        const T* const spread = examples_.read(from, workspace_.row_scratch.data());
         for_each_block(
             executor_, row_blocks(rows),
             [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
@@ -243,8 +274,14 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
 
     const double gap_tol = (score_tol / largest_norm_) * (score_tol / largest_norm_);
     std::uint32_t since_polish = 0, since_start = 0;
+    std::size_t n_inside = 0;
     double lowest = infinity;
     int without_progress = 0;
+    if (is_level_ && suits_joint_steps() && support_all()) {
+        const Descent stepped = solve_jointly(tol, gap_tol);
+        if (stepped != Descent::stalled) return stepped;
+    }
+    is_level_ = false;
     while (epochs_ < settings_.max_epochs) {
         const EpochSummary seen = epoch();
         ++epochs_;
@@ -261,6 +298,16 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         if (without_progress >= (violation <= tol ? patience_within_tol : patience) &&
             violation <= std::max(tol, 32.0 * resolvable)) {
             return Descent::stalled;
+        }
+
+        // Once it is settled which coordinates are off their bounds.
+        const auto [fewer, more] = std::minmax(seen.n_inside, n_inside);
+        const bool is_settled = more - fewer <= more / 32;
+        n_inside = seen.n_inside;
+        if (is_settled && suits_joint_steps()) {
+            const Descent stepped = solve_jointly(tol, gap_tol);
+            if (stepped != Descent::stalled) return stepped;
+            continue;
         }
 
         ++since_start;
@@ -282,6 +329,7 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     constexpr std::size_t rows_per_example = 4;  // between two visits to outside examples
     EpochSummary seen;
     RowIndex* active = workspace_.active.data();
+    is_fresh_ = false;
     order_visits();
 
     std::size_t n_outside = 0;
@@ -500,12 +548,13 @@ void DualCoordinateDescent<T>::fold() noexcept {
 /// examples'.
 template <Real T>
 double DualCoordinateDescent<T>::resolution() const noexcept {
-    double square = 0.0, example_duals = 0.0;
-    for (std::size_t c = 0; c < n_features(); ++c) {
-        const double w =
-            refining_ ? workspace_.wide_coef[c] : static_cast<double>(workspace_.coef[c]);
-        square += w * w;
-    }
+    const std::size_t d = n_features();
+    const double square =
+        refining_
+            ? kernels::active_table<double>().dot(workspace_.wide_coef.data(),
+                                                  workspace_.wide_coef.data(), d)
+            : static_cast<double>(kernels_.dot(workspace_.coef.data(), workspace_.coef.data(), d));
+    double example_duals = 0.0;
     for (std::size_t j = 0; j < n_examples(); ++j) example_duals += example_dual(j);
     const double score =
         std::sqrt(square) * (largest_norm_ + std::sqrt(mean_square_)) + std::abs(intercept_) + 1.0;
@@ -517,9 +566,17 @@ double DualCoordinateDescent<T>::resolution() const noexcept {
 /// examples optimal for them.
 template <Real T>
 void DualCoordinateDescent<T>::refresh() noexcept {
-    const std::size_t d = n_features();
-    double* wide = workspace_.wide_coef.data();
-    double sum = sum_weights();
+    round_weights(optimise_examples(sum_weights()));
+    if (refining_) rebase();
+}
+
+/// Makes the eliminated examples optimal for the weights in workspace.wide_coef, and brings them
+/// into these.
+/// @param sum  sum a_i y_i of the weights
+/// @returns the same afterwards
+template <Real T>
+double DualCoordinateDescent<T>::optimise_examples(double sum) noexcept {
+    double* const wide = workspace_.wide_coef.data();
     double before[ExampleBlock::capacity], gradients[ExampleBlock::capacity];
     const double mean_part = mean_product(problem_, wide);
     for (std::size_t j = 0; j < block_.count(); ++j) {
@@ -536,13 +593,20 @@ void DualCoordinateDescent<T>::refresh() noexcept {
         change_of_sum += example_label(j) * change;
     }
     subtract_mean(problem_, change_of_sum, wide);
-    sum += change_of_sum;
+    return sum + change_of_sum;
+}
 
+/// Takes over the weights in workspace.wide_coef, which are those of the dual coefficients.
+/// @param sum  sum a_i y_i
+template <Real T>
+void DualCoordinateDescent<T>::round_weights(double sum) noexcept {
+    const double* const wide = workspace_.wide_coef.data();
+    sum_ = sum;
     intercept_ = sum * bias_square_;
     shift_ = 0.0;
     offset_ = -mean_product(problem_, wide);
     double rounding_square = 0.0, square = 0.0;
-    for (std::size_t c = 0; c < d; ++c) {
+    for (std::size_t c = 0; c < n_features(); ++c) {
         const T rounded = static_cast<T>(wide[c]);
         const double rounding = wide[c] - static_cast<double>(rounded);
         rounding_square += rounding * rounding;
@@ -557,7 +621,7 @@ void DualCoordinateDescent<T>::refresh() noexcept {
                       coef_rounding_ * raw_norm;
     precise_rounding_ =
         score_rounding_bound<double>(problem_.rows, norms, workspace_.weights.intercept);
-    if (refining_) rebase();
+    is_fresh_ = true;
 }
 
 /// Adds up the weights w_0 + sum a_i y_i x_i in double precision in workspace.wide_coef, and
@@ -677,6 +741,7 @@ void DualCoordinateDescent<T>::rebase() noexcept {
     }
     std::fill_n(workspace_.coef.data(), n_features(), T(0));
     refreshed_offset_ = offset_;
+    is_fresh_ = false;
 }
 
 /// About how long a Newton step takes that solves for so many coordinates.
@@ -765,6 +830,37 @@ bool DualCoordinateDescent<T>::polish() noexcept {
     return true;
 }
 
+/// A step on all coordinates that are off their bounds, or about to leave them, by conjugate
+/// gradients. If too many would leave their bounds, epochs have to go on from there.
+template <Real T>
+auto DualCoordinateDescent<T>::solve_jointly(double tol, double gap_tol) noexcept -> Descent {
+    using Step = ConjugateGradients<T>;
+    refining_ = false;
+    if (!is_fresh_) refresh();
+    Step step(problem_, block_, executor_, stop_.earlier_by(seconds_to_conclude_),
+              workspace_.sorted.data(), workspace_.joint_scratch.data());
+    for (std::size_t s = 0; s < n_active_; ++s) {
+        const RowIndex i = workspace_.active[s];
+        const double dual = workspace_.dual[i], diagonal = row_penalty(i).diagonal;
+        const double gradient = diagonal * dual - 1.0 - precise_score(i);
+        if (dual > 0.0 || gradient < 0.0) step.add(i, dual, diagonal, gradient);
+    }
+    const auto outcome = step.solve(0.5 * tol, 0.25 * gap_tol);
+    if (outcome == Step::Outcome::stopped) return Descent::stopped;
+    for (std::size_t s = 0; s < step.size(); ++s) {
+        workspace_.dual[step.row(s)] = std::max(0.0, step.dual(s));
+    }
+    if (outcome == Step::Outcome::left_bounds) {
+        refining_ = std::is_same_v<T, float>;
+        refresh();
+        return Descent::stalled;
+    }
+    kernels::active_table<double>().axpy(1.0, step.change_of_weights(), workspace_.wide_coef.data(),
+                                         n_features());
+    round_weights(optimise_examples(sum_ + step.change_of_sum()));
+    return Descent::converged;
+}
+
 /// Brings a row, or an example as sample n_rows + j, less the mean into workspace_.wide_row, and
 /// returns its product with the mean.
 template <Real T>
@@ -794,17 +890,27 @@ template <Real T>
 BlockSummary DualCoordinateDescent<T>::verify() noexcept {
     for_each_block(
         executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-            score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
+            const bool one_by_one = !problem_.rows.is_dense();
+            if (!one_by_one) {
+                score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
+            }
             BlockSummary summary;
             for (std::size_t i = begin; i < end; ++i) {
-                const auto score = static_cast<double>(scores_[i]);
+                const double dual = workspace_.dual[i];
+                double precise = 0.0;
+                const bool is_precise = one_by_one && dual > 0.0;
+                if (is_precise) {
+                    precise = precise_score(i);
+                    scores_[i] = static_cast<T>(precise);
+                } else if (one_by_one) {
+                    score_block(problem_.rows, i, i + 1, workspace_.weights.view(), scores_ + i);
+                }
                 const double c = cost(i);
                 if (c <= 0.0) continue;
                 const Penalty bounds = row_penalty(i);
-                const double dual = workspace_.dual[i];
-                double slack = 1.0 - label(i) * score;
+                double slack = 1.0 - label(i) * static_cast<double>(scores_[i]);
                 if (dual > 0.0 || slack > -score_rounding_) {
-                    slack = 1.0 - label(i) * precise_score(i);
+                    slack = 1.0 - label(i) * (is_precise ? precise : precise_score(i));
                 }
                 const double gradient = bounds.diagonal * dual - slack;
                 summary.violation =

@@ -73,7 +73,13 @@ class DualCoordinateDescent {
 
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
     void add_rows(std::size_t begin) noexcept;
+    /// Rows without labels and costs of their own can begin together; sparse ones do.
+    bool begins_level() const noexcept {
+        return !problem_.rows.is_dense() && eliminates() && problem_.labels == nullptr &&
+               problem_.costs == nullptr && problem_.initial_dual == nullptr;
+    }
     void level_rows() noexcept;
+    bool support_all() const noexcept;
     void multiply_rows_by_examples(std::size_t first) noexcept;
 
     Descent descend(double tol, double score_tol) noexcept;
@@ -91,10 +97,18 @@ class DualCoordinateDescent {
     void fold() noexcept;
     double resolution() const noexcept;
     bool polish() noexcept;
+    Descent solve_jointly(double tol, double gap_tol) noexcept;
+    /// Where many coordinates are better solved for together than one by one.
+    bool suits_joint_steps() const noexcept {
+        return !problem_.rows.is_dense() && eliminates() && problem_.labels == nullptr &&
+               problem_.loss == Loss::squared_hinge;
+    }
     double widen_sample(std::size_t sample) noexcept;
 
     void refresh() noexcept;
     double sum_weights() noexcept;
+    double optimise_examples(double sum) noexcept;
+    void round_weights(double sum) noexcept;
     double dual_objective() noexcept;
     void rebase() noexcept;
     BlockSummary verify() noexcept;
@@ -172,6 +186,9 @@ class DualCoordinateDescent {
     // While refining_, workspace_.coef holds only what changes from the weights of the last
     // refresh, and scores_[i] the product of row i with those.
     bool refining_ = false;
+    bool is_level_ = false;  // all active rows have the same dual coefficient
+    bool is_fresh_ = false;  // the weights are those of the dual coefficients, just recomputed
+    double sum_ = 0.0;       // of a_i y_i, at the last refresh
     double intercept_ = 0.0;
     double offset_ = 0.0;
     double shift_ = 0.0;

@@ -40,6 +40,12 @@ double ExampleBlock::response(std::size_t j, const double* k) const noexcept {
     return z;
 }
 
+void ExampleBlock::respond(const double* products, double* changes) const noexcept {
+    for (std::size_t j = 0; j < count_; ++j) {
+        changes[j] = state_[j] == State::free ? -response(j, products) : 0.0;
+    }
+}
+
 double ExampleBlock::walk(Coordinate& c, const double* k) noexcept {
     double taken = 0.0;
     // Every member can leave and enter once on a path in exact arithmetic; the limit ends the walk

@@ -104,6 +104,10 @@ class ExampleBlock {
         return walk(coordinate, k);
     }
 
+    /// How the free members' coefficients change where other samples take steps together that add
+    /// up to v, from its products with the examples. Nothing changes but `changes`.
+    void respond(const double* products, double* changes) const noexcept;
+
     /// Makes the coefficients of all examples jointly optimal, given their exact gradients, and as
     /// many of them members as can be.
     void optimise(const double* gradients) noexcept;

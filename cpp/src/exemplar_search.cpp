@@ -64,7 +64,6 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
         state_query(query, rows_, statistics_.live_mask(), index_, search_.C, workspace_, problem_);
     problem_.squared_norms = statistics_.squared_norms.data();
     problem_.max_squared_norm = statistics_.max_squared_norm;
-    problem_.sum_square = statistics_.sum_square;
     problem_.loss = index_.loss;
     problem_.intercept_scaling = index_.intercept_scaling;
     problem_.prior = search_.prior;
@@ -79,13 +78,14 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 template <Real T>
 bool ExemplarSearch<T>::begin() noexcept {
     if (!valid_) return false;
-    if (statistics_.signatures.empty() || problem_.examples.rows > ExampleBlock::capacity) {
+    if (statistics_.background.empty() || problem_.examples.rows > ExampleBlock::capacity) {
         if (memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows) {
             problem_.initial_dual = workspace_.dual.data();
             problem_.initial_example_dual = memory_->example_dual.data();
         }
         return false;
     }
+    if (!WorkingSetSearch<T>::suits(problem_, statistics_.background)) return false;
     if (PrimalDescent<T>::can_solve(problem_, statistics_.background) &&
         PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
         start_in_primal();

@@ -21,10 +21,6 @@ constexpr std::size_t fewest_rows = 1024;
 /// Samples are an eighth of the rows, an eighth of these, and so on, down to so many.
 constexpr std::size_t sample_part = 8, fewest_sampled = 512;
 
-/// 2 C times the number of support rows, in units of one over the rows' mean square: 30 to 64 on
-/// text embeddings for C from 0.001 to 0.1, unless all rows support.
-constexpr double strength = 50.0;
-
 /// Where more than this part of the rows will support, or so many, it takes as long to find a
 /// working set, or to find that there is none.
 constexpr double large_part = 0.45, many_rows = 8192.0;
@@ -106,7 +102,7 @@ bool PrimalDescent<T>::suits(const Problem<T>& problem, const Background<T>& bac
                              const StopCondition& stop) noexcept {
     const auto n = static_cast<double>(problem.rows.rows);
     const double most = std::min(large_part * n, many_rows);
-    const double n_support = strength / (2.0 * problem.cost * background.mean_square());
+    const double n_support = background.expected_support(problem.cost);
     const double seconds =
         2.0 * seconds_per_byte * n * static_cast<double>(problem.rows.bytes_per_row());
     return n_support > most && !stop.earlier_by(seconds).reached();
@@ -150,7 +146,7 @@ bool PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
     std::copy_n(workspace_.prior_coef.data(), n_features(), point_);
     point_[n_features()] = 0.0;
     anderson_.reset();
-    panel_.clear(n_rows());
+    panel_.clear(problem_.rows);
 
     std::size_t part = 1;
     while (n_rows() / (part * sample_part) >= fewest_sampled) part *= sample_part;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "exemplar_svm/scan.hpp"
+#include "panel.hpp"
 #include "sparse_examples.hpp"
 
 namespace exemplar_svm {
@@ -144,7 +145,7 @@ bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t
               const Workspace<T>& workspace) noexcept {
     const bool has_room = workspace.n_rows() >= rows.rows && workspace.n_features() == rows.cols &&
                           workspace.summaries.size() >= row_blocks(rows).count() &&
-                          query.n_positives() > 0 &&
+                          workspace.panel->has_room_for(rows) && query.n_positives() > 0 &&
                           query.n_positives() + query.n_negatives() <= workspace.max_examples();
     const bool is_both = std::ranges::any_of(query.positive_rows, [&](RowNumber row) {
         return std::ranges::find(query.negative_rows, row) != query.negative_rows.end();

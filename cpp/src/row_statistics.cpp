@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <sstream>
 #include <string>
 
@@ -14,15 +13,14 @@
 namespace exemplar_svm {
 namespace {
 
-/// Sparse rows are cheap to visit, and all of them are. Of dense ones, measured on text embeddings:
-/// with the Gram matrix a step costs n instead of 2 d and reads a longer row, which pays up to n =
-/// 2 d; below a thousand rows a choice among them does not pay. The Gram matrix takes at most 2^30
-/// multiply-adds here, about a tenth of a second.
+/// Measured on text embeddings: with the Gram matrix a step costs n instead of 2 d and reads a
+/// longer row, which pays up to n = 2 d; below a thousand rows a choice among them does not pay.
+/// The Gram matrix takes at most 2^30 multiply-adds here, about a tenth of a second.
 template <Real T>
 Method suitable_method(const RowsView<T>& rows) noexcept {
-    if (!rows.is_dense()) return Method::full;
     const std::size_t n = rows.rows, d = rows.cols;
-    if (n <= 2 * d && n <= max_gram_rows && n * n / 2 * d <= std::size_t{1} << 30) {
+    if (rows.is_dense() && n <= 2 * d && n <= max_gram_rows &&
+        n * n / 2 * d <= std::size_t{1} << 30) {
         return Method::gram;
     }
     return n >= 1024 ? Method::working_set : Method::full;
@@ -50,13 +48,6 @@ void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms
     }
 }
 
-template <Real T>
-double square_of_sum(const RowsView<T>& rows) {
-    std::vector<double> sum(rows.cols);
-    for (std::size_t i = 0; i < rows.rows; ++i) rows.axpy_wide(1.0, i, sum.data());
-    return std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0);
-}
-
 }  // namespace
 
 template <Real T>
@@ -69,8 +60,6 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     }
     n_live = n - static_cast<std::size_t>(std::ranges::count(live, 0));
     measure(rows, settings, executor);
-    if (!rows.is_dense()) sum_square = settings.center ? 0.0 : square_of_sum(rows);
-
     require(rows.is_dense() || settings.sketch == SketchType::none,
             "sketch is of dense rows, but embeddings has sparse ones");
     Method method = settings.method;
@@ -79,8 +68,8 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     }
     require(settings.sketch == SketchType::none || method == Method::working_set,
             "sketch is read by searches with method 'working_set' alone");
-    require(rows.is_dense() || method == Method::full,
-            "method is for dense rows, but embeddings has sparse ones: 'full' serves these");
+    require(rows.is_dense() || method != Method::gram,
+            "method 'gram' is for dense rows, but embeddings has sparse ones");
     if (method == Method::gram) {
         require(n <= max_gram_rows,
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
@@ -97,7 +86,7 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
             signatures = {};
             n_modelled_ = n;
         }
-        signatures.extend(rows, background.mean(), executor);
+        if (rows.is_dense()) signatures.extend(rows, background.mean(), executor);
         if (settings.sketch == SketchType::int8) sketch.extend(rows, executor);
     }
     find_largest();

@@ -26,9 +26,8 @@ struct RowStatistics {
 
     Buffer<T> squared_norms;        ///< of the rows, less the mean if it is subtracted
     double max_squared_norm = 0.0;  ///< of the live rows
-    double sum_square = -1.0;  ///< ||sum of sparse rows||^2, less the means; of dense ones negative
-    std::vector<double> mean;  ///< of the live rows; empty unless centred
-    Buffer<T> mean_products;   ///< empty unless centred
+    std::vector<double> mean;       ///< of the live rows; empty unless centred
+    Buffer<T> mean_products;        ///< empty unless centred
     Background<T> background;
     Signatures<T> signatures;       ///< empty unless searches choose working sets
     Sketch<T> sketch;               ///< empty unless asked for

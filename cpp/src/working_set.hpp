@@ -41,6 +41,11 @@ namespace exemplar_svm {
 template <Real T>
 class WorkingSetSearch {
   public:
+    /// Whether a working set is worth looking for: not where most sparse rows will support, which a
+    /// solver over all of them does as fast. Of dense rows always, unless PrimalDescent serves
+    /// them.
+    static bool suits(const Problem<T>& problem, const Background<T>& background) noexcept;
+
     /// @param scores  n_rows values, for the scan
     /// @param memory  of the session, if the search is one of its steps
     WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
@@ -105,6 +110,7 @@ class WorkingSetSearch {
 
     bool fill_panel() noexcept;
     bool resume() noexcept;
+    std::size_t n_wanted() const noexcept;
     std::size_t choose(ExecutorRef executor) noexcept;
     void leave_out_panel() noexcept;
     void begin_scan() noexcept;
@@ -123,6 +129,8 @@ class WorkingSetSearch {
     std::span<T> block_highest() const noexcept {
         return std::span(workspace_.block_highest).first(blocks_.count());
     }
+    double rough_tol() const noexcept;
+    double slack() const noexcept;
     bool reads_sketch() const noexcept { return !sketch_.empty(); }
     std::size_t collect_violating() noexcept;
     void add_collected(std::size_t n) noexcept;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "calibration.hpp"
+#include "conjugate_gradients.hpp"
 #include "example_block.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "panel.hpp"
@@ -20,10 +20,15 @@ std::size_t polish_size(std::size_t n_rows, std::size_t max_examples) noexcept {
     return std::min(n_rows + max_examples, max_polished);
 }
 
-/// The size of what only searches among dense rows need.
+/// The size of what only searches among dense, or sparse, rows need.
 template <Real T>
 std::size_t if_dense(const RowsView<T>& rows, std::size_t size) noexcept {
     return rows.is_dense() ? size : 0;
+}
+
+template <Real T>
+std::size_t if_sparse(const RowsView<T>& rows, std::size_t size) noexcept {
+    return rows.is_dense() ? 0 : size;
 }
 
 }  // namespace
@@ -40,7 +45,7 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       example_dual(max_examples),
       weights{std::vector<T>(rows.cols), 0.0},
       active(rows.rows),
-      marks(rows.rows - if_dense(rows, rows.rows)),
+      marks(if_sparse(rows, rows.rows)),
       sorted(marks.size()),
       products(rows.rows * std::min(max_examples, ExampleBlock::capacity)),
       coef(rows.cols),
@@ -50,10 +55,11 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       example_mean_products(max_examples),
       block(std::make_unique<ExampleBlock>()),
       wide_row(rows.cols),
-      row_scratch(if_dense(rows, 4 * rows.cols)),
+      row_scratch((rows.is_dense() ? 4 : 1) * rows.cols),
       polish(polish_size(rows.rows, max_examples) * (polish_size(rows.rows, max_examples) + 8)),
       polish_rows(2 * polish_size(rows.rows, max_examples)),
       summaries(row_blocks(rows).count()),
+      joint_scratch(if_sparse(rows, ConjugateGradients<T>::scratch_size(rows.rows, rows.cols))),
       primal_scratch(
           if_dense(rows, PrimalDescent<T>::scratch_size(rows.rows, rows.cols, max_examples))),
       given_examples(if_dense(rows, max_examples * rows.cols)),
@@ -63,13 +69,12 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       candidates(rows.rows),
       scores(rows.rows),
       row_scores(if_dense(rows, std::min(rows.rows, max_gram_rows))),
-      panel(
-          std::make_unique<Panel<T>>(if_dense(rows, Panel<T>::capacity_for(rows.rows)), rows.cols)),
+      panel(std::make_unique<Panel<T>>(rows)),
       signature_scratch(if_dense(rows, Signatures<T>::scratch_size(rows.cols))),
-      scan_weights{std::vector<T>(if_dense(rows, rows.cols)), 0.0},
+      scan_weights{std::vector<T>(rows.cols), 0.0},
       sketch_weights(std::make_unique<IntegerWeights>(if_dense(rows, rows.cols))),
       block_highest(summaries.size()),
-      collected(rows.is_dense() ? rows.rows : std::min(rows.rows, max_calibrating)),
+      collected(rows.rows),
       collected_scores(collected.size()),
       ranking(std::min(max_ranks, rows.rows) + 1) {
     if (rows.is_dense()) return;

@@ -89,12 +89,13 @@ class ExemplarIndex:
         Refuse rows with NaN or infinity. Without the check they give undefined rankings.
     method : {"auto", "full", "working_set", "gram"}, default "auto"
         How a search finds the rows that matter; all ways give the same ranking. "working_set"
-        keeps one bit per feature of the rows to guess which matter, looks closely at few of them
-        and proves that the others do not; where most may matter, at a small C, it reads these again
-        and again. "gram" keeps the products of all rows with each other (n^2 values, n up to 8192)
-        and takes n^2 d / 2 steps to build. "full" visits every row and keeps nothing but norms; it
-        alone serves sparse rows. "auto" takes "gram" for up to twice as many rows as features if
-        building it takes at most about 0.1 s, else "working_set" from 1,024 rows on.
+        keeps one bit per feature of the rows to guess which matter (of sparse rows their mean),
+        looks closely at few of them and proves that the others do not; where most may matter, at a
+        small C, it reads these again and again. "gram" keeps the products of all rows with each
+        other (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build; not for sparse rows.
+        "full" visits every row and keeps nothing but norms. "auto" takes "gram" for up to twice as
+        many rows as features if building it takes at most about 0.1 s, else "working_set" from
+        1,024 rows on.
     sketch : {None, "int8"}, default None
         "int8" keeps eight bits per feature of the rows (a quarter of float32), with exact bounds
         on what they miss: searches scan these instead of the rows, and read only rows that the

@@ -171,13 +171,14 @@ def test_what_is_wrong_with_a_matrix_is_named():
                 esvm.ExemplarIndex(flat)
 
 
-@pytest.mark.parametrize("method", ["working_set", "gram"])
-def test_methods_for_dense_rows_are_refused(method):
-    with pytest.raises(ValueError, match=r"method is for dense rows, .* 'full' serves these"):
-        esvm.ExemplarIndex(ROWS, method=method)
+def test_what_is_for_dense_rows_is_refused():
+    with pytest.raises(ValueError, match="method 'gram' is for dense rows, but embeddings has"):
+        esvm.ExemplarIndex(ROWS, method="gram")
     with pytest.raises(ValueError, match="sketch is of dense rows"):
         esvm.ExemplarIndex(ROWS, sketch="int8")
-    assert esvm.ExemplarIndex(ROWS, method="full").search(NEAR[0]).report.status == "converged"
+    for method in ("full", "working_set"):
+        found = esvm.ExemplarIndex(ROWS, method=method).search(NEAR[0])
+        assert found.report.status == "converged"
 
 
 def test_rows_of_any_number_and_empty_ones():

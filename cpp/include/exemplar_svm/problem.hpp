@@ -30,9 +30,6 @@ struct Problem {
     RowsView<T> rows;
     const T* squared_norms = nullptr;  ///< of the rows (less the mean, if one is given)
     double max_squared_norm = 0.0;  ///< at least the largest of them: bounds hold for rows up to it
-    /// ||sum of the rows||^2 (less n means, if one is given), or about that: where rows without
-    /// labels and costs of their own begin together. Negative: they begin at zero.
-    double sum_square = -1.0;
     const std::int8_t* labels = nullptr;       ///< +1 or -1 per row; null: every row is a negative
     double cost = 1.0;                         ///< C_i of every row, unless `costs` is given
     const double* costs = nullptr;             ///< C_i per row; a row with cost 0 takes no part
