@@ -22,6 +22,7 @@ add_library(exemplar_svm
   ${source_dir}/linear_svc.cpp
   ${source_dir}/narrow_view.cpp
   ${source_dir}/panel.cpp
+  ${source_dir}/postings.cpp
   ${source_dir}/example_block.cpp
   ${source_dir}/examples.cpp
   ${source_dir}/primal_descent.cpp

@@ -43,28 +43,14 @@ void ConjugateGradients<T>::add(RowIndex row, double dual, double diagonal,
 
 template <Real T>
 auto ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept -> Outcome {
-    // Where so many leave their bounds, or again and again, it is not known which do.
-    constexpr std::size_t held_part = 16;
-    constexpr int most_rounds = 4;
-    n_free_ = size_;
-    for (int round = 0; round < most_rounds; ++round) {
-        if (descend(tol, gap_tol) == Outcome::stopped) return Outcome::stopped;
-        const auto below = [](double dual) { return dual < 0.0; };
-        const auto n_below = std::count_if(duals_, duals_ + n_free_, below);
-        if (n_below == 0) {
-            take_out_examples();
-            return Outcome::solved;
-        }
-        if (static_cast<std::size_t>(n_below) > size_ / held_part) break;
-        hold_at_zero();
-    }
-    return Outcome::left_bounds;
-}
-
-template <Real T>
-auto ConjugateGradients<T>::descend(double tol, double gap_tol) noexcept -> Outcome {
     constexpr int most_iterations = 100;
-    double before = 0.0, seconds = 0.0;
+    // It is looked for coordinates below zero when the gap has fallen to this part, and in the end.
+    constexpr double early_part = 1e-4;
+    constexpr int most_looks = 5;
+    int n_looks = 0;
+    bool restarts = true;
+    double first_gap = 0.0, before = 0.0, seconds = 0.0;
+    n_free_ = size_;
     for (int iteration = 0; iteration < most_iterations; ++iteration) {
         double square = 0.0, gap = 0.0, largest = 0.0;  // of the residuals
         for (std::size_t s = 0; s < n_free_; ++s) {
@@ -73,14 +59,30 @@ auto ConjugateGradients<T>::descend(double tol, double gap_tol) noexcept -> Outc
             gap += 0.5 * r * r / diagonals_[s];  // C (slack - D a)^2
             largest = std::max(largest, std::abs(r));
         }
-        if (!(square > 0.0) || (largest <= tol && gap <= gap_tol)) break;
+        if (iteration == 0) first_gap = gap;
         if (stop_.earlier_by(seconds).reached()) return Outcome::stopped;
-        const double share = iteration == 0 ? 0.0 : square / before;
-        before = square;
+        const bool done = !(square > 0.0) || (largest <= tol && gap <= gap_tol);
+        if (done || (n_looks == 0 && gap <= early_part * first_gap)) {
+            const std::size_t n_below = count_below();
+            if (n_below > size_ / held_part || (n_below > 0 && ++n_looks == most_looks)) break;
+            if (done && n_below == 0) {
+                take_out_examples();
+                return Outcome::solved;
+            }
+            if (n_below > 0) {
+                hold_at_zero();
+                restarts = true;
+                continue;
+            }
+            n_looks = 1;
+        }
+        const double share = restarts ? 0.0 : square / before;
         for (std::size_t s = 0; s < n_free_; ++s) {
             directions_[s] =
-                residuals_[s] / curvature(s) + (iteration == 0 ? 0.0 : share * directions_[s]);
+                residuals_[s] / curvature(s) + (restarts ? 0.0 : share * directions_[s]);
         }
+        before = square;
+        restarts = false;
         {
             seconds = 0.0;
             const Stopwatch stopwatch(seconds);
@@ -90,7 +92,13 @@ auto ConjugateGradients<T>::descend(double tol, double gap_tol) noexcept -> Outc
         for (std::size_t s = 0; s < n_free_; ++s) along += directions_[s] * products_[s];
         take(square / along);
     }
-    return Outcome::solved;
+    return Outcome::left_bounds;
+}
+
+template <Real T>
+std::size_t ConjugateGradients<T>::count_below() const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(duals_, duals_ + n_free_, [](double dual) { return dual < 0.0; }));
 }
 
 /// The diagonal of the matrix, but for what the examples take off.

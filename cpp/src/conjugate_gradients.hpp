@@ -42,7 +42,7 @@ class ConjugateGradients {
     enum class Outcome { solved, left_bounds, stopped };
 
     /// Until no gradient exceeds tol, and together they add at most gap_tol to the duality gap;
-    /// left_bounds if it gave up because too many coordinates would be below zero.
+    /// left_bounds if it gave up, mostly because many coordinates would be below zero.
     Outcome solve(double tol, double gap_tol) noexcept;
 
     std::size_t size() const noexcept { return size_; }
@@ -58,8 +58,10 @@ class ConjugateGradients {
 
   private:
     static constexpr std::size_t max_groups = 8;
+    /// If more than one of so many is below zero, it is not known yet which stay there.
+    static constexpr std::size_t held_part = 16;
 
-    Outcome descend(double tol, double gap_tol) noexcept;
+    std::size_t count_below() const noexcept;
     void hold_at_zero() noexcept;
     void multiply() noexcept;
     void sum_rows() noexcept;

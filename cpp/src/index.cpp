@@ -202,6 +202,7 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
     usage.mean = statistics_->mean.size() * sizeof(double) + statistics_->mean_products.bytes();
     usage.background = statistics_->background.bytes();
     usage.signatures = statistics_->signatures.bytes();
+    usage.postings = statistics_->postings.bytes();
     usage.sketch = statistics_->sketch.bytes();
     {
         const std::lock_guard lock(session_sketch_->mutex);

@@ -84,9 +84,14 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
         if (n_modelled_ == 0 || n >= 2 * n_modelled_) {
             background = Background<T>(rows);
             signatures = {};
+            postings = {};
             n_modelled_ = n;
         }
-        if (rows.is_dense()) signatures.extend(rows, background.mean(), executor);
+        if (rows.is_dense()) {
+            signatures.extend(rows, background.mean(), executor);
+        } else {
+            postings.extend(rows, background.mean(), executor);
+        }
         if (settings.sketch == SketchType::int8) sketch.extend(rows, executor);
     }
     find_largest();
@@ -182,6 +187,9 @@ void RowStatistics<T>::require_valid(std::size_t n_rows, std::size_t n_features,
     if (!gram.empty()) gram.require_valid(n_rows);
     if (!signatures.empty()) {
         signatures.require_valid(n_rows, n_features);
+    }
+    if (!postings.empty()) postings.require_valid(n_rows, n_features);
+    if (!background.empty()) {
         background.require_valid(n_features);
         n_modelled_ = n_rows;
     }

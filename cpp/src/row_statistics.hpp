@@ -12,6 +12,7 @@
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "gram_matrix.hpp"
+#include "postings.hpp"
 #include "signatures.hpp"
 #include "sketch.hpp"
 
@@ -29,7 +30,8 @@ struct RowStatistics {
     std::vector<double> mean;       ///< of the live rows; empty unless centred
     Buffer<T> mean_products;        ///< empty unless centred
     Background<T> background;
-    Signatures<T> signatures;       ///< empty unless searches choose working sets
+    Signatures<T> signatures;       ///< empty unless searches choose working sets of dense rows,
+    Postings<T> postings;           ///< or of sparse ones
     Sketch<T> sketch;               ///< empty unless asked for
     double max_sketch_error = 0.0;  ///< largest of the live rows' errors
     GramMatrix<T> gram;             ///< empty unless searches use it
@@ -64,6 +66,7 @@ struct RowStatistics {
         visit("mean_products", self.mean_products);
         Background<T>::visit_parts(self.background, visit);
         Signatures<T>::visit_parts(self.signatures, visit);
+        Postings<T>::visit_parts(self.postings, visit);
         Sketch<T>::visit_parts(self.sketch, visit);
         GramMatrix<T>::visit_parts(self.gram, visit);
     }

@@ -25,11 +25,11 @@ constexpr double chosen_per_expected = 1.5;
 
 // Before all rows have been scanned, more than a rough solution would be wasted. The scores of
 // sparse rows lie close together: their standard deviation is 0.02 to 0.04 on TF-IDF.
-constexpr double rough_tol_dense = 0.2, rough_tol_sparse = 5e-3;
+constexpr double rough_tol_dense = 0.2, rough_tol_sparse = 1e-2;
 
 // Rows that come this close to the margin in the scan join the panel too: the weights still move.
 // So close they stay there in the next step of a session.
-constexpr double slack_dense = 0.02, slack_sparse = 2e-3;
+constexpr double slack_dense = 0.02, slack_sparse = 3e-3;
 
 constexpr int most_scans = 4;
 
@@ -334,19 +334,17 @@ std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
     constexpr std::size_t n_sampled = 2048;
     const Stopwatch stopwatch(workspace_.profile.choose);
     const std::size_t n = problem_.rows.rows, d = problem_.rows.cols, p = problem_.examples.rows;
-    double* const direction = workspace_.wide_coef.data();
-    std::fill_n(direction, d, 0.0);
-    for (std::size_t j = 0; j < p; ++j) {
-        add_raw_example(problem_, j, 1.0 / static_cast<double>(p), direction);
-    }
-    statistics_.background.suppress(direction);
     if (problem_.rows.is_dense()) {
+        double* const direction = workspace_.wide_coef.data();
+        std::fill_n(direction, d, 0.0);
+        for (std::size_t j = 0; j < p; ++j) {
+            add_raw_example(problem_, j, 1.0 / static_cast<double>(p), direction);
+        }
+        statistics_.background.suppress(direction);
         statistics_.signatures.guess_scores(direction, executor,
                                             workspace_.signature_scratch.data(), scores_);
-    } else {  // to read these takes no longer
-        T* const coef = workspace_.coef.data();
-        std::transform(direction, direction + d, coef, [](double w) { return static_cast<T>(w); });
-        score_rows(problem_.rows, WeightsView<T>{coef, 0.0}, executor, scores_);
+    } else {
+        statistics_.postings.guess_scores(problem_, executor, workspace_.coef.data(), scores_);
     }
 
     // The threshold is a quantile of a sample, spread evenly over the rows.

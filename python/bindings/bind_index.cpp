@@ -336,6 +336,7 @@ class PyIndex {
         parts["mean"] = usage.mean;
         parts["background"] = usage.background;
         parts["signatures"] = usage.signatures;
+        parts["postings"] = usage.postings;
         parts["sketch"] = usage.sketch;
         parts["gram"] = usage.gram;
         return parts;

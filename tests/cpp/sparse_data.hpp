@@ -9,6 +9,30 @@
 
 namespace exemplar_svm::reference {
 
+/// What is not zero in dense rows.
+template <Real T, ColumnNumber I = std::int32_t>
+struct CompressedRows {
+    std::size_t n, d;
+    std::vector<T> values;
+    std::vector<I> columns, starts{0};
+
+    CompressedRows(const std::vector<T>& dense, std::size_t n_rows, std::size_t n_features)
+        : n(n_rows), d(n_features) {
+        for (std::size_t i = 0; i < n; ++i) {
+            for (std::size_t c = 0; c < d; ++c) {
+                if (dense[i * d + c] == T(0)) continue;
+                values.push_back(dense[i * d + c]);
+                columns.push_back(static_cast<I>(c));
+            }
+            starts.push_back(static_cast<I>(values.size()));
+        }
+    }
+
+    CsrView<T, I> view() const {
+        return {values.data(), columns.data(), starts.data(), n, d, values.size()};
+    }
+};
+
 /// Rows that are mostly zeros, some of them empty, both dense and compressed.
 template <Real T, ColumnNumber I = std::int32_t>
 struct SparseData {

@@ -17,12 +17,14 @@
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "row_statistics.hpp"
+#include "sparse_data.hpp"
 #include "stoppable_executor.hpp"
 #include "working_set.hpp"
 
 using namespace exemplar_svm;
 using namespace std::chrono_literals;
 using reference::ClusteredData;
+using reference::CompressedRows;
 using reference::Random;
 
 namespace {
@@ -59,7 +61,13 @@ struct Way {
     Loss loss = Loss::squared_hinge;
     double prior = 0.0;
     double C = 0.1;
+    bool is_sparse = false;
 };
+
+/// At a large C by a working set, at a small one by conjugate gradients over all rows.
+Way sparse_way(double C, bool center = false) {
+    return {Method::automatic, SketchType::none, center, Loss::squared_hinge, 0.5, C, true};
+}
 
 template <Real T>
 struct Answer {
@@ -72,13 +80,18 @@ struct Answer {
 template <Real T>
 struct Case {
     ClusteredData<T> data;
+    CompressedRows<T> compressed;
     Index<T> index;
     Workspace<T> workspace;
     std::vector<double> exact;
     std::vector<RowNumber> ranking;
 
     Case(std::size_t n, std::size_t d, std::size_t p, const Way& way, Random& random)
-        : data(n, d, p, random), index(data.view(), settings_of(way)), workspace(index, k, p) {
+        : data(n, d, p, random),
+          compressed(thinned(way), n, d),
+          index(way.is_sparse ? RowsView<T>(compressed.view()) : RowsView<T>(data.view()),
+                settings_of(way)),
+          workspace(index, k, p) {
         const std::vector<double> rows(data.rows.begin(), data.rows.end());
         const std::vector<double> positives(data.positives.begin(), data.positives.end());
         IndexSettings tight = settings_of(way);
@@ -96,6 +109,14 @@ struct Case {
         std::sort(ranking.begin(), ranking.end(), [&](RowNumber a, RowNumber b) {
             return exact[static_cast<std::size_t>(a)] > exact[static_cast<std::size_t>(b)];
         });
+    }
+
+    /// The rows, most of them zeros if they are to be sparse.
+    const std::vector<T>& thinned(const Way& way) {
+        for (std::size_t e = 0; way.is_sparse && e < data.rows.size(); ++e) {
+            if (e * 2654435761 % 7 > 1) data.rows[e] = T(0);
+        }
+        return data.rows;
     }
 
     static IndexSettings settings_of(const Way& way) {
@@ -184,7 +205,8 @@ TEMPLATE_TEST_CASE("a stop that is not reached changes nothing", "", float, doub
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3});
+                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     Random random(11);
     Case<TestType> one(1500, 24, 2, way, random);
     const std::atomic<bool> never{false};
@@ -206,7 +228,8 @@ TEMPLATE_TEST_CASE("a search can be stopped anywhere in its loops over rows", ""
                  Way{Method::working_set, SketchType::none, true},
                  Way{Method::working_set, SketchType::none, true, Loss::hinge, 1.5},
                  Way{Method::full, SketchType::none, true, Loss::hinge, 1.5},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3});
+                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3);
     Random random(12);
     Case<TestType> one(3000, 100, p, way, random);
@@ -231,7 +254,8 @@ TEMPLATE_TEST_CASE("a search can be stopped at any time", "", float, double) {
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8, true},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3});
+                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 40);  // more than are eliminated
     Random random(13);
     Case<TestType> one(4000, 64, p, way, random);

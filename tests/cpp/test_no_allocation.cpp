@@ -200,11 +200,12 @@ TEMPLATE_TEST_CASE("a search of narrow rows allocates nothing", "", float16, std
 
 TEMPLATE_TEST_CASE("a search among sparse rows allocates nothing", "", float, double) {
     using T = TestType;
-    constexpr std::size_t k = 20, n = 400, d = 30;
+    constexpr std::size_t k = 20, d = 30;
+    const std::size_t n = GENERATE(as<std::size_t>{}, 400, 3000);  // with a working set or without
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 40);
     IndexSettings settings;
     settings.center = GENERATE(false, true);
-    settings.search.C = 10.0;
+    settings.search.C = GENERATE(1e-3, 10.0);
     Random random(4);
     const reference::SparseData<T> data(n, d, 0.1, random);
     const Index<T> index(RowsView<T>(data.view()), settings);

@@ -5,16 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import clustered
+from scipy import sparse
 
 import exemplar_svm as esvm
 
 ROWS = clustered(3000, 48, dtype=np.float32)
-QUERIES = ROWS[::331] + np.float32(0.02)
+THINNED = np.where(np.random.default_rng(0).random(ROWS.shape) < 0.3, ROWS, np.float32(0))
 WAYS = {
     "working set": {"method": "working_set"},
     "sketch": {"sketch": "int8"},
     "Gram matrix": {"method": "gram"},
+    "sparse": {"method": "working_set"},
 }
+
+
+def rows_for(way):
+    """Return the rows that are searched, and queries."""
+    if way == "sparse":
+        return sparse.csr_matrix(THINNED), THINNED[::331] * np.float32(1.1)
+    return ROWS, ROWS[::331] + np.float32(0.02)
+
+
+QUERIES = rows_for("working set")[1]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -22,8 +34,9 @@ WAYS = {
 @pytest.mark.parametrize("center", [False, True])
 def test_every_way_ranks_as_the_solver_over_all_rows_does(way, C, center):
     settings = {"C": C, "center": center, "n_threads": 1}
-    expected = esvm.ExemplarIndex(ROWS, method="full", **settings).search(QUERIES, k=20)
-    found = esvm.ExemplarIndex(ROWS, **WAYS[way], **settings).search(QUERIES, k=20)
+    rows, queries = rows_for(way)
+    expected = esvm.ExemplarIndex(rows, method="full", **settings).search(queries, k=20)
+    found = esvm.ExemplarIndex(rows, **WAYS[way], **settings).search(queries, k=20)
     assert set(found.report.status) == {"converged"}
     np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=2e-5)
     swapped = found.indices != expected.indices
@@ -33,23 +46,25 @@ def test_every_way_ranks_as_the_solver_over_all_rows_does(way, C, center):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_batch_has_the_bits_of_single_searches(way, n_threads):
-    index = esvm.ExemplarIndex(ROWS, **WAYS[way], n_threads=n_threads)
-    batch = index.search(QUERIES, k=7)
-    assert len(QUERIES) > 8, "more than share one scan"
-    for i, query in enumerate(QUERIES):
+    rows, queries = rows_for(way)
+    index = esvm.ExemplarIndex(rows, **WAYS[way], n_threads=n_threads)
+    batch = index.search(queries, k=7)
+    assert len(queries) > 8, "more than share one scan"
+    for i, query in enumerate(queries):
         single = index.search(query, k=7)
         np.testing.assert_array_equal(batch.scores[i], single.scores)
         np.testing.assert_array_equal(batch.indices[i], single.indices)
         assert batch.report[i] == single.report
-    scores = index.decision_function(QUERIES)
-    np.testing.assert_array_equal(scores[3], index.decision_function(QUERIES[3]))
+    scores = index.decision_function(queries)
+    np.testing.assert_array_equal(scores[3], index.decision_function(queries[3]))
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_ranking_longer_than_the_working_set_looks_at_more_rows(way):
-    index = esvm.ExemplarIndex(ROWS, C=1.0, **WAYS[way])
-    scores, indices = index.search(QUERIES[0], k=len(ROWS) + 3)
-    expected = esvm.ExemplarIndex(ROWS, C=1.0, method="full").decision_function(QUERIES[0])
+    rows, queries = rows_for(way)
+    index = esvm.ExemplarIndex(rows, C=1.0, **WAYS[way])
+    scores, indices = index.search(queries[0], k=len(ROWS) + 3)
+    expected = esvm.ExemplarIndex(rows, C=1.0, method="full").decision_function(queries[0])
     assert sorted(indices[: len(ROWS)]) == list(range(len(ROWS)))
     assert (indices[len(ROWS) :] == -1).all()
     np.testing.assert_allclose(scores[: len(ROWS)], expected[indices[: len(ROWS)]], atol=2e-5)

@@ -39,6 +39,7 @@ struct MemoryUsage {
     std::size_t mean = 0;        ///< with its products with the rows
     std::size_t background = 0;  ///< mean and main directions of a sample
     std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
+    std::size_t postings = 0;    ///< sparse rows by their columns
     std::size_t sketch = 0;      ///< eight bits per feature, a scale and an error per row; also the
                                  ///< one that sessions have made
     std::size_t gram = 0;        ///< products of the rows with each other
