@@ -17,7 +17,7 @@ namespace {
 
 // The number of support rows grows slowly with n: about 560 of 10,000 and 730 of 60,000 text
 // embeddings at C = 0.1. So many rows are chosen, per square root of n.
-constexpr double chosen_per_root = 6.0;
+constexpr double chosen_per_root_dense = 6.0, chosen_per_root_sparse = 10.0;
 
 // Among sparse rows support grows with 1 / C instead, and a scan costs less than to choose too few:
 // so many of the expected number.
@@ -25,11 +25,11 @@ constexpr double chosen_per_expected = 1.5;
 
 // Before all rows have been scanned, more than a rough solution would be wasted. The scores of
 // sparse rows lie close together: their standard deviation is 0.02 to 0.04 on TF-IDF.
-constexpr double rough_tol_dense = 0.2, rough_tol_sparse = 1e-2;
+constexpr double rough_tol_dense = 0.2, rough_tol_sparse = 5e-3;
 
 // Rows that come this close to the margin in the scan join the panel too: the weights still move.
 // So close they stay there in the next step of a session.
-constexpr double slack_dense = 0.02, slack_sparse = 3e-3;
+constexpr double slack_dense = 0.02, slack_sparse = 2e-3;
 
 constexpr int most_scans = 4;
 
@@ -322,10 +322,11 @@ void WorkingSetSearch<T>::add_worst(std::size_t n_collected) noexcept {
 /// How many rows are chosen.
 template <Real T>
 std::size_t WorkingSetSearch<T>::n_wanted() const noexcept {
-    const double per_root = chosen_per_root * std::sqrt(static_cast<double>(problem_.rows.rows));
-    if (problem_.rows.is_dense()) return static_cast<std::size_t>(per_root);
+    const double root = std::sqrt(static_cast<double>(problem_.rows.rows));
+    if (problem_.rows.is_dense()) return static_cast<std::size_t>(chosen_per_root_dense * root);
     const double n_support = statistics_.background.expected_support(problem_.cost);
-    return static_cast<std::size_t>(std::max(per_root, chosen_per_expected * n_support));
+    return static_cast<std::size_t>(
+        std::max(chosen_per_root_sparse * root, chosen_per_expected * n_support));
 }
 
 /// Collects the rows that seem to score highest under a Gaussian approximation of the weights.
