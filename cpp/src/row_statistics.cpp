@@ -50,13 +50,6 @@ void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms
     }
 }
 
-template <Real T>
-double square_of_sum(const RowsView<T>& rows) {
-    std::vector<double> sum(rows.cols);
-    for (std::size_t i = 0; i < rows.rows; ++i) rows.axpy_wide(1.0, i, sum.data());
-    return std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0);
-}
-
 }  // namespace
 
 template <Real T>
@@ -68,8 +61,10 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
         std::fill_n(live.extend(n_new), n_new, std::uint8_t{1});
     }
     n_live = n - static_cast<std::size_t>(std::ranges::count(live, 0));
+    const std::size_t n_known = squared_norms.size();
     measure(rows, settings, executor);
-    if (!rows.is_dense()) sum_square = settings.center ? 0.0 : square_of_sum(rows);
+    if (!rows.is_dense()) sum_square = 0.0;
+    if (!rows.is_dense() && !settings.center) add_up(rows, n_known);
 
     require(rows.is_dense() || settings.sketch == SketchType::none,
             "sketch is of dense rows, but embeddings has sparse ones");
@@ -114,6 +109,7 @@ void RowStatistics<T>::remove(const RowsView<T>& rows, std::span<const RowNumber
         std::uint8_t& is_left = mask[static_cast<std::size_t>(row)];
         require(is_left != 0, "row " + std::to_string(row) + " has been removed already");
         is_left = 0;
+        if (!sum.empty()) rows.axpy_wide(-1.0, static_cast<std::size_t>(row), sum.data());
     }
     live = std::move(left);
 }
@@ -162,6 +158,21 @@ void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::ve
         const double centred = raw - 2.0 * static_cast<double>(products[i]) + mean_square;
         squares[i] = static_cast<T>(std::max(centred, 0.0) + 2.0 * inflation * (raw + mean_square));
     }
+}
+
+/// @param first  of the rows that are not in the sum yet, if there is one
+template <Real T>
+void RowStatistics<T>::add_up(const RowsView<T>& rows, std::size_t first) {
+    if (sum.empty()) {
+        sum.resize(rows.cols);
+        first = 0;
+    }
+    for (std::size_t i = first; i < rows.rows; ++i) {
+        if (is_live(i)) rows.axpy_wide(1.0, i, sum.data());
+    }
+    const double all =
+        static_cast<double>(rows.rows) / std::max<double>(1.0, static_cast<double>(n_live));
+    sum_square = all * all * std::inner_product(sum.begin(), sum.end(), sum.begin(), 0.0);
 }
 
 template <Real T>

@@ -26,7 +26,9 @@ struct RowStatistics {
 
     Buffer<T> squared_norms;        ///< of the rows, less the mean if it is subtracted
     double max_squared_norm = 0.0;  ///< of the live rows
-    double sum_square = -1.0;  ///< ||sum of sparse rows||^2, less the means; of dense ones negative
+    std::vector<double> sum;        ///< of sparse rows that are live; empty if centred
+    double sum_square = -1.0;  ///< ||sum||^2 as if the removed rows were there and like the others;
+                               ///< 0 if centred; negative for dense rows
     std::vector<double> mean;  ///< of the live rows; empty unless centred
     Buffer<T> mean_products;   ///< empty unless centred
     Background<T> background;
@@ -77,6 +79,7 @@ struct RowStatistics {
     void measure(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor);
     void centre(const RowsView<T>& rows, double inflation, std::vector<T>& squares,
                 ExecutorRef executor);
+    void add_up(const RowsView<T>& rows, std::size_t first);
     void find_largest();
 
     std::size_t n_modelled_ = 0;  // rows that there were when the background was modelled
