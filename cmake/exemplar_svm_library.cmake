@@ -3,6 +3,7 @@
 set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
 
 add_library(exemplar_svm
+  ${source_dir}/added_rows.cpp
   ${source_dir}/anderson.cpp
   ${source_dir}/background.cpp
   ${source_dir}/box_quadratic.cpp

@@ -45,11 +45,23 @@ void sparse_axpy(U alpha, const T* values, const I* columns, std::size_t n, U* y
     for (std::size_t e = 0; e < n; ++e) y[columns[e]] += alpha * static_cast<U>(values[e]);
 }
 
-template <Real T, ColumnNumber I>
-std::size_t longest_row(const CsrView<T, I>& view) noexcept {
+template <Real T, ColumnNumber I, ColumnNumber Start>
+std::size_t longest_row(const CsrView<T, I, Start>& view) noexcept {
     std::size_t longest = 0;
     for (std::size_t i = 0; i < view.rows; ++i) longest = std::max(longest, view.count(i));
     return longest;
+}
+
+/// Entries of all rows.
+template <Real T, ColumnNumber I, ColumnNumber Start>
+std::size_t count_all(const CsrView<T, I, Start>& view) noexcept {
+    return view.rows == 0 ? 0 : view.start(view.rows) - view.start(0);
+}
+
+template <Real T, ColumnNumber I, ColumnNumber Start>
+void drop(CsrView<T, I, Start>& view, std::size_t n_rows) noexcept {
+    view.starts += n_rows;
+    view.rows -= n_rows;
 }
 
 }  // namespace
@@ -85,30 +97,53 @@ bool is_canonical(const CsrView<T, I>& view, const char* name) {
 template <Real T>
 template <ColumnNumber I>
 CsrRows<T>::CsrRows(const CsrView<T, I>& view) noexcept
-    : view_(view), longest_(longest_row(view)) {}
+    : parts_(Parts<I>{view, {}}), longest_(longest_row(view)) {}
+
+template <Real T>
+template <ColumnNumber I>
+CsrRows<T> CsrRows<T>::followed_by(const CsrView<T, I, std::int64_t>& others) const noexcept {
+    CsrRows both = *this;
+    std::get_if<Parts<I>>(&both.parts_)->following = others;
+    both.longest_ = std::max(longest_, longest_row(others));
+    return both;
+}
+
+template <Real T>
+CsrRows<T> CsrRows<T>::first_part() const noexcept {
+    CsrRows first = *this;
+    std::visit([](auto& parts) noexcept { parts.following = {}; }, first.parts_);
+    return first;
+}
 
 template <Real T>
 CsrRows<T> CsrRows<T>::checked(const char* name) const {
     return std::visit(
-        [&](const auto& view) {
-            require(is_canonical(view, name),
+        [&](const auto& parts) {
+            require(is_canonical(parts.first, name),
                     std::string(name) +
                         " has rows whose columns do not ascend strictly: sort the "
                         "entries by column, and add up those of the same column");
-            return CsrRows(view);
+            return CsrRows(parts.first).followed_by(parts.following);
         },
-        view_);
+        parts_);
+}
+
+template <Real T>
+std::size_t CsrRows<T>::n_rows() const noexcept {
+    return std::visit(
+        [](const auto& parts) noexcept { return parts.first.rows + parts.following.rows; }, parts_);
 }
 
 template <Real T>
 std::size_t CsrRows<T>::bytes_per_row() const noexcept {
+    // The starts of rows that follow count as those of the first: however rows are divided, they
+    // are cut into the same blocks.
     return std::visit(
-        []<class I>(const CsrView<T, I>& view) noexcept {
-            const std::size_t entries = view.rows == 0 ? 0 : view.start(view.rows) - view.start(0);
+        [this]<class I>(const Parts<I>&) noexcept {
             return sizeof(I) +
-                   entries * (sizeof(T) + sizeof(I)) / std::max<std::size_t>(view.rows, 1);
+                   entries() * (sizeof(T) + sizeof(I)) / std::max<std::size_t>(n_rows(), 1);
         },
-        view_);
+        parts_);
 }
 
 template <Real T>
@@ -120,26 +155,22 @@ double CsrRows<T>::roundings() const noexcept {
 template <Real T>
 std::size_t CsrRows<T>::entries() const noexcept {
     return std::visit(
-        [](const auto& view) noexcept {
-            return view.rows == 0 ? 0 : view.start(view.rows) - view.start(0);
+        [](const auto& parts) noexcept {
+            return count_all(parts.first) + count_all(parts.following);
         },
-        view_);
-}
-
-template <Real T>
-std::size_t CsrRows<T>::count(std::size_t i) const noexcept {
-    return std::visit([i](const auto& view) noexcept { return view.count(i); }, view_);
+        parts_);
 }
 
 template <Real T>
 CsrRows<T> CsrRows<T>::from(std::size_t first) const noexcept {
     CsrRows rest = *this;
     std::visit(
-        [first](auto& view) noexcept {
-            view.starts += first;
-            view.rows -= first;
+        [first](auto& parts) noexcept {
+            const std::size_t n = std::min(first, parts.first.rows);
+            drop(parts.first, n);
+            drop(parts.following, first - n);
         },
-        rest.view_);
+        rest.parts_);
     return rest;
 }
 
@@ -181,14 +212,16 @@ void CsrRows<T>::axpy_wide(double alpha, std::size_t i, double* y) const noexcep
 
 template <Real T>
 void CsrRows<T>::dot_rows(std::size_t begin, std::size_t end, const T* w, T* out) const noexcept {
-    std::visit(
-        [&](const auto& view) noexcept {
-            for (std::size_t i = begin; i < end; ++i) {
-                out[i - begin] = sparse_dot<T>(view.values + view.start(i),
-                                               view.columns + view.start(i), view.count(i), w);
-            }
-        },
-        view_);
+    for_each_part(begin, end,
+                  [w, out](const auto& view, std::size_t first, std::size_t last,
+                           std::size_t before) noexcept {
+                      T* const products = out + before;
+                      for (std::size_t i = first; i < last; ++i) {
+                          products[i - first] =
+                              sparse_dot<T>(view.values + view.start(i),
+                                            view.columns + view.start(i), view.count(i), w);
+                      }
+                  });
 }
 
 template <Real T>
@@ -201,56 +234,54 @@ T CsrRows<T>::squared_norm(std::size_t i) const noexcept {
 
 template <Real T>
 double CsrRows<T>::distance(std::size_t i, std::size_t j) const noexcept {
-    return std::visit(
-        [&](const auto& view) noexcept {
-            std::size_t a = view.start(i), b = view.start(j);
-            const std::size_t a_end = view.start(i + 1), b_end = view.start(j + 1);
-            double square = 0.0;
-            while (a < a_end || b < b_end) {
-                const bool takes_a =
-                    b == b_end || (a < a_end && view.columns[a] <= view.columns[b]);
-                const bool takes_b =
-                    a == a_end || (b < b_end && view.columns[b] <= view.columns[a]);
-                const double difference = (takes_a ? static_cast<double>(view.values[a]) : 0.0) -
-                                          (takes_b ? static_cast<double>(view.values[b]) : 0.0);
-                square += difference * difference;
-                a += takes_a ? 1 : 0;
-                b += takes_b ? 1 : 0;
-            }
-            return std::sqrt(square);
-        },
-        view_);
+    return with_row(i, [&](const T* a_values, const auto* a_columns, std::size_t a_end) noexcept {
+        return with_row(
+            j, [&](const T* b_values, const auto* b_columns, std::size_t b_end) noexcept {
+                std::size_t a = 0, b = 0;
+                double square = 0.0;
+                while (a < a_end || b < b_end) {
+                    const bool takes_a = b == b_end || (a < a_end && a_columns[a] <= b_columns[b]);
+                    const bool takes_b = a == a_end || (b < b_end && b_columns[b] <= a_columns[a]);
+                    const double difference = (takes_a ? static_cast<double>(a_values[a]) : 0.0) -
+                                              (takes_b ? static_cast<double>(b_values[b]) : 0.0);
+                    square += difference * difference;
+                    a += takes_a ? 1 : 0;
+                    b += takes_b ? 1 : 0;
+                }
+                return std::sqrt(square);
+            });
+    });
 }
 
 template <Real T>
-bool CsrRows<T>::equals(std::size_t i, const T* values) const noexcept {
-    return std::visit(
-        [&](const auto& view) noexcept {
-            const std::size_t begin = view.start(i), end = view.start(i + 1);
-            // Nearly all rows differ in one of their own columns.
-            for (std::size_t e = begin; e < end; ++e) {
-                if (view.values[e] != values[view.columns[e]]) return false;
-            }
-            std::size_t c = 0;
-            const auto zero_up_to = [&](std::size_t stop) noexcept {
-                const T* const other =
-                    std::find_if(values + c, values + stop, [](T value) { return value != T(0); });
-                c = stop + 1;
-                return other == values + stop;
-            };
-            for (std::size_t e = begin; e < end; ++e) {
-                if (!zero_up_to(static_cast<std::size_t>(view.columns[e]))) return false;
-            }
-            return zero_up_to(view.cols);
-        },
-        view_);
+bool CsrRows<T>::equals(std::size_t i, const T* values, std::size_t cols) const noexcept {
+    return with_row(i, [=](const T* own, const auto* columns, std::size_t count) noexcept {
+        // Nearly all rows differ in one of their own columns.
+        for (std::size_t e = 0; e < count; ++e) {
+            if (own[e] != values[columns[e]]) return false;
+        }
+        std::size_t c = 0;
+        const auto zero_up_to = [&](std::size_t stop) noexcept {
+            const T* const other =
+                std::find_if(values + c, values + stop, [](T value) { return value != T(0); });
+            c = stop + 1;
+            return other == values + stop;
+        };
+        for (std::size_t e = 0; e < count; ++e) {
+            if (!zero_up_to(static_cast<std::size_t>(columns[e]))) return false;
+        }
+        return zero_up_to(cols);
+    });
 }
 
-#define EXEMPLAR_SVM_INSTANTIATE(T)                                           \
-    template class CsrRows<T>;                                                \
-    template CsrRows<T>::CsrRows(const CsrView<T, std::int32_t>&) noexcept;   \
-    template CsrRows<T>::CsrRows(const CsrView<T, std::int64_t>&) noexcept;   \
-    template bool is_canonical(const CsrView<T, std::int32_t>&, const char*); \
+#define EXEMPLAR_SVM_INSTANTIATE(T)                                                              \
+    template class CsrRows<T>;                                                                   \
+    template CsrRows<T>::CsrRows(const CsrView<T, std::int32_t>&) noexcept;                      \
+    template CsrRows<T>::CsrRows(const CsrView<T, std::int64_t>&) noexcept;                      \
+    template CsrRows<T> CsrRows<T>::followed_by(const CsrView<T, std::int32_t, std::int64_t>&)   \
+        const noexcept;                                                                          \
+    template CsrRows<T> CsrRows<T>::followed_by(const CsrView<T, std::int64_t>&) const noexcept; \
+    template bool is_canonical(const CsrView<T, std::int32_t>&, const char*);                    \
     template bool is_canonical(const CsrView<T, std::int64_t>&, const char*)
 EXEMPLAR_SVM_INSTANTIATE(float);
 EXEMPLAR_SVM_INSTANTIATE(double);

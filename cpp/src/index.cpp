@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "added_rows.hpp"
 #include "buffer.hpp"
 #include "exemplar_search.hpp"
 #include "exemplar_svm/error.hpp"
@@ -105,7 +106,7 @@ Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings,
         }
     });
     require(n_taken == parts.size(), "there are parts that no index has");
-    statistics->require_valid(rows_.rows, rows_.cols, settings);
+    statistics->require_valid(rows_, settings);
     change(std::move(*statistics));
     session_sketch_ = std::make_shared<SketchSlot>();
 }
@@ -121,23 +122,17 @@ std::vector<IndexPart> Index<T>::parts() const {
 }
 
 template <Real T>
-Index<T> Index<T>::with_rows(DenseView<T> added, ExecutorRef executor) const {
+Index<T> Index<T>::with_rows(const RowsView<T>& added, ExecutorRef executor) const {
     if (added.rows == 0) return *this;
-    require(rows_.is_dense(), "rows can be added to dense ones, but embeddings has sparse ones");
     require(added.cols == rows_.cols, "the added rows have another number of features");
-    Buffer<T> owned = added_ == nullptr ? Buffer<T>() : *added_;
-    T* place = owned.extend(added.rows * added.cols);
-    for (std::size_t i = 0; i < added.rows; ++i, place += added.cols) {
-        std::copy_n(added.row(i), added.cols, place);
-    }
+    AddedRows<T> owned = added_ == nullptr ? AddedRows<T>(rows_) : *added_;
+    owned.append(added.checked("rows"));
     Index next = *this;
-    next.rows_ =
-        rows_.first_part().followed_by({owned.data(), owned.size() / added.cols, added.cols,
-                                        static_cast<std::ptrdiff_t>(added.cols)});
+    next.rows_ = owned.behind(rows_.first_part());
     require_valid(next.rows_, settings_);
     RowStatistics<T> statistics = *statistics_;
     statistics.update(next.rows_, settings_, executor);
-    next.added_ = std::make_shared<const Buffer<T>>(std::move(owned));
+    next.added_ = std::make_shared<const AddedRows<T>>(std::move(owned));
     next.change(std::move(statistics));
     next.session_sketch_ = std::make_shared<SketchSlot>();
     return next;

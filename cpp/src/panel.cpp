@@ -17,12 +17,15 @@ std::size_t Panel<T>::capacity_for(const RowsView<T>& rows) noexcept {
     return std::min(half, most_entries / std::max<std::size_t>(rows.sparse().longest(), 1));
 }
 
-/// The most entries that so many rows have.
+/// The most entries that so many rows have. Where a view stands for more rows than it has, these
+/// are taken to have as many.
 template <Real T>
 std::size_t Panel<T>::entries_for(const RowsView<T>& rows) noexcept {
     const std::size_t n_rows = capacity_for(rows);
     if (rows.is_dense()) return n_rows * rows.cols;
-    return std::min(n_rows * rows.sparse().longest(), rows.sparse().entries());
+    const std::size_t entries = rows.sparse().entries(), n = rows.sparse().n_rows();
+    return std::min(n_rows * rows.sparse().longest(),
+                    entries + entries * (rows.rows - n) / std::max<std::size_t>(n, 1));
 }
 
 template <Real T>

@@ -117,8 +117,7 @@ void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, s
 template <Real T>
 bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
                           const Workspace<T>& workspace) noexcept {
-    return rows.is_dense() || (workspace.sparse_examples != nullptr &&
-                               count_entries(query, rows) <= workspace.max_example_entries());
+    return rows.is_dense() || count_entries(query, rows) <= workspace.max_example_entries();
 }
 
 }  // namespace
@@ -143,9 +142,7 @@ std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexce
 template <Real T>
 bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
               const Workspace<T>& workspace) noexcept {
-    const bool has_room = workspace.n_rows() >= rows.rows && workspace.n_features() == rows.cols &&
-                          workspace.summaries.size() >= row_blocks(rows).count() &&
-                          workspace.panel->has_room_for(rows) && query.n_positives() > 0 &&
+    const bool has_room = workspace.has_room_for(rows) && query.n_positives() > 0 &&
                           query.n_positives() + query.n_negatives() <= workspace.max_examples();
     const bool is_both = std::ranges::any_of(query.positive_rows, [&](RowNumber row) {
         return std::ranges::find(query.negative_rows, row) != query.negative_rows.end();

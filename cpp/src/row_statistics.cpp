@@ -170,8 +170,8 @@ void RowStatistics<T>::find_largest() {
 }
 
 template <Real T>
-void RowStatistics<T>::require_valid(std::size_t n_rows, std::size_t n_features,
-                                     const IndexSettings& settings) {
+void RowStatistics<T>::require_valid(const RowsView<T>& rows, const IndexSettings& settings) {
+    const std::size_t n_rows = rows.rows, n_features = rows.cols;
     require(live.empty() || live.size() == n_rows, "live is not a mask of the rows");
     n_live = n_rows - static_cast<std::size_t>(std::ranges::count(live, 0));
     const auto possible = [&](T square) {
@@ -185,12 +185,17 @@ void RowStatistics<T>::require_valid(std::size_t n_rows, std::size_t n_features,
                 std::ranges::all_of(mean, [](double m) { return std::isfinite(m); }),
             "the mean is not that of the rows");
     if (!gram.empty()) gram.require_valid(n_rows);
-    if (!signatures.empty()) {
-        signatures.require_valid(n_rows, n_features);
-    }
-    if (!postings.empty()) postings.require_valid(n_rows, n_features);
-    if (!background.empty()) {
+    const bool chooses = !background.empty();
+    require(signatures.empty() != (chooses && rows.is_dense()) &&
+                postings.empty() != (chooses && !rows.is_dense()),
+            "what chooses working sets is not that of such rows");
+    if (chooses) {
         background.require_valid(n_features);
+        if (rows.is_dense()) {
+            signatures.require_valid(n_rows, n_features);
+        } else {
+            postings.require_valid(n_rows, n_features);
+        }
         n_modelled_ = n_rows;
     }
     require(sketch.empty() == (settings.sketch == SketchType::none || signatures.empty()),

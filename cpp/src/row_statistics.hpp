@@ -73,7 +73,7 @@ struct RowStatistics {
 
     /// Completes what has been assembled of parts.
     /// @throws std::invalid_argument if they are not those of such rows
-    void require_valid(std::size_t n_rows, std::size_t n_features, const IndexSettings& settings);
+    void require_valid(const RowsView<T>& rows, const IndexSettings& settings);
 
   private:
     void measure(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor);

@@ -44,11 +44,20 @@ RowsView<T> RowsView<T>::followed_by(const DenseView<T>& others) const noexcept 
 }
 
 template <Real T>
+template <ColumnNumber I>
+RowsView<T> RowsView<T>::followed_by(const CsrView<T, I, std::int64_t>& others) const noexcept {
+    RowsView both = *this;
+    both.sparse_ = sparse_.followed_by(others);
+    both.rows = both.sparse_.n_rows();
+    return both;
+}
+
+template <Real T>
 RowsView<T> RowsView<T>::first_part() const noexcept {
     RowsView first = *this;
-    if (!is_dense_) return first;
     first.following_ = {};
-    first.rows = dense_.rows;
+    first.sparse_ = sparse_.first_part();
+    first.rows = is_dense_ ? dense_.rows : first.sparse_.n_rows();
     return first;
 }
 
@@ -214,7 +223,7 @@ double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
 
 template <Real T>
 bool RowsView<T>::equals(std::size_t i, const T* values) const noexcept {
-    if (!is_dense_) return sparse_.equals(i, values);
+    if (!is_dense_) return sparse_.equals(i, values, cols);
     bool same = true;
     for_each_piece(i, [&](const T* x, std::size_t first, std::size_t n) noexcept {
         same = same && std::equal(x, x + n, values + first);
@@ -222,7 +231,13 @@ bool RowsView<T>::equals(std::size_t i, const T* values) const noexcept {
     return same;
 }
 
-template class RowsView<float>;
-template class RowsView<double>;
+#define EXEMPLAR_SVM_INSTANTIATE(T)                                                              \
+    template class RowsView<T>;                                                                  \
+    template RowsView<T> RowsView<T>::followed_by(const CsrView<T, std::int32_t, std::int64_t>&) \
+        const noexcept;                                                                          \
+    template RowsView<T> RowsView<T>::followed_by(const CsrView<T, std::int64_t>&) const noexcept
+EXEMPLAR_SVM_INSTANTIATE(float);
+EXEMPLAR_SVM_INSTANTIATE(double);
+#undef EXEMPLAR_SVM_INSTANTIATE
 
 }  // namespace exemplar_svm

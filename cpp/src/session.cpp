@@ -118,7 +118,7 @@ template <Real T>
 void Session<T>::renew(ExecutorRef executor) {
     std::shared_ptr<const SharedSketch<T>> sketch;
     if (sketch_type_ == SketchType::int8) sketch = index_->sketch_for_sessions(executor);
-    if (workspace_.n_rows() != index_->n_rows()) {
+    if (workspace_.n_rows() != index_->n_rows() || !workspace_.has_room_for(index_->rows())) {
         workspace_ = Workspace<T>(*index_, workspace_.max_ranks(), workspace_.max_examples());
     }
     sketch_ = std::move(sketch);

@@ -89,6 +89,13 @@ std::size_t Workspace<T>::max_example_entries() const noexcept {
 }
 
 template <Real T>
+bool Workspace<T>::has_room_for(const RowsView<T>& rows) const noexcept {
+    // Sparse rows that are longer are cut into more blocks.
+    return n_rows() >= rows.rows && n_features() == rows.cols &&
+           summaries.size() >= row_blocks(rows).count() && panel->has_room_for(rows);
+}
+
+template <Real T>
 Workspace<T>::~Workspace() = default;
 template <Real T>
 Workspace<T>::Workspace(Workspace&&) noexcept = default;

@@ -42,19 +42,16 @@ class WorkspacePool {
         max_ranks = std::min(max_ranks, index.n_rows());
         for (auto& slot : slots_) {
             Owned found(slot.exchange(nullptr));
-            if (found && found->n_rows() >= index.n_rows() && found->max_ranks() >= max_ranks &&
+            if (found && found->has_room_for(index.rows()) && found->max_ranks() >= max_ranks &&
                 found->max_examples() >= max_examples &&
                 found->max_example_entries() >= max_entries) {
                 return found;
             }
         }
-        if (!index.rows().is_dense()) {
-            return std::make_unique<Workspace<T>>(index, max_ranks, max_examples, max_entries);
-        }
         // Where rows are added there will be more, for which this one is to do, too.
-        const std::size_t more = index.memory_usage().added > 0 ? index.n_rows() / 4 : 0;
-        return std::make_unique<Workspace<T>>(index.n_rows() + more, index.n_features(), max_ranks,
-                                              max_examples);
+        RowsView<T> shape = index.rows();
+        if (index.memory_usage().added > 0) shape.rows += shape.rows / 4;
+        return std::make_unique<Workspace<T>>(shape, max_ranks, max_examples, max_entries);
     }
 
     Owned take_for(const Query<T>& query, const Index<T>& index, std::size_t max_ranks) {
@@ -252,9 +249,9 @@ class PyIndex {
         return std::visit([](const auto& held) { return held->index.n_live(); }, index_);
     }
 
-    PyIndex with_rows(const py::array& rows, int n_threads) const {
+    PyIndex with_rows(const GivenRows& rows, int n_threads) const {
         return changed(n_threads, [&]<Real T>(const Index<T>& index) {
-            const auto view = as_dense_view<T>(rows, "rows");
+            const auto view = as_rows_view<T>(rows, "rows");
             return [&index, view](const OpenMpExecutor& executor) {
                 return index.with_rows(view, executor);
             };
@@ -295,11 +292,14 @@ class PyIndex {
             self.cast<const PyIndex&>().index_);
     }
 
-    /// The rows that the index owns.
+    /// The rows that the index owns, if they are dense.
     static py::array added(const py::object& self) {
         const auto& index = self.cast<const PyIndex&>();
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::array {
+                if (!held->index.rows().is_dense()) {
+                    throw py::value_error("the rows of the index are sparse");
+                }
                 const auto first = static_cast<py::ssize_t>(held->index.rows().first_part().rows);
                 const auto n = static_cast<py::ssize_t>(held->index.n_rows()) - first;
                 const T* const values =

@@ -157,6 +157,15 @@ struct CsrArrays {
 /// Rows as they are given: a dense array or a sparse matrix.
 using GivenRows = std::variant<CsrArrays, py::array>;
 
+/// Rows of T, dense or sparse. The latter are not checked here: see RowsView::checked.
+/// @throws TypeError or ValueError for another dtype or a layout that cannot be viewed
+template <Real T>
+RowsView<T> as_rows_view(const GivenRows& rows, const char* name) {
+    const auto* const sparse = std::get_if<CsrArrays>(&rows);
+    if (!sparse) return as_dense_view<T>(std::get<py::array>(rows), name);
+    return sparse->with_view<T>([](const auto& view) -> RowsView<T> { return view; });
+}
+
 /// with_rows_view for either. Sparse rows are not checked here: see RowsView::checked.
 template <class Function>
 decltype(auto) with_rows_view(const GivenRows& rows, const std::optional<py::array>& scales,
@@ -168,7 +177,7 @@ decltype(auto) with_rows_view(const GivenRows& rows, const std::optional<py::arr
     }
     if (scales) throw py::value_error("row_scales are those of int8 rows");
     return with_dtype(sparse->data, name, [&]<class T>(T) -> decltype(auto) {
-        return function(sparse->with_view<T>([](const auto& view) -> RowsView<T> { return view; }));
+        return function(as_rows_view<T>(rows, name));
     });
 }
 

@@ -17,7 +17,7 @@ from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
 from ._settings import IndexSettings
-from ._sparse import SparseRows, for_core
+from ._sparse import SparseRows, for_core, is_sparse
 from ._typing import (
     ClassWeightLike,
     DuplicatesName,
@@ -32,6 +32,7 @@ from ._typing import (
 from ._validation import (
     as_row_scales,
     as_rows,
+    as_sparse_vectors,
     as_vectors,
     nonnegative_number,
     positive_integer,
@@ -276,6 +277,11 @@ class ExemplarIndex:
         without an effect on what is saved.
         """
         core, rows = self._core, self._embeddings
+        if isinstance(rows, SparseRows) and core.n_rows > len(rows):
+            raise ValueError(
+                f"the index owns {core.n_rows - len(rows)} sparse rows that were added, which "
+                "index files do not hold: save the matrix of all, as scipy.sparse.vstack makes it"
+            )
         if isinstance(rows, SparseRows):
             raise ValueError(
                 "embeddings has sparse rows, which index files do not hold: "
@@ -308,8 +314,11 @@ class ExemplarIndex:
 
         Parameters
         ----------
-        rows : array-like, shape (d,) or (m, d)
-            Cast to the dtype of the index.
+        rows : array-like or scipy.sparse matrix, shape (d,) or (m, d)
+            Cast to the dtype of the index, and stored as its rows are: sparse ones are made dense
+            for an index of dense rows; an index of sparse rows keeps of dense ones what is not
+            zero, and of sparse ones the entries, in the order of their columns, those of the same
+            column added up.
 
         Returns
         -------
@@ -319,23 +328,24 @@ class ExemplarIndex:
         Raises
         ------
         TypeError, ValueError
-            For bad input, if ``method="gram"`` would have more than 8192 rows, or if the rows of
-            the index are sparse. The index is then as it was.
+            For bad input, or if ``method="gram"`` would have more than 8192 rows. The index is then
+            as it was.
 
         Notes
         -----
-        Takes time in the order of the new rows, and of a pass over the norms of all. Now and then
+        Takes time in the order of the new rows, and of a pass over the norms of all; among sparse
+        rows, where the order is that of the entries, also over the features. Now and then
         memory is doubled and what is there copied. With ``center=True`` the mean moves: all rows
         are read three times. A Gram matrix is copied, and n d steps are taken for each new row.
         ``method="auto"`` changes the method where it would choose another one for so many rows,
         and once in a while the model of the background is made anew: as long as building an index.
         Adding many rows at once is cheaper than adding each.
         """
-        vectors, _ = self._vectors(rows, "rows")
+        added = self._like_own(rows, "rows")
         with self._changing:
             core = self._core
-            self._core = core.with_rows(vectors, self._n_threads)
-        return np.arange(core.n_rows, core.n_rows + len(vectors))
+            self._core = core.with_rows(for_core(added), self._n_threads)
+        return np.arange(core.n_rows, core.n_rows + len(added))
 
     def remove(self, row_numbers: RowsChosen) -> None:
         """Remove rows: they are neither negatives nor returned, and count in no cost.
@@ -355,8 +365,9 @@ class ExemplarIndex:
 
         Notes
         -----
-        Takes time in the order of ``len(self)``, not of the features; with ``center=True`` the mean
-        moves, and all rows are read three times. Borrowed rows that are removed must stay where
+        Takes time in the order of ``len(self)``, not of the features (among sparse rows, also of
+        these, and of the entries that are removed); with ``center=True`` the mean moves, and all
+        rows are read three times. Borrowed rows that are removed must stay where
         they are, and finite.
         """
         with self._changing:
@@ -408,9 +419,9 @@ class ExemplarIndex:
         -------
         dict of str to int
             ``"added"`` (rows), ``"live"`` (a byte per row, once one was removed), ``"norms"``,
-            ``"mean"`` (with ``center=True``), ``"background"`` (mean and main directions of a
-            sample), ``"signatures"`` (one bit per feature), ``"sketch"``, ``"gram"`` (products of
-            the rows with each other), and ``"total"``.
+            ``"mean"`` (with ``center=True``; the sum of sparse rows without it), ``"background"``
+            (mean and main directions of a sample), ``"signatures"`` (one bit per feature),
+            ``"sketch"``, ``"gram"`` (products of the rows with each other), and ``"total"``.
         """
         parts = self._core.memory_usage()
         return {**parts, "total": sum(parts.values())}
@@ -763,6 +774,14 @@ class ExemplarIndex:
 
     def _vectors(self, value: Rows, name: str) -> tuple[FloatArray, bool]:
         return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows")
+
+    def _like_own(self, value: Rows, name: str) -> FloatArray | SparseRows:
+        """Vectors that stay sparse if the rows of the index are."""
+        if isinstance(self._embeddings, SparseRows) and is_sparse(value):
+            return as_sparse_vectors(
+                value, name, self.dtype, self.n_features, "the index holds rows"
+            )
+        return self._vectors(value, name)[0]
 
     def _examples(
         self, core: _core.Index, given: Examples | None, weights: Any, names: tuple[str, str]

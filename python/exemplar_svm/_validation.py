@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -215,22 +216,42 @@ def as_vectors(
             f"{name} has {_counted(array.ndim, 'dimension')}, but must have 1 (one vector) "
             "or 2 (vectors and features)"
         )
-    if array.shape[-1] != n_features:
-        raise ValueError(
-            f"{name} has {_counted(array.shape[-1], 'feature')}, "
-            f"but {holder} of {_counted(n_features, 'feature')}"
-        )
+    _require_features(array.shape[-1], name, n_features, holder)
     given = array.reshape(1, -1) if single else array
     _require_finite(given, name)
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(given, dtype=dtype)
         squares = np.einsum("ij,ij->i", vectors, vectors)
-    if not np.isfinite(squares).all():
-        raise ValueError(
-            f"{name} holds a vector at row {int(np.argmin(np.isfinite(squares)))} that is too "
-            f"large for {dtype}: the square of its norm overflows"
-        )
+    _require_norms(np.isfinite(squares), name, dtype)
     return vectors, single
+
+
+def as_sparse_vectors(
+    value: Any, name: str, dtype: np.dtype[Any], n_features: int, holder: str
+) -> SparseRows:
+    """See a sparse matrix as vectors of the dtype of the rows, which copies them if it must.
+
+    The twin of `as_vectors`, with its sentences; a sparse array of one dimension is one vector.
+    """
+    if len(value.shape) == 1:
+        value = value.reshape(1, -1)
+    _require_features(value.shape[-1], name, n_features, holder)
+    given = as_sparse_rows(value, name, None)
+    starts = given.indptr
+    used = slice(int(starts[0]), int(starts[-1]))
+    rows = np.repeat(np.arange(len(given)), np.diff(starts))
+    finite = np.isfinite(given.data[used])
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        entry = used.start + bad
+        raise ValueError(
+            f"{name} holds {given.data[entry]} at row {rows[bad]}, column {given.indices[entry]}"
+        )
+    with np.errstate(over="ignore"):
+        data = np.ascontiguousarray(given.data, dtype=dtype)
+        squares = np.bincount(rows, np.square(data[used], dtype=float), minlength=len(given))
+    _require_norms(squares <= np.finfo(dtype).max, name, dtype)
+    return replace(given, data=data)
 
 
 def _number(value: Any, name: str) -> float:
@@ -246,6 +267,22 @@ def _counted(count: int, noun: str) -> str:
 def _require_real(array: np.ndarray[Any, Any], name: str) -> None:
     if array.dtype.kind not in "fiub" and array.dtype.name not in _NARROW:
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold real numbers")
+
+
+def _require_features(given: int, name: str, n_features: int, holder: str) -> None:
+    if given != n_features:
+        raise ValueError(
+            f"{name} has {_counted(given, 'feature')}, "
+            f"but {holder} of {_counted(n_features, 'feature')}"
+        )
+
+
+def _require_norms(finite: NDArray[np.bool_], name: str, dtype: np.dtype[Any]) -> None:
+    if not finite.all():
+        raise ValueError(
+            f"{name} holds a vector at row {int(np.argmin(finite))} that is too "
+            f"large for {dtype}: the square of its norm overflows"
+        )
 
 
 def _require_finite(array: np.ndarray[Any, Any], name: str) -> None:

@@ -56,6 +56,13 @@ struct SparseData {
     CsrView<T, I> view() const {
         return {values.data(), columns.data(), starts.data(), n, d, values.size()};
     }
+    CsrView<T, I> part(std::size_t begin, std::size_t end) const {
+        return {values.data(), columns.data(), starts.data() + begin, end - begin, d,
+                values.size()};
+    }
+    DenseView<T> dense_part(std::size_t begin, std::size_t end) const {
+        return {dense.data() + begin * d, end - begin, d, static_cast<std::ptrdiff_t>(d)};
+    }
     DenseView<T> dense_view() const { return {dense.data(), n, d, static_cast<std::ptrdiff_t>(d)}; }
 
   private:

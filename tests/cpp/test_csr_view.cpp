@@ -109,6 +109,73 @@ TEMPLATE_TEST_CASE("sparse rows are read as their dense twins", "",
     CHECK(sparse.equals(5, std::vector<T>(60).data()));  // an empty row
 }
 
+TEMPLATE_TEST_CASE("rows in two parts are read as if they were in one", "",
+                   (std::tuple<float, std::int32_t>), (std::tuple<float, std::int64_t>),
+                   (std::tuple<double, std::int32_t>), (std::tuple<double, std::int64_t>)) {
+    using T = std::tuple_element_t<0, TestType>;
+    using I = std::tuple_element_t<1, TestType>;
+    constexpr std::size_t n = 40, d = 60;
+    const std::size_t seam = GENERATE(as<std::size_t>{}, 0, 1, 17, 39, 40);
+    Random random(1);
+    const SparseData<T, I> data(n, d, 0.2, random);
+    const std::vector<std::int64_t> starts(data.starts.begin(), data.starts.end());
+    const RowsView<T> one(data.view());
+    const RowsView<T> two = RowsView<T>(data.part(0, seam))
+                                .followed_by(CsrView<T, I, std::int64_t>{
+                                    data.values.data(), data.columns.data(), starts.data() + seam,
+                                    n - seam, d, data.values.size()});
+    CHECK(two.rows == n);
+    CHECK(two.first_part().rows == seam);
+    CHECK(two.checked("rows").rows == n);
+    CHECK(two.bytes_per_row() == one.bytes_per_row());
+    CHECK(two.sparse().roundings() == one.sparse().roundings());
+    const auto w = random.normals<T>(d);
+    const std::vector<double> wide(w.begin(), w.end());
+    for (std::size_t i = 0; i < n; ++i) {
+        std::vector<T> row(d), same(d), y(w), y_same(w);
+        one.copy(i, row.data());
+        two.copy(i, same.data());
+        CHECK(same == row);
+        std::vector<double> widened(d), z(wide), z_same(wide);
+        two.widen(i, widened.data());
+        CHECK(widened == std::vector<double>(row.begin(), row.end()));
+        CHECK(two.sparse().count(i) == one.sparse().count(i));
+        CHECK(two.dot(i, w.data()) == one.dot(i, w.data()));
+        CHECK(two.dot_wide(i, wide.data()) == one.dot_wide(i, wide.data()));
+        one.axpy(T(0.5), i, y.data());
+        two.axpy(T(0.5), i, y_same.data());
+        CHECK(y == y_same);
+        one.axpy_wide(-0.3, i, z.data());
+        two.axpy_wide(-0.3, i, z_same.data());
+        CHECK(z == z_same);
+        CHECK(two.squared_norm(i) == one.squared_norm(i));
+        CHECK(two.equals(i, row.data()));
+        two.prefetch(i);
+        bool same_distances = true;
+        for (std::size_t j = 0; j < n; ++j) {
+            same_distances = same_distances && two.distance(i, j) == one.distance(i, j);
+        }
+        CHECK(same_distances);
+
+        // All that begin here, and the rest of the view.
+        const RowsView<T> rest = two.from(i);
+        CHECK(rest.rows == n - i);
+        CHECK(rest.dot(0, w.data()) == one.dot(i, w.data()));
+        CHECK(rest.dot(n - i - 1, w.data()) == one.dot(n - 1, w.data()));
+        bool same_products = true;
+        for (std::size_t end = i; end <= n; ++end) {
+            std::vector<T> products(end - i + 1, T(7)), expected(products), second(products);
+            one.dot_rows(i, end, w.data(), expected.data());
+            two.dot_rows(i, end, w.data(), products.data());
+            same_products = same_products && products == expected;
+            two.dot_rows_two(i, end, row.data(), w.data(), products.data(), second.data());
+            same_products = same_products && second == expected;
+        }
+        CHECK(same_products);
+    }
+    CHECK(two.from(n).rows == 0);
+}
+
 TEMPLATE_TEST_CASE("the bound on rounding holds for products with sparse rows", "", std::int32_t,
                    std::int64_t) {
     Random random(2);

@@ -263,6 +263,46 @@ TEMPLATE_TEST_CASE("a search among rows that were added and removed allocates no
     CHECK(masked.status == SearchStatus::converged);
 }
 
+TEMPLATE_TEST_CASE("a search among sparse rows that were added and removed allocates nothing", "",
+                   float, double) {
+    using T = TestType;
+    constexpr std::size_t k = 20, n = 400, d = 30;
+    IndexSettings settings;
+    settings.center = GENERATE(false, true);
+    Random random(4);
+    const reference::SparseData<T> data(n, d, 0.1, random), more(n, d, 0.4, random);
+    const std::vector<RowNumber> removed{3, 390, 401};
+    const Index<T> index = Index<T>(RowsView<T>(data.view()), settings)
+                               .with_rows(more.view())
+                               .with_rows(data.dense_part(0, 9))
+                               .without_rows(removed);
+    Workspace<T> workspace(index, k, 3), second(index, k, 3);
+    Workspace<T>* const workspaces[] = {&workspace, &second};
+    std::vector<T> scores(index.n_rows());
+    std::vector<RowNumber> found(k);
+    std::vector<SearchReport> reports(2);
+    const std::vector<std::uint8_t> mask(index.n_rows(), 1);
+    const std::vector<RowNumber> positives{7, 500, 805};
+    Query<T> query;
+    query.positive_rows = positives;
+
+    const std::size_t before = n_allocations;
+    const auto unmasked =
+        index.search(query, k, settings.search, workspace, scores.data(), found.data());
+    query.background = query.candidates = mask.data();
+    const auto masked =
+        index.search(query, k, settings.search, workspace, scores.data(), found.data());
+    const auto fitted = index.fit(query, settings.search, workspace, scores.data());
+    index.search_batch(more.dense_part(0, 2), k / 2, settings.search, workspaces, 2, scores.data(),
+                       found.data(), reports.data());
+    const std::size_t after = n_allocations;
+    CHECK(after == before);
+    CHECK(unmasked.status == SearchStatus::converged);
+    CHECK(masked.status == SearchStatus::converged);
+    CHECK(fitted.status == SearchStatus::converged);
+    CHECK(reports[1].status == SearchStatus::converged);
+}
+
 TEMPLATE_TEST_CASE("the steps of a session allocate nothing", "", float, double) {
     using T = TestType;
     constexpr std::size_t k = 50;

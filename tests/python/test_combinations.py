@@ -67,16 +67,20 @@ def test_every_combination_has_the_answer_of_the_plain_one(storage, data):
     has_sketch = storage != "sparse" and n > 100 and data.draw(st.booleans(), "sketch")
     sketch = "int8" if has_sketch else None
     index = esvm.ExemplarIndex(rows, sketch=sketch, **given_with, **svm)
-    if storage != "sparse" and data.draw(st.booleans(), "add"):
+    if data.draw(st.booleans(), "add"):
         added = clustered(20, 24, seed + 1, np.float32)
-        index.add(added)
+        added[rng.random(added.shape) < data.draw(st.sampled_from([0.0, 0.6]), "zeros")] = 0
+        is_sparse = data.draw(st.booleans(), "as a matrix")
+        index.add(sparse.csr_array(added) if is_sparse else added)
         wide = np.vstack([wide, added])
     if data.draw(st.booleans(), "remove"):
-        index.remove(rng.choice(n, 5, replace=False))
+        index.remove(rng.choice(len(index), 5, replace=False))
     numbers = np.flatnonzero(index.live)
 
     plain = esvm.ExemplarIndex(wide[numbers].astype(float), method="full", tol=1e-8, **svm)
-    chosen = rng.choice(len(numbers), 5, replace=False)
+    # The last two are rows that were added, if any were.
+    chosen = np.r_[rng.choice(len(numbers) - 15, 3, replace=False), len(numbers) - np.array([1, 9])]
+    chosen = rng.permutation(chosen)
     expected = plain.search_shared(chosen[:3], K, chosen[3:])
     scores = plain.fit(chosen[:3], chosen[3:]).decision_function(wide[numbers].astype(float))
     largest = np.abs(expected.scores).max()

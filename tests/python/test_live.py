@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import clustered
+from scipy import sparse
 
 import exemplar_svm as esvm
 
@@ -187,10 +188,12 @@ def test_removing_nothing_is_fine():
 
 
 @pytest.mark.parametrize("center", [False, True])
-def test_searches_in_other_threads_see_one_snapshot(center):
+@pytest.mark.parametrize("stored", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_searches_in_other_threads_see_one_snapshot(center, stored):
     rows = clustered(1600, 12)
+    rows[:, ::2] *= np.random.default_rng(0).random((1600, 6)) < 0.5
     query = rows[5] + 0.05
-    index = esvm.ExemplarIndex(rows[:1100], center=center)
+    index = esvm.ExemplarIndex(stored(rows[:1100]), center=center)
     versions = [(1100, index.live)]
     answers: list[list] = [[] for _ in range(4)]
     ended = threading.Event()
@@ -211,7 +214,7 @@ def test_searches_in_other_threads_see_one_snapshot(center):
             # The best rows are taken away, so that versions differ in more than the last digits.
             index.remove(index.search(query, k=3).indices)
         else:
-            index.add(rows[len(index) : len(index) + 25])
+            index.add(stored(rows[len(index) : len(index) + 25]))
         versions.append((len(index), index.live))
     ended.set()
     for thread in threads:

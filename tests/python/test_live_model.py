@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import repeated, unsorted, with_wide_indices
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from scipy import sparse
 
 import exemplar_svm as esvm
 from reference import exemplar
@@ -27,6 +29,15 @@ METHODS = [
     {"method": "working_set", "sketch": "int8"},
     {"method": "gram"},
 ]
+SPARSE_METHODS = METHODS[:2]  # those that serve sparse rows
+STORAGES = {
+    "dense": np.asarray,
+    "csr": sparse.csr_matrix,
+    "wide": lambda rows: with_wide_indices(sparse.csr_matrix(rows)),
+    "unsorted": lambda rows: unsorted(sparse.csr_matrix(rows)),
+    "repeated": lambda rows: repeated(sparse.csr_matrix(rows)),
+    "coo": sparse.coo_matrix,
+}
 FOLDER = tempfile.TemporaryDirectory()
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -39,17 +50,24 @@ class LiveIndex(RuleBasedStateMachine):
         seed=SEEDS,
         n=st.integers(0, 40),
         d=st.integers(1, 6),
-        method=st.sampled_from(METHODS),
+        stored=st.sampled_from(["dense", "dense", "csr", "wide"]).flatmap(
+            lambda storage: st.tuples(
+                st.just(storage),
+                st.sampled_from(METHODS if storage == "dense" else SPARSE_METHODS),
+            )
+        ),
         center=st.booleans(),
         C=st.sampled_from([0.05, 0.5, 5.0]),
         class_weight=st.sampled_from(["balanced", None, {1: 3.0, -1: 0.5}]),
     )
-    def build(self, seed, n, d, method, center, C, class_weight):
+    def build(self, seed, n, d, stored, center, C, class_weight):
+        storage, method = stored
+        self.is_sparse = storage != "dense"
         self.rows = self.random_rows(seed, n, d)
         self.live = np.ones(n, bool)
         self.C, self.center, self.class_weight = C, center, class_weight
         self.index = esvm.ExemplarIndex(
-            self.rows,
+            STORAGES[storage](self.rows),
             C=C,
             center=center,
             class_weight=class_weight,
@@ -58,22 +76,28 @@ class LiveIndex(RuleBasedStateMachine):
             **method,
         )
 
-    @staticmethod
-    def random_rows(seed, n, d):
+    def random_rows(self, seed, n, d):
         rng = np.random.default_rng(seed)
         rows = rng.standard_normal((n, d)) + rng.standard_normal(d)
+        if self.is_sparse:
+            rows[rng.random((n, d)) < rng.choice([0.2, 0.7, 0.95], (n, 1))] = 0.0
         if n > 2:
             rows[rng.integers(n)] = rows[0]
             rows[rng.integers(n)] = 0.0
         return rows
 
-    @rule(seed=SEEDS, m=st.sampled_from([0, 1, 1, 2, 5, 40]), duplicates=st.booleans())
-    def add(self, seed, m, duplicates):
+    @rule(
+        seed=SEEDS,
+        m=st.sampled_from([0, 1, 1, 2, 5, 40]),
+        duplicates=st.booleans(),
+        storage=st.sampled_from(list(STORAGES)),
+    )
+    def add(self, seed, m, duplicates, storage):
         LiveIndex.n_operations += 1
         added = self.random_rows(seed, m, self.rows.shape[1])
         if duplicates and m and len(self.rows):
             added[0] = self.rows[seed % len(self.rows)]
-        numbers = self.index.add(added)
+        numbers = self.index.add(STORAGES[storage](added))
         np.testing.assert_array_equal(numbers, np.arange(m) + len(self.rows))
         self.rows = np.vstack([self.rows, added])
         self.live = np.r_[self.live, np.ones(m, bool)]
@@ -99,19 +123,20 @@ class LiveIndex(RuleBasedStateMachine):
             with pytest.raises(ValueError, match=f"row number {number}, but that row was removed"):
                 call(number)
 
-    @rule()
-    def refuse_rows(self):
+    @rule(storage=st.sampled_from(list(STORAGES)))
+    def refuse_rows(self, storage):
         LiveIndex.n_operations += 1
         bad = np.full((2, self.rows.shape[1]), 1.0)
         bad[1, 0] = np.inf
         with pytest.raises(ValueError, match="rows holds inf at row 1, column 0"):
-            self.index.add(bad)
+            self.index.add(STORAGES[storage](bad))
 
     @rule()
     def refresh(self):
         LiveIndex.n_operations += 1
         self.index.refresh()
 
+    @precondition(lambda self: not self.is_sparse)
     @rule(mmap=st.booleans(), again=st.booleans())
     def save_and_open(self, mmap, again):
         LiveIndex.n_operations += 1

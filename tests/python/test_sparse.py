@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import repeated, unsorted, with_wide_indices
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -59,23 +60,6 @@ def test_the_arrays_are_read_in_place(dtype):
             np.testing.assert_array_equal(index.search(NEAR[0], k=20).scores, expected.scores)
             np.testing.assert_array_equal(copied.search(NEAR[0], k=20).scores, expected.scores)
             assert len(garbage) == 50
-
-
-def unsorted(rows):
-    rows = rows.copy()
-    for i in range(N):
-        part = slice(rows.indptr[i], rows.indptr[i + 1])
-        rows.indices[part] = rows.indices[part][::-1].copy()
-        rows.data[part] = rows.data[part][::-1].copy()
-    rows.has_sorted_indices = False
-    return rows
-
-
-def repeated(rows):
-    """Every value as two halves in the same column."""
-    return sparse.csr_matrix(
-        (np.repeat(rows.data / 2, 2), np.repeat(rows.indices, 2), 2 * rows.indptr), rows.shape
-    )
 
 
 def mixed_index_dtypes(rows):
@@ -208,19 +192,190 @@ def test_refresh_takes_notice_of_changed_values():
 
 
 @pytest.mark.parametrize("center", [False, True])
-def test_rows_can_be_removed_but_not_added_or_saved(tmp_path, center):
-    index = esvm.ExemplarIndex(ROWS, center=center, tol=1e-8)
-    index.remove([5, 17])
-    left = np.delete(np.arange(N), [5, 17])
-    expected = esvm.ExemplarIndex(ROWS[left], center=center, tol=1e-8).search(NEAR[0], k=20)
-    found = index.search(NEAR[0], k=20)
-    np.testing.assert_array_equal(found.indices, left[expected.indices])
+def test_rows_can_be_added_and_removed(dtype, center):
+    options = {"center": center, "tol": 1e-8}
+    rows = ROWS.astype(dtype)
+    index = esvm.ExemplarIndex(rows[:120], **options)
+    np.testing.assert_array_equal(index.add(rows[120:121]), [120])
+    np.testing.assert_array_equal(index.add(rows[121:].toarray()), np.arange(121, N))
+    assert (len(index), index.n_live) == (N, N)
+    whole = esvm.ExemplarIndex(rows, **options)
+    expected, found = whole.search(NEAR, k=20), index.search(NEAR, k=20, n_threads=2)
+    np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
-    with pytest.raises(ValueError, match="rows can be added to dense ones"):
-        index.add(NEAR[1])
-    with pytest.raises(ValueError, match="embeddings has sparse rows, which index files do not"):
+    index.refresh()
+    np.testing.assert_array_equal(index.search(NEAR, k=20).scores, expected.scores)
+
+    removed = [5, 17, 120, 250]
+    index.remove(removed)
+    assert "300 sparse rows, 4 of them removed, of 120 features" in repr(index)
+    left = np.delete(np.arange(N), removed)
+    expected = esvm.ExemplarIndex(rows[left], **options).search(NEAR, k=20)
+    found = index.search(NEAR, k=20)
+    np.testing.assert_array_equal(found.indices, left[expected.indices])
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+    index.refresh()
+    np.testing.assert_array_equal(index.search(NEAR, k=20).indices, found.indices)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows,
+        unsorted,
+        repeated,
+        with_wide_indices,
+        lambda rows: rows.tocsc(),
+        lambda rows: rows.tocoo(),
+        lambda rows: sparse.csr_array(rows.astype(np.float32)),
+        lambda rows: rows.astype(np.longdouble),
+        lambda rows: rows.toarray().tolist(),
+    ],
+    ids=["csr", "unsorted", "repeated", "int64", "csc", "coo", "float32", "longdouble", "list"],
+)
+@pytest.mark.parametrize("borrowed", [lambda rows: rows, with_wide_indices], ids=["32", "64"])
+def test_rows_of_every_kind_can_be_added(change, borrowed):
+    index = esvm.ExemplarIndex(borrowed(ROWS[:200]), tol=1e-8)
+    numbers = index.add(change(ROWS[200:]))
+    np.testing.assert_array_equal(numbers, np.arange(200, N))
+    n_entries = ROWS[200:].nnz
+    index_bytes = index._embeddings.indices.itemsize
+    assert index.memory_usage()["added"] == n_entries * (8 + index_bytes) + 8 * 101
+    expected = esvm.ExemplarIndex(ROWS, tol=1e-8).search(NEAR, k=20)
+    found = index.search(NEAR, k=20)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+
+
+def test_added_rows_are_copied():
+    more = ROWS[200:].copy()
+    index = esvm.ExemplarIndex(ROWS[:200])
+    index.add(more)
+    before = index.search(NEAR, k=20)
+    for part in (more.data, more.indices, more.indptr):
+        part[:] = 0
+    np.testing.assert_array_equal(index.search(NEAR, k=20).scores, before.scores)
+
+
+def test_one_vector_and_no_rows_can_be_added():
+    index = esvm.ExemplarIndex(sparse.csr_matrix((0, 4)))
+    assert index.add(sparse.csr_matrix((0, 4))).tolist() == []
+    assert index.add([0.0, 1.0, 0.0, 2.0]).tolist() == [0]
+    assert index.add(sparse.csr_matrix((2, 4))).tolist() == [1, 2]  # rows of zeros
+    flat = sparse.coo_array(np.array([1.0, 0.0, 0.0, 3.0]))
+    if len(flat.shape) == 1:  # scipy has had such since 1.13
+        assert index.add(flat).tolist() == [3]
+        assert index.search([1.0, 0.0, 0.0, 3.0], k=1).indices.tolist() == [3]
+    assert index.search([0.0, 1.0, 0.0, 1.0], k=5).indices[0] == 0
+
+
+def test_bad_rows_are_refused_and_leave_the_index_as_it_was(dtype, tmp_path):
+    index = esvm.ExemplarIndex(ROWS[:200].astype(dtype))
+    index.add(ROWS[200:210])
+    before = index.search(NEAR, k=20)
+
+    def broken(name, place, value):
+        rows = ROWS[210:220].astype(float)
+        getattr(rows, name)[place] = value
+        return rows
+
+    entry = ROWS[210:220].indptr[7] + 2
+    column = ROWS[210:220].indices[entry]
+    too_large = 1e39 if dtype is np.float32 else 1e200
+    for rows, error, sentence in (
+        (ROWS[:, :3], ValueError, "rows has 3 features, but the index holds rows of 120 features"),
+        (np.ones(3), ValueError, "rows has 3 features, but the index holds rows of 120 features"),
+        (broken("data", entry, np.nan), ValueError, f"rows holds nan at row 7, column {column}"),
+        (broken("data", entry, -np.inf), ValueError, f"rows holds -inf at row 7, column {column}"),
+        (
+            broken("data", entry, too_large),
+            ValueError,
+            rf"rows holds a vector at row 7 that is too large for {np.dtype(dtype)}",
+        ),
+        (broken("indices", 1, D), ValueError, "rows has a row 0 that has an entry in column 120"),
+        (broken("indptr", 5, 10**8), ValueError, "rows has a row 4 that begins at entry"),
+        (ROWS.astype(complex), TypeError, "rows has dtype complex128"),
+        ([["a"] * D], TypeError, "rows has dtype"),
+    ):
+        with pytest.raises(error, match=sentence):
+            index.add(rows)
+    with pytest.raises(ValueError, match="owns 10 sparse rows that were added, which index files"):
         index.save(tmp_path / "rows.esvm")
-    np.testing.assert_array_equal(index.search(NEAR[0], k=20).scores, found.scores)
+    with pytest.raises(ValueError, match="embeddings has sparse rows, which index files do not"):
+        esvm.ExemplarIndex(ROWS).save(tmp_path / "rows.esvm")
+    assert len(index) == index.n_live == 210
+    np.testing.assert_array_equal(index.search(NEAR, k=20).scores, before.scores)
+    index.add(ROWS[210:])
+    assert len(index) == N
+
+
+def test_what_lies_behind_the_last_row_of_a_matrix_is_not_looked_at():
+    rows = ROWS[200:].copy()
+    rows.data = np.r_[rows.data, np.nan]
+    rows.indices = np.r_[rows.indices, np.int32(0)]
+    index = esvm.ExemplarIndex(ROWS[:200])
+    index.add(rows)
+    assert index.memory_usage()["added"] == ROWS[200:].nnz * 12 + 8 * 101
+
+
+def test_searches_find_room_for_rows_that_are_longer_than_any_before():
+    rng = np.random.default_rng(0)
+    short = sparse.identity(3000, format="csr")
+    long = sparse.csr_matrix(rng.standard_normal((60, 3000)))
+    index = esvm.ExemplarIndex(short)
+    index.search_shared([3])
+    for first in range(3000, 3060, 20):
+        index.add(long[first - 3000 : first - 2980])
+        rows = sparse.vstack([short, long[: first - 2980]]).tocsr()
+        fresh = esvm.ExemplarIndex(rows)
+        for positives in ([3], [first], [3, first + 7, rows[first + 19]]):
+            found = index.search_shared(positives, negatives=[first + 5])
+            expected = fresh.search_shared(positives, negatives=[first + 5])
+            assert found.report.status == "converged"
+            np.testing.assert_array_equal(found.indices, expected.indices)
+            np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+        batch = index.search(long[:9], k=3)
+        np.testing.assert_array_equal(batch.indices, fresh.search(long[:9], k=3).indices)
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_sessions_go_on_when_rows_are_added_and_removed(center):
+    rows = tfidf(1500, 60, seed=4)
+    options = {"center": center, "prior": 0.5, "tol": 1e-8}
+    index = esvm.ExemplarIndex(rows[:800], **options)
+    session = index.session([3, rows[1200].toarray()[0]])
+    session.search()
+    index.add(rows[800:])
+    index.remove([7, 900])
+    session.like([8, 1100])
+    session.dislike(1300)
+    left = np.delete(np.arange(1500), [7, 900])
+    fresh = esvm.ExemplarIndex(rows[left], **options)
+
+    def places(numbers):
+        return np.searchsorted(left, numbers)
+
+    for calibrate in (False, True):
+        found = session.search(calibrate=calibrate)
+        expected = fresh.search_shared(
+            [*places([3, 8, 1100]), rows[1200]], 10, places([1300]), calibrate=calibrate
+        )
+        np.testing.assert_array_equal(found.indices, left[expected.indices])
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_what_features_contribute_is_that_of_all_rows(center):
+    index = esvm.ExemplarIndex(ROWS[:100], center=center, tol=1e-8)
+    index.add(ROWS[100:])
+    model = index.fit([7, 200], negatives=[150])
+    fresh = esvm.ExemplarIndex(ROWS, center=center, tol=1e-8).fit([7, 200], negatives=[150])
+    np.testing.assert_allclose(model.mean_, fresh.mean_, atol=1e-15)
+    parts = model.contributions(DENSE[[3, 250]])
+    np.testing.assert_allclose(parts, fresh.contributions(DENSE[[3, 250]]), atol=1e-7)
+    np.testing.assert_allclose(
+        parts.sum(axis=1) + model.base_score_, model.decision_function(ROWS[[3, 250]]), atol=1e-12
+    )
 
 
 def test_examples_may_be_sparse():
@@ -360,9 +515,11 @@ def judged_scores(query, C, loss, mean):
     st.sampled_from(["squared_hinge", "hinge"]),
     st.sampled_from([0.01, 0.1, 1.0]),
     st.booleans(),
+    st.sampled_from([N, N, 130, 0]),
 )
-def test_queries_of_every_kind_are_those_of_linear_svc(query, loss, C, center):
-    index = esvm.ExemplarIndex(ROWS, loss=loss, C=C, center=center, tol=1e-8)
+def test_queries_of_every_kind_are_those_of_linear_svc(query, loss, C, center, n_borrowed):
+    index = esvm.ExemplarIndex(ROWS[:n_borrowed], loss=loss, C=C, center=center, tol=1e-8)
+    index.add(ROWS[n_borrowed:])
     judged = judged_scores(query, C, loss, DENSE.mean(axis=0) if center else None)
     allowed = query["candidates"].copy()
     allowed[numbered(query["negatives"])] = False

@@ -23,8 +23,8 @@ namespace exemplar_svm {
 
 template <Real T>
 struct RowStatistics;
-template <class V>
-class Buffer;
+template <Real T>
+class AddedRows;
 template <Real T>
 struct SharedSketch;
 template <Real T>
@@ -36,7 +36,7 @@ struct MemoryUsage {
     std::size_t added = 0;  ///< rows
     std::size_t live = 0;   ///< a byte per row, once one has been removed
     std::size_t norms = 0;
-    std::size_t mean = 0;        ///< with its products with the rows
+    std::size_t mean = 0;        ///< with its products with the rows; the sum of sparse ones
     std::size_t background = 0;  ///< mean and main directions of a sample
     std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
     std::size_t postings = 0;    ///< sparse rows by their columns
@@ -82,21 +82,24 @@ class Index {
     std::vector<IndexPart> parts() const;
 
     /// An index of these rows and others behind them, with the row numbers from n_rows() on. They
-    /// are copied: the index owns them, and shares them with those that are made of it.
+    /// are copied: the index owns them, and shares them with those that are made of it. It stores
+    /// them as T, compressed if its own rows are sparse, however they are given: a DenseView, a
+    /// CsrView with columns of either type, or one of narrow rows.
     ///
     /// Takes time in the order of the new rows, on average over many calls, and of a pass over the
-    /// norms; but with settings.center, three readings of all rows; with a Gram matrix, a copy of
-    /// it and n_rows() n_features() steps for each new row. Memory for twice as many rows is
-    /// reserved when it is full. Where Method::automatic finds another method better for so many
-    /// rows, its statistics are computed for all.
-    /// @throws as the constructor does
-    Index with_rows(DenseView<T> added, ExecutorRef executor = SerialExecutor{}) const;
+    /// norms, and over the features of sparse rows; but with settings.center, three readings of all
+    /// rows; with a Gram matrix, a copy of it and n_rows() n_features() steps for each new row.
+    /// Memory for twice as many rows is reserved when it is full. Where Method::automatic finds
+    /// another method better for so many rows, its statistics are computed for all.
+    /// @throws as the constructor does, also for another number of features
+    Index with_rows(const RowsView<T>& added, ExecutorRef executor = SerialExecutor{}) const;
 
     /// An index without some of the rows: they are neither in any background nor returned, and
     /// count in no cost; an example that is named by the number of such a row is invalid. All rows
     /// keep their numbers, and stay where they are: n_rows() does not change.
     ///
-    /// Takes time in the order of n_rows(); with settings.center, three readings of all rows.
+    /// Takes time in the order of n_rows(), and of the features and the removed rows where rows are
+    /// sparse; with settings.center, three readings of all rows.
     /// @throws std::invalid_argument for rows that do not exist or have been removed
     Index without_rows(std::span<const RowNumber> removed,
                        ExecutorRef executor = SerialExecutor{}) const;
@@ -232,7 +235,7 @@ class Index {
 
     RowsView<T> rows_;
     IndexSettings settings_;
-    std::shared_ptr<const Buffer<T>> added_;  // rows that this index owns
+    std::shared_ptr<const AddedRows<T>> added_;  // null: none
     std::shared_ptr<const RowStatistics<T>> statistics_;
     std::shared_ptr<SketchSlot> session_sketch_;
     std::uint64_t revision_ = 0;

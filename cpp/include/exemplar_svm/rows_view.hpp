@@ -46,6 +46,11 @@ class RowsView {
     /// Only of dense rows that have none behind them yet.
     RowsView followed_by(const DenseView<T>& others) const noexcept;
 
+    /// The same of sparse rows, whose columns are numbered with the same type
+    /// (CsrRows::with_column_type). The others are not checked: they are as CsrView wants them.
+    template <ColumnNumber I>
+    RowsView followed_by(const CsrView<T, I, std::int64_t>& others) const noexcept;
+
     /// The rows without those that follow.
     RowsView first_part() const noexcept;
 

@@ -78,6 +78,9 @@ class Workspace {
     std::size_t max_examples() const noexcept { return example_dual.size(); }
     std::size_t max_example_entries() const noexcept;  ///< 0 for dense rows
 
+    /// Whether searches among these rows find all that there is per row and per block of rows.
+    bool has_room_for(const RowsView<T>& rows) const noexcept;
+
     // What a solve leaves behind.
     std::vector<double> dual;          ///< per row of the index, of which there may be fewer
     std::vector<double> example_dual;  ///< per example
