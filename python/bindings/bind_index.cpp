@@ -4,8 +4,6 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -20,59 +18,10 @@
 #include "exemplar_svm/session.hpp"
 #include "numpy_view.hpp"
 #include "reporting_executor.hpp"
+#include "room.hpp"
 
 namespace exemplar_svm::python {
 namespace {
-
-/// Workspaces that are not in use, so that a search need not allocate (and the kernel need not
-/// clear) memory in proportion to the rows. Taking and giving back are single exchanges: threads
-/// that search at the same time never wait for each other.
-template <Real T>
-class WorkspacePool {
-  public:
-    using Owned = std::unique_ptr<Workspace<T>>;
-
-    ~WorkspacePool() {
-        for (auto& slot : slots_) delete slot.load();
-    }
-
-    /// @param max_entries  in the examples together; read for sparse rows
-    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
-               std::size_t max_entries = 0) {
-        max_ranks = std::min(max_ranks, index.n_rows());
-        for (auto& slot : slots_) {
-            Owned found(slot.exchange(nullptr));
-            if (found && found->has_room_for(index.rows()) && found->max_ranks() >= max_ranks &&
-                found->max_examples() >= max_examples &&
-                found->max_example_entries() >= max_entries) {
-                return found;
-            }
-        }
-        // Where rows are added there will be more, for which this one is to do, too.
-        RowsView<T> shape = index.rows();
-        if (index.memory_usage().added > 0) shape.rows += shape.rows / 4;
-        return std::make_unique<Workspace<T>>(shape, max_ranks, max_examples, max_entries);
-    }
-
-    Owned take_for(const Query<T>& query, const Index<T>& index, std::size_t max_ranks) {
-        const bool sparse = !index.rows().is_dense();
-        return take(index, max_ranks, query.n_positives() + query.n_negatives(),
-                    sparse ? count_entries(query, index.rows()) : 0);
-    }
-
-    void give_back(Owned workspace) noexcept {
-        for (auto& slot : slots_) {
-            Workspace<T>* empty = nullptr;
-            if (slot.compare_exchange_strong(empty, workspace.get())) {
-                (void)workspace.release();
-                return;
-            }
-        }
-    }
-
-  private:
-    std::array<std::atomic<Workspace<T>*>, 8> slots_{};
-};
 
 /// An index, and workspaces that it shares with those that are made of it.
 template <Real T>
@@ -612,16 +561,6 @@ class PySession {
 
   private:
     static constexpr std::size_t usual_ranks = 128, usual_examples = 32;
-
-    template <Real T>
-    static void make_room(Session<T>& session, std::size_t n_ranks, std::size_t n_more) {
-        const std::size_t n_examples = session.n_positives() + session.n_negatives() + n_more;
-        if (n_examples > session.max_examples()) {
-            session.reserve(n_ranks, 2 * session.max_examples());
-        } else if (n_ranks > session.max_ranks()) {
-            session.reserve(n_ranks, 0);
-        }
-    }
 
     static void taken(bool was_taken) {
         if (!was_taken) throw py::value_error("the session does not take this example");
