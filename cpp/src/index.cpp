@@ -94,8 +94,15 @@ Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings, ExecutorR
 template <Real T>
 Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings,
                 std::span<const IndexPart> parts)
-    : rows_(embeddings), settings_(settings) {
+    : rows_(embeddings.checked("embeddings")), settings_(settings) {
     require_valid(rows_, settings);
+    const RowsView<T> first = rows_.first_part();
+    if (first.rows < rows_.rows) {
+        AddedRows<T> owned(first);
+        owned.append(rows_.from(first.rows));
+        rows_ = owned.behind(first);
+        added_ = std::make_shared<const AddedRows<T>>(std::move(owned));
+    }
     auto statistics = std::make_shared<RowStatistics<T>>();
     std::size_t n_taken = 0;
     RowStatistics<T>::visit_parts(*statistics, [&](std::string_view name, auto& values) {

@@ -165,7 +165,8 @@ class PyIndex {
     PyIndex(GivenRows rows, std::optional<py::array> row_scales, Loss loss,
             std::optional<std::pair<double, double>> class_weight, double intercept_scaling,
             bool center, bool check_finite, Method method, SketchType sketch, int n_threads,
-            std::optional<Parts> parts, std::optional<py::function> progress)
+            std::optional<Parts> parts, std::optional<py::array> added,
+            std::optional<py::function> progress)
         : rows_(std::move(rows)), row_scales_(std::move(row_scales)), parts_(std::move(parts)) {
         IndexSettings settings;
         settings.loss = loss;
@@ -179,7 +180,9 @@ class PyIndex {
         with_rows_view(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& view) {
             if (parts_) {
                 const std::vector<IndexPart> given = views(*parts_);
-                index_ = hold(Index<T>(view, settings, given));
+                index_ = hold(
+                    Index<T>(added ? view.followed_by(as_dense_view<T>(*added, "added")) : view,
+                             settings, given));
                 return;
             }
             std::optional<ReportingExecutor> reporting;
@@ -241,13 +244,23 @@ class PyIndex {
             self.cast<const PyIndex&>().index_);
     }
 
-    /// The rows that the index owns, if they are dense.
-    static py::array added(const py::object& self) {
+    /// The rows that the index owns: an array, or of sparse ones their values, columns and starts.
+    static py::object added(const py::object& self) {
         const auto& index = self.cast<const PyIndex&>();
         return std::visit(
-            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::array {
+            [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::object {
                 if (!held->index.rows().is_dense()) {
-                    throw py::value_error("the rows of the index are sparse");
+                    return held->index.rows().sparse().with_following(
+                        [&](const auto& view) -> py::object {
+                            const auto n = static_cast<py::ssize_t>(view.entries);
+                            const auto n_starts = static_cast<py::ssize_t>(view.rows + 1);
+                            static constexpr std::int64_t none[] = {0};
+                            return py::make_tuple(
+                                borrowed_array({n}, view.values, self),
+                                borrowed_array({n}, view.columns, self),
+                                borrowed_array({n_starts}, view.rows == 0 ? none : view.starts,
+                                               self));
+                        });
                 }
                 const auto first = static_cast<py::ssize_t>(held->index.rows().first_part().rows);
                 const auto n = static_cast<py::ssize_t>(held->index.n_rows()) - first;
@@ -646,11 +659,13 @@ void bind_index(py::module_& module) {
     py::class_<PyIndex>(module, "Index")
         .def(py::init<GivenRows, std::optional<py::array>, Loss,
                       std::optional<std::pair<double, double>>, double, bool, bool, Method,
-                      SketchType, int, std::optional<Parts>, std::optional<py::function>>(),
+                      SketchType, int, std::optional<Parts>, std::optional<py::array>,
+                      std::optional<py::function>>(),
              py::arg("rows"), py::kw_only(), py::arg("row_scales"), py::arg("loss"),
              py::arg("class_weight"), py::arg("intercept_scaling"), py::arg("center"),
              py::arg("check_finite"), py::arg("method"), py::arg("sketch"), py::arg("n_threads"),
-             py::arg("parts") = py::none(), py::arg("progress") = py::none())
+             py::arg("parts") = py::none(), py::arg("added") = py::none(),
+             py::arg("progress") = py::none())
         .def_property_readonly("n_rows", &PyIndex::n_rows)
         .def_property_readonly("n_live", &PyIndex::n_live)
         .def("live", &PyIndex::live)

@@ -8,14 +8,16 @@ core's, because checksums, memory maps and renames are in its standard library o
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
+import math
 import mmap as memory_map
 import os
 import secrets
 import struct
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +25,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ._sparse import SparseRows
 from ._typing import FloatArray
 
 VERSION = 1
@@ -32,15 +35,35 @@ _PREAMBLE = struct.Struct("<8sIII")  # magic, version, bytes of the header, its 
 _ALIGNMENT = 64
 _LARGEST_HEADER = 1 << 20
 _CHUNK = 1 << 22
-#: Too large to be read whenever a file is mapped. "signatures" only guess; what is wrong in the
-#: others is wrong in the answers.
-_BULKY = frozenset({"rows", "signatures", "sketch", "gram"})
+#: Too large to be read whenever a file is mapped. Signatures and the values of postings only guess;
+#: what is wrong in the others is wrong in the answers.
+_BULKY = frozenset(
+    {"rows", "row_values", "row_columns", "added_rows"}
+    | {"signatures", "posting_rows", "posting_values", "sketch", "gram"}
+)
 _DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype(np.float32),
     "float64": np.dtype(np.float64),
 }
+_NARROW_DTYPES: dict[str, np.dtype[Any]] = {
+    "float16": np.dtype(np.float16),
+    "int8": np.dtype(np.int8),
+}
+_COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
+    "int32": np.dtype(np.int32),
+    "int64": np.dtype(np.int64),
+}
 
 Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """The rows of an index, as they are stored."""
+
+    rows: NDArray[Any] | SparseRows  # shape (n, d)
+    row_scales: NDArray[np.float32] | None = None  # (n,), of int8 rows that have them
+    added: FloatArray | SparseRows | None = None  # (m, d); apart in files where rows are narrow
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ class IndexFile:
 
     path: str
     settings: dict[str, Any]
-    rows: FloatArray  # (n, d)
+    stored: StoredRows
     parts: dict[str, Bytes]
     memory: Bytes
     sections: tuple[_Section, ...]
@@ -85,7 +108,7 @@ class IndexFile:
 def write(
     path: str | os.PathLike[str],
     settings: Mapping[str, Any],
-    rows: tuple[FloatArray, FloatArray],
+    stored: StoredRows,
     parts: Mapping[str, Bytes],
 ) -> None:
     """Write a file under another name, and rename it when it is complete and on the disk.
@@ -96,16 +119,15 @@ def write(
         Replaced at once if it exists.
     settings : mapping
         Of the index, in what JSON can say.
-    rows : two arrays, shapes (n_1, d) and (n_2, d)
-        One behind the other.
+    stored : StoredRows
     parts : mapping of str to bytes
         What is known about the rows.
     """
     _require_little_endian()
     target = Path(os.fsdecode(path))
-    n_rows, n_features = len(rows[0]) + len(rows[1]), rows[0].shape[1]
+    kind, arrays = _described(stored)
     sizes = {name: values.nbytes for name, values in parts.items()}
-    sizes["rows"] = n_rows * n_features * rows[0].itemsize
+    sizes |= {name: sum(part.nbytes for part in array) for name, array in arrays.items()}
 
     def header(checksums: Mapping[str, int]) -> bytes:
         place, sections = 0, []
@@ -116,9 +138,7 @@ def write(
             )
             place = _aligned(place + size)
         fields = {
-            "storage": "dense",
-            "dtype": rows[0].dtype.name,
-            "shape": [n_rows, n_features],
+            **kind,
             "settings": dict(settings),
             "sections": sections,
         }
@@ -134,7 +154,8 @@ def write(
             file.write(bytes(_PREAMBLE.size) + header(checksums))
             for name, values in parts.items():
                 checksums[name] = _write_section(file, iter([values]))
-            checksums["rows"] = _write_section(file, _chunks(rows))
+            for name, array in arrays.items():
+                checksums[name] = _write_section(file, _chunks(array))
             # Checksums have as many digits, whatever they are: the header fits where it was.
             text = header(checksums)
             file.seek(0)
@@ -217,8 +238,8 @@ def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
     """Find the sections that the header tells of."""
     try:
         fields = json.loads(text)
-        storage, dtype_name = fields["storage"], fields["dtype"]
         shape, settings = fields["shape"], fields["settings"]
+        storage, dtype = fields["storage"], fields["dtype"]
         listed = [
             _Section(
                 name=str(section["name"]),
@@ -233,12 +254,11 @@ def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
             raise TypeError("settings")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _corrupt(path, "its header is not that of an index") from error
-    if storage != "dense" or dtype_name not in _DTYPES:
+    if storage not in ("dense", "narrow", "sparse") or dtype not in _DTYPES:
         raise ValueError(
-            f"{path} holds {storage} rows of {dtype_name}, "
-            "but this version of exemplar-svm reads dense rows of float32 and float64"
+            f"{path} holds {storage} rows of {dtype}, but this version of exemplar-svm "
+            "reads dense, narrow and sparse rows, and computes in float32 and float64"
         )
-    dtype = _DTYPES[dtype_name]
     end = max((section.offset + section.bytes for section in listed), default=0)
     if len(memory) != end:
         raise _corrupt(path, f"it has {len(memory)} bytes, but {end} were written")
@@ -247,12 +267,78 @@ def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
         len(views) != len(listed)
         or any(section.offset % _ALIGNMENT for section in listed)
         or not 0 < n_features < 1 << 31
-        or "rows" not in views
-        or len(views["rows"]) != n_rows * n_features * dtype.itemsize
     ):
         raise _corrupt(path, "its sections are not those of an index")
-    rows = views.pop("rows").view(dtype).reshape(n_rows, n_features)
-    return IndexFile(path, settings, rows, views, memory, tuple(listed))
+    try:
+        stored = _READERS[storage](fields, views, n_rows, n_features)
+    except (KeyError, TypeError, _SizeError) as error:
+        raise _corrupt(path, "its rows are not those that its header tells of") from error
+    except ImportError as error:
+        raise ValueError(
+            f"{path} holds rows of bfloat16, which need the package ml_dtypes: "
+            "pip install ml_dtypes"
+        ) from error
+    return IndexFile(path, settings, stored, views, memory, tuple(listed))
+
+
+class _SizeError(Exception):
+    """A section has another size than its array."""
+
+
+def _take(
+    views: dict[str, Bytes], name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Take a section out of the others, as an array."""
+    section = views.pop(name)
+    if section.nbytes != math.prod(shape) * dtype.itemsize:
+        raise _SizeError(name)
+    return section.view(dtype).reshape(shape)
+
+
+def _dense(fields: Any, views: dict[str, Bytes], n_rows: int, n_features: int) -> StoredRows:
+    return StoredRows(_take(views, "rows", _DTYPES[fields["dtype"]], (n_rows, n_features)))
+
+
+def _narrow(fields: Any, views: dict[str, Bytes], n_rows: int, n_features: int) -> StoredRows:
+    n_added = fields["n_added"]
+    if fields["dtype"] != "float32" or type(n_added) is not int or not 0 <= n_added <= n_rows:
+        raise _SizeError("added_rows")
+    n_first, float32 = n_rows - n_added, _DTYPES["float32"]
+    dtype = _narrow_dtype(fields["stored"])
+    scaled = dtype == np.int8 and "row_scales" in views
+    return StoredRows(
+        _take(views, "rows", dtype, (n_first, n_features)),
+        _take(views, "row_scales", float32, (n_first,)) if scaled else None,
+        _take(views, "added_rows", float32, (n_added, n_features)) if n_added else None,
+    )
+
+
+def _narrow_dtype(name: str) -> np.dtype[Any]:
+    if name == "bfloat16":
+        dtype: np.dtype[Any] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+        return dtype
+    return _NARROW_DTYPES[name]
+
+
+def _sparse(fields: Any, views: dict[str, Bytes], n_rows: int, n_features: int) -> StoredRows:
+    column_dtype, dtype = _COLUMN_DTYPES[fields["columns"]], _DTYPES[fields["dtype"]]
+    n_entries = views["row_columns"].nbytes // column_dtype.itemsize
+    # The core looks at what the starts and columns say.
+    return StoredRows(
+        SparseRows(
+            data=_take(views, "row_values", dtype, (n_entries,)),
+            indices=_take(views, "row_columns", column_dtype, (n_entries,)),
+            indptr=_take(views, "row_starts", column_dtype, (n_rows + 1,)),
+            shape=(n_rows, n_features),
+        )
+    )
+
+
+_READERS: dict[str, Callable[[Any, dict[str, Bytes], int, int], StoredRows]] = {
+    "dense": _dense,
+    "narrow": _narrow,
+    "sparse": _sparse,
+}
 
 
 def _count(value: Any) -> int:
@@ -265,10 +351,53 @@ def _aligned(place: int) -> int:
     return -(-place // _ALIGNMENT) * _ALIGNMENT
 
 
-def _chunks(rows: tuple[FloatArray, FloatArray]) -> Iterator[Bytes]:
-    """Return rows at any stride as bytes, a few at a time."""
-    for part in rows:
-        at_once = max(_CHUNK // max(part.shape[1] * part.itemsize, 1), 1)
+def _described(stored: StoredRows) -> tuple[dict[str, Any], dict[str, tuple[NDArray[Any], ...]]]:
+    """Return what the header says of rows, and their sections: arrays one behind the other."""
+    rows, added = stored.rows, stored.added
+    n_added = 0 if added is None else len(added)
+    kind: dict[str, Any] = {"storage": "dense", "dtype": rows.dtype.name}
+    kind["shape"] = [len(rows) + n_added, rows.shape[1]]
+    if isinstance(rows, SparseRows):
+        both = (rows,) if not isinstance(added, SparseRows) else (rows, added)
+        starts = _joined_starts(both)
+        kind |= {"storage": "sparse", "columns": starts.dtype.name}
+        return kind, {
+            "row_starts": (starts,),
+            "row_columns": tuple(part.indices[_entries(part)] for part in both),
+            "row_values": tuple(part.data[_entries(part)] for part in both),
+        }
+    behind = (added,) if isinstance(added, np.ndarray) and n_added else ()
+    if rows.dtype.name in _DTYPES:
+        return kind, {"rows": (rows, *behind)}
+    kind |= {"storage": "narrow", "dtype": "float32", "stored": rows.dtype.name}
+    kind["n_added"] = n_added
+    sections: dict[str, tuple[NDArray[Any], ...]] = {"rows": (rows,)}
+    if stored.row_scales is not None:
+        sections["row_scales"] = (stored.row_scales,)
+    if behind:
+        sections["added_rows"] = behind
+    return kind, sections
+
+
+def _entries(rows: SparseRows) -> slice:
+    return slice(int(rows.indptr[0]), int(rows.indptr[-1]))
+
+
+def _joined_starts(parts: tuple[SparseRows, ...]) -> NDArray[Any]:
+    """Return where the rows begin once the entries of the parts lie one behind the other."""
+    starts, end = [np.zeros(1, np.int64)], 0
+    for part in parts:
+        starts.append(part.indptr[1:] - int(part.indptr[0]) + np.int64(end))
+        end = int(starts[-1][-1]) if len(part) else end
+    joined = np.concatenate(starts)
+    column_dtype = parts[0].indices.dtype
+    return joined if end > np.iinfo(column_dtype).max else joined.astype(column_dtype)
+
+
+def _chunks(arrays: tuple[NDArray[Any], ...]) -> Iterator[Bytes]:
+    """Return arrays at any stride as bytes, a few entries of their first axis at a time."""
+    for part in arrays:
+        at_once = max(_CHUNK // max(part.nbytes // max(len(part), 1), 1), 1)
         for first in range(0, len(part), at_once):
             chunk = np.ascontiguousarray(part[first : first + at_once])
             yield chunk.reshape(-1).view(np.uint8)

@@ -181,17 +181,19 @@ class ExemplarIndex:
         scales = as_row_scales(row_scales, rows, "embeddings", copy)
         with reported(progress) as report:
             core = settings.build(for_core(rows), threads, row_scales=scales, progress=report)
-        self._begin(settings, rows, core, threads)
+        self._begin(settings, rows, scales, core, threads)
 
     def _begin(
         self,
         settings: IndexSettings,
         rows: NDArray[Any] | SparseRows,
+        row_scales: NDArray[np.float32] | None,
         core: _core.Index,
         n_threads: int,
     ) -> None:
         self._built_with = settings
         self._embeddings = rows  # the caller's; those that were added are the core's
+        self._row_scales = row_scales
         self._core = core  # a snapshot: it is replaced, never changed, so a search takes it once
         self._changing = threading.Lock()  # who replaces it
         self._n_threads = n_threads
@@ -243,11 +245,18 @@ class ExemplarIndex:
         file = _file.read(path, mmap=bool(mmap), verify=not mmap if verify is None else verify)
         try:
             settings = IndexSettings.from_json(file.settings)
-            core = settings.build(file.rows, threads, file.parts)
+            stored = file.stored
+            core = settings.build(
+                for_core(stored.rows),
+                threads,
+                file.parts,
+                row_scales=stored.row_scales,
+                added=stored.added if isinstance(stored.added, np.ndarray) else None,
+            )
         except (TypeError, ValueError) as error:
             raise ValueError(f"{file.path} is a damaged index file: {error}") from error
         index = cls.__new__(cls)
-        index._begin(settings, file.rows, core, threads)
+        index._begin(settings, stored.rows, stored.row_scales, core, threads)
         index._file = file
         return index
 
@@ -267,8 +276,6 @@ class ExemplarIndex:
         ------
         OSError
             If the file cannot be written. What was there is then as it was.
-        ValueError
-            If the rows are sparse, or float16, bfloat16 or int8: files do not hold these yet.
 
         Notes
         -----
@@ -277,22 +284,12 @@ class ExemplarIndex:
         without an effect on what is saved.
         """
         core, rows = self._core, self._embeddings
-        if isinstance(rows, SparseRows) and core.n_rows > len(rows):
-            raise ValueError(
-                f"the index owns {core.n_rows - len(rows)} sparse rows that were added, which "
-                "index files do not hold: save the matrix of all, as scipy.sparse.vstack makes it"
-            )
+        added = core.added()
         if isinstance(rows, SparseRows):
-            raise ValueError(
-                "embeddings has sparse rows, which index files do not hold: "
-                "save the matrix itself, with scipy.sparse.save_npz"
-            )
-        if rows.dtype != self.dtype:
-            raise ValueError(
-                f"the index holds rows of {rows.dtype}, which the format of index "
-                "files does not know yet: build it of their .astype(np.float32) to save it"
-            )
-        _file.write(path, self._built_with.as_json(), (rows, core.added()), core.parts())
+            data, indices, indptr = added
+            added = SparseRows(data, indices, indptr, (len(indptr) - 1, rows.shape[1]))
+        stored = _file.StoredRows(rows, self._row_scales, added)
+        _file.write(path, self._built_with.as_json(), stored, core.parts())
 
     def verify(self) -> None:
         """Compare the whole file that this index was opened from with its checksums.

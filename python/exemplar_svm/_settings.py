@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._typing import FloatArray
 from ._validation import class_weights, nonnegative_number, positive_integer, positive_number
 
 _METHODS = {
@@ -104,9 +105,13 @@ class IndexSettings:
         n_threads: int,
         parts: dict[str, NDArray[np.uint8]] | None = None,
         row_scales: NDArray[np.float32] | None = None,
+        added: FloatArray | None = None,
         progress: Callable[[int, float], object] | None = None,
     ) -> _core.Index:
-        """Build an index of rows, from what is known about them if there are parts of that."""
+        """Build an index of rows, from what is known about them if there are parts of that.
+
+        Then there may be rows that had been added, too.
+        """
         return _core.Index(
             rows,
             row_scales=row_scales,
@@ -119,5 +124,6 @@ class IndexSettings:
             sketch=_SKETCHES[self.sketch],
             n_threads=n_threads,
             parts=parts,
+            added=added,
             progress=progress,
         )

@@ -15,6 +15,7 @@ import pytest
 from conftest import clustered
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 import exemplar_svm as esvm
 
@@ -39,9 +40,31 @@ def mmap(request):
     return request.param
 
 
-def live_index(rows, **options):
+STORAGES = ["float16", "bfloat16", "int8", "scaled", "sparse", "sparse64", "wide"]
+
+
+def stored(rows, storage):
+    """Rows in a storage, and what an index of them is made with."""
+    scales = (np.abs(rows).max(axis=1) / 127).astype(np.float32)
+    if storage == "float16":
+        return rows.astype(np.float16), {}
+    if storage == "bfloat16":
+        return rows.astype(pytest.importorskip("ml_dtypes").bfloat16), {}
+    if storage == "int8":
+        return np.round(rows * 40).astype(np.int8), {}
+    if storage == "scaled":
+        return np.round(rows / scales[:, None]).astype(np.int8), {"row_scales": scales}
+    thinned = np.where(np.random.default_rng(0).random(rows.shape) < 0.4, rows, 0)
+    csr = sparse.csr_matrix(thinned.astype(np.float64 if storage == "wide" else np.float32))
+    if storage == "sparse64":
+        csr.indices, csr.indptr = csr.indices.astype(np.int64), csr.indptr.astype(np.int64)
+    return csr, {}
+
+
+def live_index(rows, storage=None, **options):
     """An index with borrowed, added and removed rows."""
-    index = esvm.ExemplarIndex(rows[:-30], **options)
+    first, made_with = (rows[:-30], {}) if storage is None else stored(rows[:-30], storage)
+    index = esvm.ExemplarIndex(first, copy=False, **made_with, **options)
     index.add(rows[-30:])
     index.remove([3, len(rows) - 4])
     return index
@@ -87,6 +110,56 @@ def test_what_is_opened_answers_with_the_bits_of_what_was_saved(tmp_path, option
     np.testing.assert_allclose(
         index.search(rows[17]).scores, again.search(rows[17]).scores, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("n", [230, 1300])
+def test_rows_of_every_storage_are_saved_as_they_are(tmp_path, storage, center, n, mmap):
+    rows = clustered(n, 24, dtype=np.float32)
+    index = live_index(rows, storage, center=center)
+    index.save(tmp_path / "index")
+    opened = esvm.ExemplarIndex.open(tmp_path / "index", mmap=mmap)
+    opened.verify()
+    assert (len(opened), opened.n_live, opened.dtype) == (n, n - 2, index.dtype)
+    assert repr(opened) == repr(index)
+    np.testing.assert_array_equal(opened.live, index.live)
+    assert_same(index, opened, rows[17] + np.float32(0.1))
+    in_memory = index.memory_usage()["total"]
+    bytes_per_row = {"float16": 48, "bfloat16": 48, "int8": 24, "scaled": 28}.get(storage, 170)
+    assert os.path.getsize(tmp_path / "index") < in_memory + n * bytes_per_row + 8000
+
+    for each in (index, opened):
+        each.add(rows[:40] + np.float32(0.01))
+        each.remove(100)
+    assert_same(index, opened, rows[17])
+    opened.save(tmp_path / "index")
+    again = esvm.ExemplarIndex.open(tmp_path / "index", mmap=mmap)
+    assert len(again) == n + 40
+    assert_same(opened, again, rows[17])
+    for each in (opened, again):
+        each.refresh()
+    assert_same(opened, again, rows[17])
+
+
+def test_rows_of_bfloat16_need_ml_dtypes(tmp_path, monkeypatch):
+    rows, _ = stored(clustered(40, 6, dtype=np.float32), "bfloat16")
+    esvm.ExemplarIndex(rows).save(tmp_path / "index")
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(ValueError, match=r"index holds rows of bfloat16, .* pip install ml_dtypes"):
+        esvm.ExemplarIndex.open(tmp_path / "index")
+
+
+def test_sparse_rows_are_saved_wherever_their_entries_lie(tmp_path, mmap):
+    whole, _ = stored(clustered(300, 20, dtype=np.float32), "sparse")
+    # Starts that do not begin at zero, and entries behind the last row.
+    part = sparse.csr_matrix((100, 20), dtype=np.float32)
+    part.data, part.indices, part.indptr = whole.data, whole.indices, whole.indptr[100:201]
+    index = esvm.ExemplarIndex(part, copy=False)
+    index.save(tmp_path / "index")
+    opened = esvm.ExemplarIndex.open(tmp_path / "index", mmap=mmap)
+    assert_same(index, opened, whole[150].toarray()[0])
+    assert os.path.getsize(tmp_path / "index") < 100 * 160
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
@@ -173,11 +246,15 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def saved_gram(tmp_path_factory):
-    """The bytes of a file with a Gram matrix."""
+def saved_others(tmp_path_factory):
+    """The bytes of files of other kinds."""
     path = tmp_path_factory.mktemp("files") / "index"
     esvm.ExemplarIndex(clustered(20, 5), method="gram").save(path)
-    return path.read_bytes()
+    contents = [path.read_bytes()]
+    for storage in ("scaled", "sparse"):
+        live_index(clustered(70, 5, dtype=np.float32), storage, method="working_set").save(path)
+        contents.append(path.read_bytes())
+    return contents
 
 
 def header_of(content):
@@ -221,17 +298,38 @@ def test_a_file_is_what_the_documents_say(saved):
     np.testing.assert_array_equal(rows, clustered(70, 5, dtype=np.float32))
 
 
-def test_a_truncated_file_is_an_error_at_every_length(tmp_path, saved, mmap):
-    content, _ = saved
+def test_a_truncated_file_is_an_error_at_every_length(tmp_path, saved, saved_others, mmap):
     path = tmp_path / "index"
-    for length in [*range(0, 2200, 7), *range(2200, len(content), 61), len(content) - 1]:
-        path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=r"damaged index file|no index file") as error:
+    for content in (saved[0], *saved_others):
+        for length in [*range(0, 2200, 7), *range(2200, len(content), 61), len(content) - 1]:
+            path.write_bytes(content[:length])
+            with pytest.raises(ValueError, match=r"damaged index file|no index file") as error:
+                opened(path, mmap)
+            assert str(path) in str(error.value)
+        path.write_bytes(content + b"\0")
+        with pytest.raises(ValueError, match="were written"):
             opened(path, mmap)
-        assert str(path) in str(error.value)
-    path.write_bytes(content + b"\0")
-    with pytest.raises(ValueError, match="were written"):
-        opened(path, mmap)
+
+
+def test_columns_and_starts_of_a_mapped_file_are_looked_at(tmp_path, saved_others):
+    # Their checksums are not compared then, but they lead to places in memory.
+    content = saved_others[-1]
+    path = tmp_path / "index"
+    for name, first, size in sections_of(content):
+        if name not in ("row_columns", "row_starts", "posting_rows", "posting_starts"):
+            continue
+        for place in range(first, first + size, 4):
+            for value in (-1, 5, 70, 2**31 - 1):
+                changed = bytearray(content)
+                changed[place : place + 4] = struct.pack("<i", value)
+                path.write_bytes(changed)
+                with contextlib.suppress(ValueError):
+                    opened(path, True)
+        changed = bytearray(content)
+        changed[first : first + size] = b"\x7f" * size
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match="index is a damaged index file"):
+            opened(path, True)
 
 
 def test_every_changed_byte_is_found(tmp_path, saved):
@@ -274,15 +372,16 @@ def test_a_mapped_file_is_compared_but_for_its_bulk(tmp_path, saved):
 
 
 NUMBERS = [0.0, -1.0, 1e30, -1e38, 1e300, float("inf"), float("nan")]
-HEADER_CHANGES = ["offset", "bytes", "name", "drop", "repeat", "swap", "shape", "dtype", "setting"]
+HEADER_CHANGES = ["offset", "bytes", "name", "drop", "repeat", "swap"]
+HEADER_CHANGES += ["shape", "dtype", "kind", "setting"]
 COUNTS = [-64, 0, 1, 8, 63, 64, 128, 4096, 2**31, 2**62, 2**64, 2.0, None, "x"]
 
 
 @given(data=st.data())
-def test_a_forged_file_is_an_error_or_an_index(tmp_path_factory, saved, saved_gram, data):
+def test_a_forged_file_is_an_error_or_an_index(tmp_path_factory, saved, saved_others, data):
     # Whoever forges a file can make its checksums fit. That may change answers, but must crash
     # nothing.
-    content = saved[0] if data.draw(st.booleans()) else saved_gram
+    content = data.draw(st.sampled_from([saved[0], *saved_others]))
     header, begin = header_of(content)
     sections = header["sections"]
     body = bytearray(content[begin:])
@@ -313,7 +412,7 @@ def test_a_forged_file_is_an_error_or_an_index(tmp_path_factory, saved, saved_gr
         if kind in ("offset", "bytes"):
             section[kind] = some(*COUNTS)
         elif kind == "name":
-            section["name"] = some("rows", "gram", "norms", "", "other", None, 3)
+            section["name"] = some("rows", "gram", "norms", "row_starts", "", "other", None, 3)
         elif kind == "drop" and len(sections) > 1:
             sections.remove(section)
         elif kind == "repeat":
@@ -327,6 +426,10 @@ def test_a_forged_file_is_an_error_or_an_index(tmp_path_factory, saved, saved_gr
             )
         elif kind == "dtype":
             header["dtype"] = some("float32", "float64", "int8", "", None)
+        elif kind == "kind":
+            header[some("storage", "columns", "stored", "n_added")] = some(
+                "dense", "narrow", "sparse", "int64", "int32", "int8", "float16", 0, 7, 71, -1, None
+            )
         elif kind == "setting":
             name = some(*header["settings"], "other")
             header["settings"][name] = some(

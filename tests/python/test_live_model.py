@@ -136,7 +136,6 @@ class LiveIndex(RuleBasedStateMachine):
         LiveIndex.n_operations += 1
         self.index.refresh()
 
-    @precondition(lambda self: not self.is_sparse)
     @rule(mmap=st.booleans(), again=st.booleans())
     def save_and_open(self, mmap, again):
         LiveIndex.n_operations += 1

@@ -262,15 +262,6 @@ def test_float32_rows_may_be_added_behind_narrow_ones(kind, way):
 
 
 @each_kind
-def test_files_do_not_hold_narrow_rows_yet(kind, tmp_path):
-    stored, scales, _ = narrow(ROWS, kind)
-    index = esvm.ExemplarIndex(stored, row_scales=scales)
-    with pytest.raises(ValueError, match=f"rows of {stored.dtype}, which the format"):
-        index.save(tmp_path / "index.esvm")
-    assert not list(tmp_path.iterdir())
-
-
-@each_kind
 def test_one_search_without_an_index(kind):
     stored, scales, widened = narrow(ROWS, kind)
     options = {} if scales is None else {"row_scales": scales}

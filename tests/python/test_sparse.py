@@ -299,10 +299,6 @@ def test_bad_rows_are_refused_and_leave_the_index_as_it_was(dtype, tmp_path):
     ):
         with pytest.raises(error, match=sentence):
             index.add(rows)
-    with pytest.raises(ValueError, match="owns 10 sparse rows that were added, which index files"):
-        index.save(tmp_path / "rows.esvm")
-    with pytest.raises(ValueError, match="embeddings has sparse rows, which index files do not"):
-        esvm.ExemplarIndex(ROWS).save(tmp_path / "rows.esvm")
     assert len(index) == index.n_live == 210
     np.testing.assert_array_equal(index.search(NEAR, k=20).scores, before.scores)
     index.add(ROWS[210:])

@@ -57,6 +57,13 @@ class CsrRows {
     /// The rows without those that follow.
     CsrRows first_part() const noexcept;
 
+    /// What f(view) answers about the rows that follow.
+    template <class F>
+    decltype(auto) with_following(F&& f) const {
+        return std::visit([&](const auto& parts) -> decltype(auto) { return f(parts.following); },
+                          parts_);
+    }
+
     /// What f(I()) answers for the type I of the column numbers.
     template <class F>
     decltype(auto) with_column_type(F&& f) const {

@@ -72,7 +72,8 @@ class Index {
                    ExecutorRef executor = SerialExecutor{});
 
     /// With the parts of an index of the same rows and settings, which are borrowed as the rows
-    /// are; of the order of n_rows().
+    /// are; of the order of n_rows(), and of the entries of sparse rows. Rows that follow others
+    /// (RowsView::followed_by) are those that were added to that index, and are copied.
     /// @throws std::invalid_argument if they cannot be that. Not all of what they hold is looked
     /// at:
     ///         other values than those of an index give wrong answers, but no undefined behaviour.
