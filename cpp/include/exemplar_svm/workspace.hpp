@@ -42,8 +42,8 @@ struct BlockSummary {
 /// 18 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32 are counted, and at
 /// most a megabyte and 1.4 kB per feature besides. The working set takes as much memory as the rows
 /// it copies, of which there is room for half of all or 16,384, whichever is less; it is touched as
-/// it is needed. Sparse rows have no working set, and their examples take memory for what is not
-/// zero in them.
+/// it is needed. Of sparse rows it may be half of all; solving for many of these at once takes 48
+/// bytes per row and 72 per feature besides, and examples take memory for what is not zero in them.
 template <Real T>
 class Workspace {
   public:
