@@ -15,6 +15,7 @@
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
+#include "row_sum.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -162,6 +163,14 @@ void DualCoordinateDescent<T>::level_rows() noexcept {
     is_level_ = true;
 }
 
+/// Active rows off zero.
+template <Real T>
+std::size_t DualCoordinateDescent<T>::count_inside() const noexcept {
+    const RowIndex* const active = workspace_.active.data();
+    return static_cast<std::size_t>(std::count_if(
+        active, active + n_active_, [&](RowIndex i) { return workspace_.dual[i] > 0.0; }));
+}
+
 /// Whether nearly all active rows of a sample violate the margin under the refreshed weights.
 template <Real T>
 bool DualCoordinateDescent<T>::support_all() const noexcept {
@@ -274,7 +283,7 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
 
     const double gap_tol = (score_tol / largest_norm_) * (score_tol / largest_norm_);
     std::uint32_t since_polish = 0, since_start = 0;
-    std::size_t n_inside = 0;
+    std::size_t n_inside = is_level_ ? 0 : count_inside();
     double lowest = infinity;
     int without_progress = 0;
     if (is_level_ && suits_joint_steps() && support_all()) {
@@ -632,24 +641,14 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
     double* wide = workspace_.wide_coef.data();
     std::copy_n(workspace_.prior_coef.data(), d, wide);
     double sum = 0.0;
-    double duals[4];
-    const T* rows[4];
-    std::size_t n_waiting = 0;
+    RowSum<T> row_sum(problem_.rows, wide, workspace_.row_scratch.data());
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (workspace_.dual[i] == 0.0) continue;
         const double dual = label(i) * workspace_.dual[i];
         sum += dual;
-        if (!problem_.rows.is_dense()) {
-            problem_.rows.axpy_wide(dual, i, wide);
-            continue;
-        }
-        duals[n_waiting] = dual;
-        rows[n_waiting] = problem_.rows.read(i, workspace_.row_scratch.data() + n_waiting * d);
-        if (++n_waiting < 4) continue;
-        kernels_.axpy_wide_four(duals, rows, wide, d);
-        n_waiting = 0;
+        row_sum.add(dual, i);
     }
-    for (std::size_t r = 0; r < n_waiting; ++r) kernels_.axpy_wide(duals[r], rows[r], wide, d);
+    row_sum.finish();
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double a = example_dual(j);
         if (a != 0.0) add_raw_example(problem_, j, a, wide);

@@ -79,6 +79,7 @@ class DualCoordinateDescent {
                problem_.costs == nullptr && problem_.initial_dual == nullptr;
     }
     void level_rows() noexcept;
+    std::size_t count_inside() const noexcept;
     bool support_all() const noexcept;
     void multiply_rows_by_examples(std::size_t first) noexcept;
 

@@ -11,6 +11,7 @@
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 #include "optimality.hpp"
+#include "row_sum.hpp"
 #include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
@@ -36,37 +37,6 @@ constexpr int step_iterations = 2;
 
 /// About what a pass takes from memory.
 constexpr double seconds_per_byte = 3e-10;
-
-/// Adds multiples of rows in double precision, four at a time where they are read in place: the
-/// same bits as one by one.
-template <Real T>
-class RowSum {
-  public:
-    RowSum(const RowsView<T>& rows, double* sum) noexcept : rows_(rows), sum_(sum) {}
-
-    void add(double factor, std::size_t i) noexcept {
-        if (!rows_.is_read_in_place()) return rows_.axpy_wide(factor, i, sum_);
-        factors_[n_waiting_] = factor;
-        waiting_[n_waiting_] = rows_.row(i);
-        if (++n_waiting_ < 4) return;
-        kernels::active_table<T>().axpy_wide_four(factors_, waiting_, sum_, rows_.cols);
-        n_waiting_ = 0;
-    }
-
-    void finish() noexcept {
-        for (std::size_t r = 0; r < n_waiting_; ++r) {
-            kernels::active_table<T>().axpy_wide(factors_[r], waiting_[r], sum_, rows_.cols);
-        }
-        n_waiting_ = 0;
-    }
-
-  private:
-    const RowsView<T>& rows_;
-    double* sum_;
-    double factors_[4];
-    const T* waiting_[4];
-    std::size_t n_waiting_ = 0;
-};
 
 double norm_of(const double* x, std::size_t n) noexcept {
     return std::sqrt(kernels::active_table<double>().dot(x, x, n));
