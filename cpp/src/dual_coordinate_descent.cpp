@@ -837,7 +837,7 @@ auto DualCoordinateDescent<T>::solve_jointly(double tol, double gap_tol) noexcep
     refining_ = false;
     if (!is_fresh_) refresh();
     Step step(problem_, block_, executor_, stop_.earlier_by(seconds_to_conclude_),
-              workspace_.sorted.data(), workspace_.joint_scratch.data());
+              workspace_.sorted.data(), workspace_.joint_scratch.get());
     for (std::size_t s = 0; s < n_active_; ++s) {
         const RowIndex i = workspace_.active[s];
         const double dual = workspace_.dual[i], diagonal = row_penalty(i).diagonal;

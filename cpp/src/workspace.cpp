@@ -59,7 +59,8 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       polish(polish_size(rows.rows, max_examples) * (polish_size(rows.rows, max_examples) + 8)),
       polish_rows(2 * polish_size(rows.rows, max_examples)),
       summaries(row_blocks(rows).count()),
-      joint_scratch(if_sparse(rows, ConjugateGradients<T>::scratch_size(rows.rows, rows.cols))),
+      joint_scratch(std::make_unique_for_overwrite<double[]>(
+          if_sparse(rows, ConjugateGradients<T>::scratch_size(rows.rows, rows.cols)))),
       primal_scratch(
           if_dense(rows, PrimalDescent<T>::scratch_size(rows.rows, rows.cols, max_examples))),
       given_examples(if_dense(rows, max_examples * rows.cols)),

@@ -118,7 +118,7 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     const auto before = c.gradient(dual);
 
     ConjugateGradients<T> solver(c.problem, *c.workspace.block, SerialExecutor{}, StopCondition{},
-                                 c.workspace.sorted.data(), c.workspace.joint_scratch.data());
+                                 c.workspace.sorted.data(), c.workspace.joint_scratch.get());
     // At a small cost all rows, at a large one few of which the minimum leaves none below zero.
     const std::size_t step = cost > 1.0 ? 31 : 1;
     for (std::size_t i = 0; i < c.n; i += step) {
@@ -163,7 +163,7 @@ TEST_CASE("conjugate gradients give up where many coordinates leave their bounds
     const auto gradient = c.gradient(dual);
     ConjugateGradients<double> solver(c.problem, *c.workspace.block, SerialExecutor{},
                                       StopCondition{}, c.workspace.sorted.data(),
-                                      c.workspace.joint_scratch.data());
+                                      c.workspace.joint_scratch.get());
     for (std::size_t i = 0; i < c.n; ++i) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
     }
@@ -182,7 +182,7 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
         const reference::ThreadsExecutor threads{n_threads};
         ConjugateGradients<float> solver(c.problem, *c.workspace.block, threads, StopCondition{},
                                          c.workspace.sorted.data(),
-                                         c.workspace.joint_scratch.data());
+                                         c.workspace.joint_scratch.get());
         for (std::size_t i = 0; i < c.n; ++i) {
             solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
         }
@@ -193,7 +193,7 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
         const std::atomic<bool> stop{true};
         ConjugateGradients<float> stopped(c.problem, *c.workspace.block, threads,
                                           StopCondition::when(stop), c.workspace.sorted.data(),
-                                          c.workspace.joint_scratch.data());
+                                          c.workspace.joint_scratch.get());
         stopped.add(0, 0.0, c.diagonal, gradient[0]);
         CHECK(stopped.solve(1e-9, 1e-16) == Outcome<float>::stopped);
     }
