@@ -132,6 +132,7 @@ void DualCoordinateDescent<T>::level_rows() noexcept {
         const T* const k = workspace_.products.data() + i * p;
         for (std::size_t j = 0; j < p; ++j) products[j] += static_cast<double>(k[j]);
     }
+    // The rows are added up once, for the curvature of that coordinate and for the weights.
     double* const wide = workspace_.wide_coef.data();
     double* const rows_sum = workspace_.wide_row.data();
     sum_weights();
@@ -889,6 +890,7 @@ template <Real T>
 BlockSummary DualCoordinateDescent<T>::verify() noexcept {
     for_each_block(
         executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
+            // Sparse rows are scored one by one, those with a coefficient precisely at once.
             const bool one_by_one = !problem_.rows.is_dense();
             if (!one_by_one) {
                 score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
