@@ -44,7 +44,7 @@ RowsView<T> AddedRows<T>::Dense::behind(const RowsView<T>& borrowed) const noexc
 }
 
 template <Real T>
-template <ColumnNumber I>
+template <class I>
 void AddedRows<T>::Compressed<I>::append(const RowsView<T>& rows) {
     std::vector<T> scratch(rows.is_dense() && !rows.is_read_in_place() ? rows.cols : 0);
     std::size_t n_entries = 0;
@@ -66,7 +66,7 @@ void AddedRows<T>::Compressed<I>::append(const RowsView<T>& rows) {
 }
 
 template <Real T>
-template <ColumnNumber I>
+template <class I>
 RowsView<T> AddedRows<T>::Compressed<I>::behind(const RowsView<T>& borrowed) const noexcept {
     return borrowed.followed_by(CsrView<T, I, std::int64_t>{values.data(), columns.data(),
                                                             starts.data(), starts.size() - 1,

@@ -36,8 +36,9 @@ class AddedRows {
         std::size_t bytes() const noexcept { return values.bytes(); }
     };
 
-    /// With column numbers of the type that the borrowed rows have.
-    template <ColumnNumber I>
+    /// With column numbers of the type that the borrowed rows have. (Not constrained: Clang 14 does
+    /// not compile a member template that is.)
+    template <class I>
     struct Compressed {
         Buffer<T> values;
         Buffer<I> columns;

@@ -173,7 +173,7 @@ TEST_CASE("conjugate gradients give up where many coordinates leave their bounds
 TEST_CASE("conjugate gradients have the same bits on any number of threads, and can be stopped") {
     Random random(9);
     std::vector<double> found[2];
-    for (const std::size_t n_threads : {1, 3}) {
+    for (const std::size_t n_threads : {1u, 3u}) {
         Random same(9);
         Case<float> c(3000, 1, 0.001, false, same);
         std::vector<double> dual(c.n + 1);
