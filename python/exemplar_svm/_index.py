@@ -112,7 +112,6 @@ class ExemplarIndex:
         Threads per search. Default: as many as ``OMP_NUM_THREADS`` or threadpoolctl asks for, or
         else one per processor that the affinity and the quota of the control group (a container's
         limit) leave. The result has the same bits for any number.
-
     progress : bool or callable, default False
         Tell how far building the index has come, if it takes long: True writes a line to standard
         error, a function is called with the number of the pass over the rows, from 1, and the part
@@ -448,14 +447,13 @@ class ExemplarIndex:
             Cast to the index's `dtype`. A sparse matrix is made dense: m times d values.
         k : int, default 10
             May exceed the number of rows.
-        C, prior, tol, max_iter, n_threads : optional
+        C, prior, tol, max_iter : optional
             Override the index's for this call.
         certify : int, optional
             Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
             before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
-        timeout : float, optional
-            Seconds after which to return the best found so far, with the status ``"deadline"``;
-            of all queries together. Rows that had not been looked at by then are missing.
+        n_threads : int, optional
+            Default: the index's.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
             The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
         background : array-like, shape (n,) of bool, or row numbers; optional
@@ -463,6 +461,9 @@ class ExemplarIndex:
         duplicates : {"negative", "ignore"}, default "negative"
             Whether rows that equal the query, element by element, are negatives like any other.
             They may be returned in either case.
+        timeout : float, optional
+            Seconds after which to return the best found so far, with the status ``"deadline"``;
+            of all queries together. Rows that had not been looked at by then are missing.
         calibrate : bool, default False
             Return scores as standard deviations above the mean score of the background, measured
             on at most 2,048 of its rows, so that the results of different searches can be merged
@@ -486,11 +487,9 @@ class ExemplarIndex:
         threads = self._threads(n_threads)
         core = self._core
         vectors, single = self._vectors(queries, "queries")
-        common = None
-        if candidates is not None or background is not None or duplicates != "negative":
-            common = self._query(
-                core, candidates=candidates, background=background, duplicates=duplicates
-            )
+        common = self._common(
+            core, candidates=candidates, background=background, duplicates=duplicates
+        )
         found = core.search(vectors, k, settings, threads, budget, common)
         return SearchResult.from_core(found, single)
 
@@ -539,6 +538,13 @@ class ExemplarIndex:
             is, one negative example weighs as much as one positive.
         include_positives : bool, default False
             Return rows that are positives, too.
+        C, prior, tol, max_iter : optional
+            Override the index's for this call.
+        certify : int, optional
+            Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
+            before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
+        n_threads : int, optional
+            Default: the index's.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
             The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
         background : array-like, shape (n,) of bool, or row numbers; optional
@@ -546,18 +552,14 @@ class ExemplarIndex:
         duplicates : {"negative", "ignore"}, default "negative"
             Whether rows that equal a positive, element by element, are negatives like any other.
             They may be returned in either case.
+        timeout : float, optional
+            Seconds after which to return the best found so far, with the status ``"deadline"``.
+            Rows that had not been looked at by then are missing.
         calibrate : bool, default False
             Return scores as standard deviations above the mean score of the background, measured
             on at most 2,048 of its rows, so that the results of different searches can be merged
             (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
             is that of the scores before.
-        timeout : float, optional
-            Seconds after which to return the best found so far, with the status ``"deadline"``.
-        certify : int, optional
-            Stop as soon as so many leading ranks are proven to be the exact optimum's, if that is
-            before ``tol`` is reached; scores are then less exact, as ``score_error_bound`` says.
-        C, prior, tol, max_iter, n_threads : optional
-            Override the index's for this call.
 
         Returns
         -------
@@ -603,10 +605,10 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-        background, duplicates : optional
-            Which rows are negatives, as for `search`.
         C, prior, tol, max_iter, n_threads : optional
             Override the index's for this call.
+        background, duplicates : optional
+            Which rows are negatives, as for `search`.
 
         Returns
         -------
@@ -622,7 +624,7 @@ class ExemplarIndex:
         threads = self._threads(n_threads)
         vectors, single = self._vectors(queries, "queries")
         core = self._core
-        common = self._query(core, background=background, duplicates=duplicates)
+        common = self._common(core, background=background, duplicates=duplicates)
         scores, _, reports = core.decision_function(vectors, settings, threads, common)
         unfinished = int(np.sum(BatchReport.from_core(reports).status == "epoch_limit"))
         if unfinished:
@@ -653,10 +655,12 @@ class ExemplarIndex:
 
         Parameters
         ----------
-        positives, negatives, positive_weights, negative_weight, background, duplicates
-            As for `search_shared`.
+        positives, negatives, positive_weights, negative_weight : as for `search_shared`
+            The examples; positives are needed.
         C, prior, tol, max_iter, n_threads : optional
             Override the index's for this call.
+        background, duplicates : optional
+            Which rows are negatives, as for `search_shared`.
 
         Returns
         -------
@@ -699,7 +703,7 @@ class ExemplarIndex:
 
         Parameters
         ----------
-        positives, negatives, positive_weights, negative_weight
+        positives, negatives, positive_weights, negative_weight : optional
             The examples to begin with, as for `search_shared`.
         sketch : {"int8", None}, default "int8"
             What searches of the session scan. "int8": a sketch of the rows (see the class), the
@@ -781,13 +785,13 @@ class ExemplarIndex:
         return self._vectors(value, name)[0]
 
     def _examples(
-        self, core: _core.Index, given: Examples | None, weights: Any, names: tuple[str, str]
+        self, known: RowSet, given: Examples | None, weights: Any, names: tuple[str, str]
     ) -> ExampleSet:
-        return read_examples(given, weights, names, self.dtype, self.n_features, RowSet.of(core))
+        return read_examples(given, weights, names, self.dtype, self.n_features, known)
 
     def _positives(self, core: _core.Index, positives: Examples, weights: Any) -> ExampleSet:
         names = "positives", "positive_weights"
-        examples = self._examples(core, positives, weights, names)
+        examples = self._examples(RowSet.of(core), positives, weights, names)
         if len(examples) == 0:
             raise ValueError(
                 "positives holds no examples, but at least one is needed: "
@@ -796,13 +800,39 @@ class ExemplarIndex:
         return examples
 
     def _negatives(self, core: _core.Index, negatives: Examples | None, weight: Any) -> ExampleSet:
-        return self._examples(core, negatives, weight, ("negatives", "negative_weight"))
+        names = "negatives", "negative_weight"
+        return self._examples(RowSet.of(core), negatives, weight, names)
 
     @staticmethod
     def _require_disjoint(positives: ExampleSet, negatives: ExampleSet) -> None:
         both = np.intersect1d(positives.rows, negatives.rows)
         if both.size:
             raise ValueError(f"row {both[0]} is named in both positives and negatives")
+
+    def _common(
+        self,
+        core: _core.Index,
+        *,
+        candidates: RowsChosen | None = None,
+        background: RowsChosen | None = None,
+        include_positives: bool = False,
+        duplicates: DuplicatesName = "negative",
+    ) -> _core.Query | None:
+        """Read what queries have beside their examples; None where that is nothing unusual."""
+        if (
+            candidates is None
+            and background is None
+            and not include_positives
+            and duplicates == "negative"
+        ):
+            return None
+        return self._query(
+            core,
+            candidates=candidates,
+            background=background,
+            include_positives=bool(include_positives),
+            duplicates=duplicates,
+        )
 
     def _query(
         self,

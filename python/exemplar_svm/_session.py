@@ -8,15 +8,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _core
-from ._examples import ExampleSet, RowSet, read_examples
+from ._examples import ExampleSet, RowSet
 from ._result import SearchResult
+from ._settings import sketch_type
 from ._typing import DuplicatesName, Examples, RowsChosen
 from ._validation import positive_integer, seconds, thread_count
 
 if TYPE_CHECKING:
     from ._index import ExemplarIndex
-
-_SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
 
 
 class Session:
@@ -52,8 +51,7 @@ class Session:
         sketch: Literal["int8"] | None = "int8",
         n_threads: int | None = None,
     ) -> None:
-        if sketch not in _SKETCHES:
-            raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
+        kept = sketch_type(sketch)
         self._index = index
         self._lock = Lock()
         self._n_threads = index._threads(n_threads)
@@ -61,9 +59,7 @@ class Session:
         liked = self._read(positives, positive_weights, ("positives", "positive_weights"))
         disliked = self._read(negatives, negative_weight, ("negatives", "negative_weight"))
         index._require_disjoint(liked, disliked)
-        self._core = _core.Session(
-            self._snapshot, sketch=_SKETCHES[sketch], n_threads=self._n_threads
-        )
+        self._core = _core.Session(self._snapshot, sketch=kept, n_threads=self._n_threads)
         self._add(liked, positive=True)
         self._add(disliked, positive=False)
 
@@ -149,22 +145,24 @@ class Session:
         tol: float | None = None,
         max_iter: int | None = None,
         certify: int | None = None,
-        calibrate: bool = False,
         n_threads: int | None = None,
         candidates: RowsChosen | None = None,
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
+        calibrate: bool = False,
     ) -> SearchResult:
         """Train one SVM with the examples so far and return its k best rows.
 
         Parameters
         ----------
-        k, include_positives, C, prior, tol, max_iter, certify, calibrate, candidates, background,
-        duplicates, timeout
-            As for `ExemplarIndex.search_shared`. They may differ from search to search.
+        k : int, default 10
+        include_positives, C, prior, tol, max_iter, certify : optional
+            As for `ExemplarIndex.search_shared`, like all others but ``n_threads``. They may differ
+            from search to search.
         n_threads : int, optional
             Default: the session's.
+        candidates, background, duplicates, timeout, calibrate : optional
 
         Returns
         -------
@@ -184,20 +182,13 @@ class Session:
         threads = self._n_threads if n_threads is None else thread_count(n_threads)
         with self._alone():
             self._follow(threads)
-            common = None
-            if (
-                candidates is not None
-                or background is not None
-                or include_positives
-                or duplicates != "negative"
-            ):
-                common = self._index._query(
-                    self._snapshot,
-                    candidates=candidates,
-                    background=background,
-                    include_positives=bool(include_positives),
-                    duplicates=duplicates,
-                )
+            common = self._index._common(
+                self._snapshot,
+                candidates=candidates,
+                background=background,
+                include_positives=include_positives,
+                duplicates=duplicates,
+            )
             if self._core.n_positives == 0:
                 raise ValueError(
                     "the session has no positives, but at least one is needed: "
@@ -221,9 +212,8 @@ class Session:
         names: tuple[str, str],
         known: RowSet | None = None,
     ) -> ExampleSet:
-        index = self._index
         known = RowSet.of(self._snapshot) if known is None else known
-        return read_examples(examples, weights, names, index.dtype, index.n_features, known)
+        return self._index._examples(known, examples, weights, names)
 
     def _add(self, examples: ExampleSet, *, positive: bool) -> None:
         weights = examples.weights.tolist() or [1.0] * len(examples)

@@ -23,6 +23,13 @@ _SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
 LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
 
 
+def sketch_type(sketch: Any) -> _core.SketchType:
+    """Read ``sketch=`` of an index or a session."""
+    if sketch not in _SKETCHES:
+        raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
+    return _SKETCHES[sketch]
+
+
 @dataclass(frozen=True)
 class IndexSettings:
     """The arguments of `ExemplarIndex` that its answers depend on."""
@@ -62,8 +69,7 @@ class IndexSettings:
             raise ValueError(
                 f"method is {method!r}, but must be 'auto', 'full', 'working_set' or 'gram'"
             )
-        if sketch not in _SKETCHES:
-            raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
+        sketch_type(sketch)
         return cls(
             C=positive_number(C, "C"),
             loss=loss,
@@ -121,7 +127,7 @@ class IndexSettings:
             center=self.center,
             check_finite=self.check_finite,
             method=_METHODS[self.method],
-            sketch=_SKETCHES[self.sketch],
+            sketch=sketch_type(self.sketch),
             n_threads=n_threads,
             parts=parts,
             added=added,
