@@ -149,3 +149,16 @@ def test_a_kernel_file_exports_its_table_and_nothing_else(isa, tmp_path):
     ).stdout.splitlines()
     names = [line.split(maxsplit=2)[2] for line in symbols]
     assert names == [f"exemplar_svm::kernels::{isa}"]
+
+
+def test_every_source_is_named_in_the_documents():
+    text = (ROOT / "docs/architecture.md").read_text()
+    words = set(re.findall(r"\w+", text))
+    files = [
+        path
+        for folder in ("cpp", "python")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".hpp", ".cpp", ".inl", ".py"} and path.stem != "__init__"
+    ]
+    assert len(files) > 100
+    assert not sorted(path.name for path in files if path.stem not in words)
