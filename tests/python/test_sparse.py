@@ -509,12 +509,14 @@ def judged_scores(query, C, loss, mean):
 @given(
     queries(),
     st.sampled_from(["squared_hinge", "hinge"]),
-    st.sampled_from([0.01, 0.1, 1.0]),
+    st.sampled_from([0.01, 0.1, 1.0, 10.0]),  # at the last one few rows support
     st.booleans(),
     st.sampled_from([N, N, 130, 0]),
+    st.sampled_from(["full", "working_set"]),
 )
-def test_queries_of_every_kind_are_those_of_linear_svc(query, loss, C, center, n_borrowed):
-    index = esvm.ExemplarIndex(ROWS[:n_borrowed], loss=loss, C=C, center=center, tol=1e-8)
+def test_queries_of_every_kind_are_those_of_linear_svc(query, loss, C, center, n_borrowed, method):
+    svm = {"loss": loss, "C": C, "center": center, "tol": 1e-8, "method": method}
+    index = esvm.ExemplarIndex(ROWS[:n_borrowed], **svm)
     index.add(ROWS[n_borrowed:])
     judged = judged_scores(query, C, loss, DENSE.mean(axis=0) if center else None)
     allowed = query["candidates"].copy()
