@@ -415,9 +415,10 @@ class ExemplarIndex:
         -------
         dict of str to int
             ``"added"`` (rows), ``"live"`` (a byte per row, once one was removed), ``"norms"``,
-            ``"mean"`` (with ``center=True``; the sum of sparse rows without it), ``"background"``
-            (mean and main directions of a sample), ``"signatures"`` (one bit per feature),
-            ``"sketch"``, ``"gram"`` (products of the rows with each other), and ``"total"``.
+            ``"mean"`` (with ``center=True``), ``"background"`` (mean and main directions of a
+            sample), ``"signatures"`` (one bit per feature), ``"postings"`` (sparse rows by their
+            columns), ``"sketch"``, ``"gram"`` (products of the rows with each other), and
+            ``"total"``.
         """
         parts = self._core.memory_usage()
         return {**parts, "total": sum(parts.values())}
