@@ -128,9 +128,12 @@ bool WorkingSetSearch<T>::fill_panel() noexcept {
 }
 
 /// Keeps those rows of the session's last panel that are near the margin or beyond. Returns false
-/// if there are none, or too many of its rows are negatives no more.
+/// if there are none, or too many of its rows are negatives no more; and among sparse rows, where
+/// to choose costs less, and coefficients that were optimal for other examples are worth no more
+/// than equal ones.
 template <Real T>
 bool WorkingSetSearch<T>::resume() noexcept {
+    if (!problem_.rows.is_dense()) return false;
     if (memory_ == nullptr || memory_->holds != SessionMemory<T>::Holds::panel) return false;
     const Stopwatch stopwatch(workspace_.profile.choose);
     std::size_t n_lost = 0;
