@@ -348,56 +348,58 @@ TEMPLATE_TEST_CASE("an index of the parts of one with sparse rows answers with t
     }
 }
 
+/// That searches in other threads see one snapshot while rows come and go.
+/// @param part  part(begin, end): the rows from begin to end
+template <class Part>
+void check_snapshots(Index<float> index, const Query<float>& query, Part&& part) {
+    using Snapshot = std::shared_ptr<const Index<float>>;
+    Snapshot current = std::make_shared<const Index<float>>(std::move(index));
+    std::mutex mutex;
+    std::atomic<bool> ended{false};
+    const auto latest = [&] {
+        const std::lock_guard lock(mutex);
+        return current;
+    };
+    std::vector<std::vector<std::pair<Snapshot, Found<float>>>> answers(3);
+    std::vector<std::thread> threads;
+    for (auto& own : answers) {
+        threads.emplace_back([&] {
+            while (!ended || own.empty()) {
+                const Snapshot snapshot = latest();
+                own.emplace_back(snapshot, search(*snapshot, query));
+            }
+        });
+    }
+    for (std::size_t step = 0; step < 50; ++step) {
+        const Snapshot before = latest();
+        const std::size_t first = before->n_rows();
+        Index<float> next = before->with_rows(part(first, first + 10));
+        if (step % 3 == 0) {
+            next = next.without_rows(std::vector<RowNumber>{static_cast<RowNumber>(first - 7)});
+        }
+        const auto made = std::make_shared<const Index<float>>(std::move(next));
+        const std::lock_guard lock(mutex);
+        current = made;
+    }
+    ended = true;
+    for (auto& thread : threads) thread.join();
+    bool same = true;
+    for (const auto& own : answers) {
+        for (const auto& [snapshot, found] : own) {
+            same = same && search(*snapshot, query) == found;
+        }
+    }
+    CHECK(same);
+}
+
 TEST_CASE("searches see one snapshot while others are made behind it") {
     Random random(8);
     const ClusteredData<float> data(1600, 12, 1, random);
     IndexSettings settings;
     settings.method = Method::working_set;
     settings.sketch = SketchType::int8;
-    using Snapshot = std::shared_ptr<const Index<float>>;
-    std::vector<Snapshot> versions{
-        std::make_shared<const Index<float>>(part_of(data, 0, 1100), settings)};
-    std::mutex mutex;
-    Snapshot current = versions[0];
-    std::atomic<bool> ended{false};
-
-    struct Answer {
-        Snapshot snapshot;
-        Found<float> found;
-    };
-    std::vector<std::vector<Answer>> answers(3);
-    std::vector<std::thread> threads;
-    for (auto& own : answers) {
-        threads.emplace_back([&] {
-            while (!ended || own.empty()) {
-                Snapshot snapshot;
-                {
-                    const std::lock_guard lock(mutex);
-                    snapshot = current;
-                }
-                own.push_back({snapshot, search(*snapshot, query_of(data))});
-            }
-        });
-    }
-    for (std::size_t step = 0; step < 50; ++step) {
-        const std::size_t first = versions.back()->n_rows();
-        Index<float> next = versions.back()->with_rows(part_of(data, first, first + 10));
-        if (step % 3 == 0) {
-            next = next.without_rows(std::vector<RowNumber>{static_cast<RowNumber>(first - 7)});
-        }
-        versions.push_back(std::make_shared<const Index<float>>(std::move(next)));
-        const std::lock_guard lock(mutex);
-        current = versions.back();
-    }
-    ended = true;
-    for (auto& thread : threads) thread.join();
-    bool same = true;
-    for (const auto& own : answers) {
-        for (const Answer& answer : own) {
-            same = same && search(*answer.snapshot, query_of(data)) == answer.found;
-        }
-    }
-    CHECK(same);
+    check_snapshots(Index<float>(part_of(data, 0, 1100), settings), query_of(data),
+                    [&](std::size_t begin, std::size_t end) { return part_of(data, begin, end); });
 }
 
 TEST_CASE("a workspace serves indices of fewer rows, with the same bits") {
@@ -589,44 +591,10 @@ TEST_CASE("sparse rows can be added to dense ones, and an index may go on in two
 
 TEST_CASE("searches among sparse rows see one snapshot while others are made behind it") {
     Random random(16);
-    const SparseData<float> data(1100, 30, 0.2, random);
-    using Snapshot = std::shared_ptr<const Index<float>>;
-    std::vector<Snapshot> versions{
-        std::make_shared<const Index<float>>(RowsView<float>(data.part(0, 600)))};
-    std::mutex mutex;
-    Snapshot current = versions[0];
-    std::atomic<bool> ended{false};
-    std::vector<std::vector<std::pair<Snapshot, Found<float>>>> answers(3);
-    std::vector<std::thread> threads;
-    for (auto& own : answers) {
-        threads.emplace_back([&] {
-            while (!ended || own.empty()) {
-                Snapshot snapshot;
-                {
-                    const std::lock_guard lock(mutex);
-                    snapshot = current;
-                }
-                own.emplace_back(snapshot, search(*snapshot, query_of(data)));
-            }
-        });
-    }
-    for (std::size_t step = 0; step < 50; ++step) {
-        const std::size_t first = versions.back()->n_rows();
-        Index<float> next = versions.back()->with_rows(data.part(first, first + 10));
-        if (step % 3 == 0) {
-            next = next.without_rows(std::vector<RowNumber>{static_cast<RowNumber>(first - 7)});
-        }
-        versions.push_back(std::make_shared<const Index<float>>(std::move(next)));
-        const std::lock_guard lock(mutex);
-        current = versions.back();
-    }
-    ended = true;
-    for (auto& thread : threads) thread.join();
-    bool same = true;
-    for (const auto& own : answers) {
-        for (const auto& [snapshot, found] : own) {
-            same = same && search(*snapshot, query_of(data)) == found;
-        }
-    }
-    CHECK(same);
+    const SparseData<float> data(1600, 30, 0.2, random);
+    const std::size_t n_first = GENERATE(as<std::size_t>{}, 600, 1100);  // with a working set
+    IndexSettings settings;
+    settings.search.C = 3.0;
+    check_snapshots(Index<float>(RowsView<float>(data.part(0, n_first)), settings), query_of(data),
+                    [&](std::size_t begin, std::size_t end) { return data.part(begin, end); });
 }

@@ -100,13 +100,12 @@ class Workspace {
     std::vector<double> example_mean_products;  ///< mean . those, or the sparse examples
     std::unique_ptr<ExampleBlock> block;        ///< the eliminated examples
     std::vector<double> wide_row;               ///< one row in double precision
-    std::vector<T>
-        row_scratch;  ///< four dense rows, where they are not read in place, or a sparse one
-    std::vector<double> polish;               ///< the small quadratic of a Newton step
-    std::vector<std::size_t> polish_rows;     ///< its coordinates
-    std::vector<BlockSummary> summaries;      ///< one per block of rows
-    std::unique_ptr<double[]> joint_scratch;  ///< of ConjugateGradients, touched as it is needed
-    std::vector<double> primal_scratch;       ///< of PrimalDescent
+    std::vector<T> row_scratch;                 ///< four dense rows not in place, or a sparse one
+    std::vector<double> polish;                 ///< the small quadratic of a Newton step
+    std::vector<std::size_t> polish_rows;       ///< its coordinates
+    std::vector<BlockSummary> summaries;        ///< one per block of rows
+    std::unique_ptr<double[]> joint_scratch;    ///< of ConjugateGradients, touched as it is needed
+    std::vector<double> primal_scratch;         ///< of PrimalDescent
 
     // What a query is made into, where its problem does not borrow from it.
     std::vector<T> given_examples;                       ///< positives first, of dense rows
