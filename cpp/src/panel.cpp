@@ -59,6 +59,13 @@ bool Panel<T>::has_room_for(const RowsView<T>& rows) const noexcept {
 }
 
 template <Real T>
+std::size_t Panel<T>::max_blocks() const noexcept {
+    const std::size_t row_bytes = is_dense_ ? 0 : sizeof(Column);
+    const std::size_t entry_bytes = sizeof(T) + row_bytes;
+    return RowBlocks::most(rows_.size(), rows_.size() * row_bytes + n_entries_ * entry_bytes);
+}
+
+template <Real T>
 void Panel<T>::clear(const RowsView<T>& rows) noexcept {
     size_ = 0;
     capacity_ = capacity_for(rows);

@@ -27,6 +27,10 @@ class Panel {
     /// Whether it has room for the largest working set among these rows.
     bool has_room_for(const RowsView<T>& rows) const noexcept;
 
+    /// At least as many blocks as its rows are cut into, whichever they are. Those of the longest
+    /// rows alone can be more than those of all rows.
+    std::size_t max_blocks() const noexcept;
+
     /// For a search among rows for which it has room.
     void clear(const RowsView<T>& rows) noexcept;
 

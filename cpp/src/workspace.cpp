@@ -58,7 +58,6 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       row_scratch((rows.is_dense() ? 4 : 1) * rows.cols),
       polish(polish_size(rows.rows, max_examples) * (polish_size(rows.rows, max_examples) + 8)),
       polish_rows(2 * polish_size(rows.rows, max_examples)),
-      summaries(row_blocks(rows).count()),
       joint_scratch(std::make_unique_for_overwrite<double[]>(
           if_sparse(rows, ConjugateGradients<T>::scratch_size(rows.rows, rows.cols)))),
       primal_scratch(
@@ -74,10 +73,11 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       signature_scratch(if_dense(rows, Signatures<T>::scratch_size(rows.cols))),
       scan_weights{std::vector<T>(rows.cols), 0.0},
       sketch_weights(std::make_unique<IntegerWeights>(if_dense(rows, rows.cols))),
-      block_highest(summaries.size()),
+      block_highest(row_blocks(rows).count()),
       collected(rows.rows),
       collected_scores(collected.size()),
       ranking(std::min(max_ranks, rows.rows) + 1) {
+    summaries.resize(std::max(block_highest.size(), panel->max_blocks()));
     if (rows.is_dense()) return;
     max_example_entries = std::min(max_example_entries, max_examples * rows.cols);
     sparse_examples =
@@ -93,7 +93,7 @@ template <Real T>
 bool Workspace<T>::has_room_for(const RowsView<T>& rows) const noexcept {
     // Sparse rows that are longer are cut into more blocks.
     return n_rows() >= rows.rows && n_features() == rows.cols &&
-           summaries.size() >= row_blocks(rows).count() && panel->has_room_for(rows);
+           block_highest.size() >= row_blocks(rows).count() && panel->has_room_for(rows);
 }
 
 template <Real T>

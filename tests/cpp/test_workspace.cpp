@@ -2,19 +2,25 @@
 
 #include "exemplar_svm/workspace.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "catch.hpp"
 #include "exemplar_svm/index.hpp"
+#include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/session.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "panel.hpp"
 #include "reference.hpp"
 #include "room.hpp"
 #include "sparse_data.hpp"
+#include "sparse_examples.hpp"
 
 using namespace exemplar_svm;
 using reference::Random;
@@ -84,4 +90,89 @@ TEMPLATE_TEST_CASE("a session of many examples makes room seldom", "", float, do
         n_made += session.max_examples() != examples || session.max_ranks() != ranks;
     }
     CHECK(n_made == 9);  // for 2, 4, ..., 512
+}
+
+namespace {
+
+/// Rows of which every second one is empty, as the others, which are alike, are long.
+template <Real T, ColumnNumber I>
+struct HalfEmptyRows {
+    std::size_t n, d;
+    std::vector<T> values;
+    std::vector<I> columns, starts{0};
+    std::vector<T> squared_norms;
+    std::vector<RowIndex> filled;
+
+    HalfEmptyRows(std::size_t n_rows, std::size_t n_features) : n(n_rows), d(n_features) {
+        const T value = T(1) / std::sqrt(static_cast<T>(d));
+        for (std::size_t i = 0; i < n; ++i) {
+            if (i % 2 == 1) {
+                filled.push_back(static_cast<RowIndex>(i));
+                values.insert(values.end(), d, value);
+                columns.resize(values.size());
+                std::iota(columns.end() - static_cast<std::ptrdiff_t>(d), columns.end(), I{0});
+            }
+            starts.push_back(static_cast<I>(values.size()));
+            squared_norms.push_back(i % 2 == 1 ? T(1) : T(0));
+        }
+    }
+
+    CsrView<T, I> view() const {
+        return {values.data(), columns.data(), starts.data(), n, d, values.size()};
+    }
+};
+
+/// The blocks of all rows, and those of a panel of the long ones, for which the workspace has room
+/// when they are solved for.
+template <Real T, ColumnNumber I>
+std::pair<std::size_t, std::size_t> solve_for_long_rows(std::size_t n, std::size_t d) {
+    const HalfEmptyRows<T, I> data(n, d);
+    Workspace<T> workspace(data.view(), 1);
+
+    Problem<T> problem;
+    problem.rows = data.view();
+    problem.squared_norms = data.squared_norms.data();
+    problem.max_squared_norm = 1.0;
+    workspace.sparse_examples->clear();
+    workspace.sparse_examples->add(problem.rows, data.filled.front());
+    problem.examples = workspace.sparse_examples->view();
+    Panel<T>& panel = *workspace.panel;
+    panel.clear(problem.rows);
+    REQUIRE(panel.capacity() >= data.filled.size());
+    panel.add(problem, data.filled.data(), data.filled.size(), SerialExecutor{});
+    const Problem<T> part = panel.restrict(problem);
+    const std::size_t n_blocks = row_blocks(part.rows).count();
+    CHECK(workspace.summaries.size() >= n_blocks);
+
+    SolverSettings settings;
+    settings.max_epochs = 2;
+    const SolveReport report =
+        solve(part, settings, SerialExecutor{}, workspace, panel.scores.data());
+    CHECK(report.n_support > 0);
+    return {row_blocks(problem.rows).count(), n_blocks};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a panel of the longest rows may have more blocks than all rows", "",
+                   std::int32_t, std::int64_t) {
+    using I = TestType;
+    // A block takes 33 rows of the average length, but 16 of twice that.
+    const auto [all, some] = solve_for_long_rows<float, I>(1120, 1960 * 8 / (4 + sizeof(I)));
+    if constexpr (sizeof(I) == 4) CHECK(all < some);
+    solve_for_long_rows<double, I>(1120, 1960 * 8 / (8 + sizeof(I)));
+    solve_for_long_rows<float, I>(1000, 3);
+    solve_for_long_rows<double, I>(50, 200);
+}
+
+TEST_CASE("a workspace has room for panels of rows of any lengths") {
+    constexpr std::size_t most_bytes = 3'000'000;
+    for (std::size_t n = 1; n < 20'000; n = n * 3 / 2 + 1) {
+        for (std::size_t bytes = 1; bytes * n < most_bytes; bytes = bytes * 5 / 4 + 1) {
+            const std::size_t most = RowBlocks::most(n, n * bytes);
+            for (std::size_t part = n; part > 0; part = part * 2 / 3) {
+                REQUIRE(RowBlocks(part, n * bytes / part).count() <= most);
+            }
+        }
+    }
 }

@@ -92,6 +92,13 @@ class RowBlocks {
         return blocks;
     }
 
+    /// At least as many blocks as any rows are cut into that are no more, and have no more bytes.
+    static std::size_t most(std::size_t n_rows, std::size_t n_bytes) noexcept {
+        // A block is filled to 16 / 17 at least, but for the last: min_rows or more fit into it.
+        static_assert(min_rows >= 16);
+        return n_rows / max_rows + n_bytes / block_bytes * 17 / 16 + 3;
+    }
+
     std::size_t count() const noexcept { return (n_rows_ + rows_per_block_ - 1) / rows_per_block_; }
     std::size_t begin(std::size_t block) const noexcept { return block * rows_per_block_; }
     std::size_t end(std::size_t block) const noexcept {

@@ -103,7 +103,7 @@ class Workspace {
     std::vector<T> row_scratch;                 ///< four dense rows not in place, or a sparse one
     std::vector<double> polish;                 ///< the small quadratic of a Newton step
     std::vector<std::size_t> polish_rows;       ///< its coordinates
-    std::vector<BlockSummary> summaries;        ///< one per block of rows
+    std::vector<BlockSummary> summaries;        ///< one per block of rows, or of the panel
     std::unique_ptr<double[]> joint_scratch;    ///< of ConjugateGradients, touched as it is needed
     std::vector<double> primal_scratch;         ///< of PrimalDescent
 
