@@ -1,5 +1,7 @@
 # The library target exemplar_svm::exemplar_svm.
 
+include(CheckCXXSourceCompiles)
+
 set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
 
 add_library(exemplar_svm
@@ -54,6 +56,7 @@ target_include_directories(exemplar_svm
 
 # Kernels: one body, compiled once per instruction set, chosen at run time. Only these files get
 # flags for more than the platform's baseline, and they export nothing but their function table.
+# A file for another architecture than the compiler's comes out empty (kernels/architecture.hpp).
 if(MSVC)
   set(kernel_flags)
   set(avx2_flags /arch:AVX2)
@@ -81,16 +84,36 @@ function(add_kernels name)
   set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${kernel_flags};${ARGN}")
 endfunction()
 
-add_kernels(baseline)
-string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
-if(processor MATCHES "aarch64|arm64" OR CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
-  target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_NEON)
-  add_kernels(neon)
-elseif(processor MATCHES "x86_64|amd64")
-  target_compile_definitions(exemplar_svm PRIVATE EXEMPLAR_SVM_X86)
-  add_kernels(avx2 ${avx2_flags})
-  add_kernels(avx512 ${avx512_flags})
+# Flags are for x86-64 alone. A universal build for macOS compiles every file once per architecture,
+# and hands them on to the right one.
+list(LENGTH CMAKE_OSX_ARCHITECTURES n_architectures)
+if(APPLE AND n_architectures GREATER 1)
+  if(NOT "x86_64" IN_LIST CMAKE_OSX_ARCHITECTURES)
+    set(avx2_flags)
+    set(avx512_flags)
+  endif()
+  list(TRANSFORM avx2_flags PREPEND "-Xarch_x86_64;")
+  list(TRANSFORM avx512_flags PREPEND "-Xarch_x86_64;")
+else()
+  # The compiler is asked, for it may be a cross compiler.
+  set(CMAKE_REQUIRED_INCLUDES ${source_dir})
+  check_cxx_source_compiles([[
+    #include "kernels/architecture.hpp"
+    #if !defined(EXEMPLAR_SVM_X86)
+    #error "not x86-64"
+    #endif
+    int main() {}]] EXEMPLAR_SVM_COMPILES_FOR_X86)
+  unset(CMAKE_REQUIRED_INCLUDES)
+  if(NOT EXEMPLAR_SVM_COMPILES_FOR_X86)
+    set(avx2_flags)
+    set(avx512_flags)
+  endif()
 endif()
+
+add_kernels(baseline)
+add_kernels(avx2 ${avx2_flags})
+add_kernels(avx512 ${avx512_flags})
+add_kernels(neon)
 
 if(MSVC)
   target_compile_options(exemplar_svm PRIVATE /W4 /fp:precise)

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "exemplar_svm/error.hpp"
+#include "kernels/architecture.hpp"
 #include "kernels/dispatch.hpp"
 
 #if defined(EXEMPLAR_SVM_X86)

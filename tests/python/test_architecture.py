@@ -151,6 +151,36 @@ def test_a_kernel_file_exports_its_table_and_nothing_else(isa, tmp_path):
     assert names == [f"exemplar_svm::kernels::{isa}"]
 
 
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang++")
+@pytest.mark.parametrize(
+    ("target", "kernels"),
+    [
+        ("x86_64-apple-macos11", ["avx2", "avx512"]),
+        ("arm64-apple-macos11", ["neon"]),
+        ("aarch64-linux-gnu", ["neon"]),
+        ("i686-linux-gnu", []),
+    ],
+)
+def test_each_slice_of_a_universal_build_has_its_own_kernels(target, kernels):
+    macros = {}
+    for isa in ("avx2", "avx512", "neon"):
+        source = (CPP / f"src/kernels/{isa}.cpp").read_text()
+        # What comes before it is compiled for every architecture.
+        guard = re.match(r'(//.*\n)+\n#include "kernels/architecture.hpp"\n\n#if (.*)\n', source)
+        assert guard and source.endswith("#endif\n"), isa
+        macros[isa] = f"#if {guard[2]}\n{isa}\n#endif\n"
+    seen = subprocess.run(
+        ["clang++", f"--target={target}", "-w", "-I", CPP / "src", "-E", "-P", "-xc++", "-"],
+        input='#include "kernels/architecture.hpp"\n' + "".join(macros.values()),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert seen.split() == kernels
+    for path in (ROOT / "cmake").iterdir():  # which knows one processor, of several
+        assert "CMAKE_SYSTEM_PROCESSOR" not in path.read_text(), path
+
+
 def test_every_source_is_named_in_the_documents():
     text = (ROOT / "docs/architecture.md").read_text()
     words = set(re.findall(r"\w+", text))

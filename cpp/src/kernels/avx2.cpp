@@ -1,5 +1,13 @@
 // AVX2 with FMA and F16C. Compiled for these whatever the target of the rest is; see
-// CMakeLists.txt.
+// cmake/exemplar_svm_library.cmake.
+
+#include "kernels/architecture.hpp"
+
+#if defined(EXEMPLAR_SVM_X86)
+
+#if !defined(_MSC_VER) && (!defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__))
+#error "compile this file for AVX2, FMA and F16C: see cmake/exemplar_svm_library.cmake"
+#endif
 
 #include <immintrin.h>
 
@@ -131,3 +139,5 @@ const Kernels avx2{table<float>(),
                    narrow_tables<Vector<float>>(),
                    narrow_tables<Vector<double>>()};
 }
+
+#endif

@@ -1,4 +1,14 @@
-// AVX-512 F, VL and DQ. Compiled for these whatever the target of the rest is; see CMakeLists.txt.
+// AVX-512 F, VL and DQ. Compiled for these whatever the target of the rest is; see
+// cmake/exemplar_svm_library.cmake.
+
+#include "kernels/architecture.hpp"
+
+#if defined(EXEMPLAR_SVM_X86)
+
+#if !defined(_MSC_VER) && \
+    (!defined(__AVX512F__) || !defined(__AVX512DQ__) || !defined(__AVX512VL__))
+#error "compile this file for AVX-512 F, VL and DQ: see cmake/exemplar_svm_library.cmake"
+#endif
 
 #include <immintrin.h>
 
@@ -127,3 +137,5 @@ const Kernels avx512{table<float>(),
                      narrow_tables<Vector<float>>(),
                      narrow_tables<Vector<double>>()};
 }
+
+#endif

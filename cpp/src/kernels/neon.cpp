@@ -1,5 +1,9 @@
 // NEON of 64-bit ARM, which every such processor has.
 
+#include "kernels/architecture.hpp"
+
+#if defined(EXEMPLAR_SVM_NEON)
+
 #include <arm_neon.h>
 
 #include <cstring>
@@ -163,3 +167,5 @@ const Kernels neon{table<float>(),
                    narrow_tables<Vector<float>>(),
                    narrow_tables<Vector<double>>()};
 }
+
+#endif

@@ -114,7 +114,7 @@ struct Kernels {
     NarrowTables<double> narrow_f64;
 };
 
-// Each is defined where the build compiles for that instruction set.
+// Each is defined where it can be compiled: see architecture.hpp.
 extern const Kernels baseline;
 extern const Kernels avx2;
 extern const Kernels avx512;
