@@ -40,6 +40,15 @@ SearchStatus search_status(SolveStatus status) noexcept {
     return SearchStatus::converged;
 }
 
+template <Real T>
+InvalidInput why_invalid(const SearchSettings& settings, const Query<T>& query,
+                         const RowsView<T>& rows, const RowStatistics<T>& statistics,
+                         const Workspace<T>& workspace) noexcept {
+    if (!is_valid(settings)) return InvalidInput::setting_out_of_range;
+    if (!statistics.are_finite) return InvalidInput::rows_not_finite;
+    return why_invalid(query, rows, statistics.live_mask(), workspace);
+}
+
 }  // namespace
 
 template <Real T>
@@ -57,8 +66,8 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       workspace_(workspace),
       scores_(scores),
       memory_(memory),
-      valid_(is_valid(settings) && is_valid(query, rows, statistics.live_mask(), workspace)) {
-    if (!valid_) return;
+      reason_(why_invalid(settings, query, rows, statistics, workspace)) {
+    if (reason_ != InvalidInput::none) return;
     workspace_.profile = {};
     candidates_ =
         state_query(query, rows_, statistics_.live_mask(), index_, search_.C, workspace_, problem_);
@@ -77,7 +86,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 
 template <Real T>
 bool ExemplarSearch<T>::begin() noexcept {
-    if (!valid_) return false;
+    if (reason_ != InvalidInput::none) return false;
     if (statistics_.background.empty() || problem_.examples.rows > ExampleBlock::capacity) {
         if (memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows) {
             problem_.initial_dual = workspace_.dual.data();
@@ -101,8 +110,10 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     std::fill_n(scores_out, k, -std::numeric_limits<T>::infinity());
     std::fill_n(rows_out, k, RowNumber{-1});
     const std::size_t n_returned = std::min(k, rows_.rows);
-    valid_ = valid_ && n_returned <= workspace_.max_ranks();
-    if (!valid_) return report();
+    if (reason_ == InvalidInput::none && n_returned > workspace_.max_ranks()) {
+        reason_ = InvalidInput::workspace_too_small;
+    }
+    if (reason_ != InvalidInput::none) return report();
     const std::size_t certify = std::min(search_.certify, n_returned);
     std::size_t n_ranked = 0, certified = 0;
     const bool early = certify > 0 && working_set_;
@@ -159,12 +170,26 @@ std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t
 
 template <Real T>
 SearchReport ExemplarSearch<T>::fit() noexcept {
-    if (!valid_) return report();
+    if (reason_ != InvalidInput::none) {
+        forget();
+        return report();
+    }
     solve(settings_.tol, settings_.score_tol, nullptr);
     for (std::size_t i = 0; i < rows_.rows; ++i) {
         if (!statistics_.is_live(i)) scores_[i] = -std::numeric_limits<T>::infinity();
     }
     return report();
+}
+
+/// Leaves no weights and scores of another search where a fit's would be.
+template <Real T>
+void ExemplarSearch<T>::forget() noexcept {
+    constexpr T nothing = std::numeric_limits<T>::quiet_NaN();
+    std::fill_n(scores_, rows_.rows, nothing);
+    std::ranges::fill(workspace_.weights.coef, nothing);
+    workspace_.weights.intercept = nothing;
+    std::ranges::fill(workspace_.dual, 0.0);
+    std::ranges::fill(workspace_.example_dual, 0.0);
 }
 
 template <Real T>
@@ -288,13 +313,17 @@ ScoreError ExemplarSearch<T>::score_error() const noexcept {
 template <Real T>
 SearchReport ExemplarSearch<T>::report() const noexcept {
     SearchReport report;
-    if (!valid_) {
+    if (reason_ != InvalidInput::none) {
         report.status = SearchStatus::invalid_input;
+        report.reason = reason_;
         return report;
     }
     report.status = search_status(solved_.status);
-    // Rows that are not finite, where nobody has checked them.
-    if (std::isnan(solved_.gap)) report.status = SearchStatus::invalid_input;
+    // Rows that have become so since they were measured.
+    if (std::isnan(solved_.gap)) {
+        report.status = SearchStatus::invalid_input;
+        report.reason = InvalidInput::rows_not_finite;
+    }
     report.epochs = solved_.epochs;
     report.n_support = solved_.n_support;
     report.duality_gap = solved_.gap;

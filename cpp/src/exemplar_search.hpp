@@ -47,6 +47,7 @@ class ExemplarSearch {
   private:
     std::size_t rank_at(double tol, double score_tol, std::size_t n_returned,
                         std::size_t& n_ranked) noexcept;
+    void forget() noexcept;
     void solve(double tol, double score_tol, TopK<T>* best) noexcept;
     bool solve_with_gram_matrix(TopK<T>* best) noexcept;
     bool solve_with_working_set(double tol, double score_tol, TopK<T>* best) noexcept;
@@ -68,7 +69,7 @@ class ExemplarSearch {
     Workspace<T>& workspace_;
     T* scores_;
     SessionMemory<T>* memory_;
-    bool valid_;
+    InvalidInput reason_;  // why nothing is searched; none: it is
 
     Problem<T> problem_;
     Candidates candidates_;

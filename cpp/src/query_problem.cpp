@@ -12,30 +12,40 @@ namespace exemplar_svm {
 namespace {
 
 template <Real T>
-bool are_finite(const DenseView<T>& vectors, const RowsView<T>& rows) noexcept {
-    if (vectors.rows > 0 && vectors.cols != rows.cols) return false;
-    for (std::size_t j = 0; j < vectors.rows; ++j) {
-        T square;  // is not finite if any element is not
-        square_rows(DenseView<T>{vectors.row(j), 1, vectors.cols, vectors.stride}, SerialExecutor{},
-                    &square);
-        if (!std::isfinite(square)) return false;
+InvalidInput why_invalid(const DenseView<T>& vectors, std::size_t n_features) noexcept {
+    if (vectors.rows > 0 && vectors.cols != n_features) {
+        return InvalidInput::wrong_number_of_features;
     }
-    return true;
+    for (std::size_t j = 0; j < vectors.rows; ++j) {
+        const T* const x = vectors.row(j);
+        T square;  // is not finite if any element is not
+        square_rows(DenseView<T>{x, 1, vectors.cols, vectors.stride}, SerialExecutor{}, &square);
+        if (std::isfinite(square)) continue;
+        return std::all_of(x, x + vectors.cols, [](T value) { return std::isfinite(value); })
+                   ? InvalidInput::vector_too_large
+                   : InvalidInput::vector_not_finite;
+    }
+    return InvalidInput::none;
 }
 
-bool are_rows(std::span<const RowNumber> numbers, std::size_t n_rows,
-              const std::uint8_t* live) noexcept {
-    return std::ranges::all_of(numbers, [&](RowNumber number) {
-        return number >= 0 && static_cast<std::size_t>(number) < n_rows &&
-               (live == nullptr || live[number] != 0);
-    });
+InvalidInput why_invalid(std::span<const RowNumber> numbers, std::size_t n_rows,
+                         const std::uint8_t* live) noexcept {
+    for (const RowNumber number : numbers) {
+        if (number < 0 || static_cast<std::size_t>(number) >= n_rows) {
+            return InvalidInput::row_out_of_range;
+        }
+        if (live != nullptr && live[number] == 0) return InvalidInput::row_removed;
+    }
+    return InvalidInput::none;
 }
 
-bool are_weights(std::span<const double> weights, std::size_t n_examples) noexcept {
-    return weights.empty() ||
-           (weights.size() == n_examples && std::ranges::all_of(weights, [](double weight) {
-                return weight > 0.0 && std::isfinite(weight);
-            }));
+InvalidInput why_invalid(std::span<const double> weights, std::size_t n_examples) noexcept {
+    if (!weights.empty() && weights.size() != n_examples) {
+        return InvalidInput::wrong_number_of_weights;
+    }
+    const auto is_weight = [](double weight) { return weight > 0.0 && std::isfinite(weight); };
+    return std::ranges::all_of(weights, is_weight) ? InvalidInput::none
+                                                   : InvalidInput::weight_out_of_range;
 }
 
 /// Copies examples of one label behind `place` others. Returns the place behind them.
@@ -73,27 +83,28 @@ std::size_t count_rows(const std::uint8_t* mask, std::size_t n) noexcept {
     return n - static_cast<std::size_t>(std::count(mask, mask + n, std::uint8_t{0}));
 }
 
-/// A copy of what two masks have in common, either of which may be null for all rows, to take rows
-/// out.
-const std::uint8_t* copy_masks(const std::uint8_t* mask, const std::uint8_t* other, std::size_t n,
+/// A copy of what a mask and that of the live rows have in common, to take rows out.
+const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                std::vector<std::uint8_t>& copy) noexcept {
-    if (mask == nullptr) std::swap(mask, other);
-    if (mask == nullptr) {
-        std::fill_n(copy.begin(), n, std::uint8_t{1});
+    if (mask.is_packed()) {
+        for (std::size_t i = 0; i < n; ++i) copy[i] = mask.contains(i) ? 1 : 0;
+    } else if (!mask.is_everything()) {
+        std::copy_n(mask.data(), n, copy.begin());
     } else {
-        std::copy_n(mask, n, copy.begin());
+        std::fill_n(copy.begin(), n, std::uint8_t{1});
     }
-    for (std::size_t i = 0; other != nullptr && i < n; ++i) {
-        if (other[i] == 0) copy[i] = 0;
+    for (std::size_t i = 0; live != nullptr && i < n; ++i) {
+        if (live[i] == 0) copy[i] = 0;
     }
     return copy.data();
 }
 
-/// The same without a copy, where one mask says it all.
-const std::uint8_t* common_mask(const std::uint8_t* mask, const std::uint8_t* other, std::size_t n,
+/// The same without a copy, where one of them says it all, a byte per row.
+const std::uint8_t* common_mask(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                 std::vector<std::uint8_t>& copy) noexcept {
-    if (mask == nullptr || other == nullptr) return mask == nullptr ? other : mask;
-    return copy_masks(mask, other, n, copy);
+    if (mask.is_everything()) return live;
+    if (live == nullptr && !mask.is_packed()) return mask.data();
+    return copy_masks(mask, live, n, copy);
 }
 
 void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) noexcept {
@@ -140,19 +151,27 @@ std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexce
 }
 
 template <Real T>
-bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
-              const Workspace<T>& workspace) noexcept {
-    const bool has_room = workspace.has_room_for(rows) && query.n_positives() > 0 &&
-                          query.n_positives() + query.n_negatives() <= workspace.max_examples();
+InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
+                         const Workspace<T>& workspace) noexcept {
+    if (query.n_positives() == 0) return InvalidInput::no_positives;
+    if (!workspace.has_room_for(rows) ||
+        query.n_positives() + query.n_negatives() > workspace.max_examples()) {
+        return InvalidInput::workspace_too_small;
+    }
+    for (const InvalidInput reason :
+         {why_invalid(query.positive_rows, rows.rows, live),
+          why_invalid(query.negative_rows, rows.rows, live),
+          why_invalid(query.positive_weights, query.n_positives()),
+          why_invalid(query.negative_weights, query.n_negatives()),
+          why_invalid(query.positives, rows.cols), why_invalid(query.negatives, rows.cols)}) {
+        if (reason != InvalidInput::none) return reason;
+    }
     const bool is_both = std::ranges::any_of(query.positive_rows, [&](RowNumber row) {
         return std::ranges::find(query.negative_rows, row) != query.negative_rows.end();
     });
-    return has_room && !is_both && are_rows(query.positive_rows, rows.rows, live) &&
-           are_rows(query.negative_rows, rows.rows, live) &&
-           are_weights(query.positive_weights, query.n_positives()) &&
-           are_weights(query.negative_weights, query.n_negatives()) &&
-           are_finite(query.positives, rows) && are_finite(query.negatives, rows) &&
-           has_room_for_entries(query, rows, workspace);
+    if (is_both) return InvalidInput::row_on_both_sides;
+    return has_room_for_entries(query, rows, workspace) ? InvalidInput::none
+                                                        : InvalidInput::workspace_too_small;
 }
 
 template <Real T>
@@ -219,10 +238,10 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
 
 template std::size_t count_entries(const Query<float>&, const RowsView<float>&) noexcept;
 template std::size_t count_entries(const Query<double>&, const RowsView<double>&) noexcept;
-template bool is_valid(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
-                       const Workspace<float>&) noexcept;
-template bool is_valid(const Query<double>&, const RowsView<double>&, const std::uint8_t*,
-                       const Workspace<double>&) noexcept;
+template InvalidInput why_invalid(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
+                                  const Workspace<float>&) noexcept;
+template InvalidInput why_invalid(const Query<double>&, const RowsView<double>&,
+                                  const std::uint8_t*, const Workspace<double>&) noexcept;
 template Candidates state_query(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
                                 const IndexSettings&, double, Workspace<float>&,
                                 Problem<float>&) noexcept;

@@ -7,6 +7,7 @@
 #include "exemplar_svm/query.hpp"
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "exemplar_svm/workspace.hpp"
@@ -35,12 +36,12 @@ struct Candidates {
     }
 };
 
-/// Whether a query fits the rows and the workspace, names live rows only, and its examples are
-/// finite, those of the rows aside.
+/// What is wrong with a query: it has to fit the rows and the workspace, to name live rows only,
+/// and to have finite examples, those of the rows aside.
 /// @param live  not 0 for rows that have not been removed; null: none has
 template <Real T>
-bool is_valid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
-              const Workspace<T>& workspace) noexcept;
+InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
+                         const Workspace<T>& workspace) noexcept;
 
 /// States who takes part in a valid query's problem, and with which costs. Examples are copied into
 /// the workspace, unless all are vectors of the same weight and rows are dense; masks are, where

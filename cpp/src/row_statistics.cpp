@@ -70,6 +70,17 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
             "sketch is read by searches with method 'working_set' alone");
     require(rows.is_dense() || method != Method::gram,
             "method 'gram' is for dense rows, but embeddings has sparse ones");
+    // A removed row that is not finite would spoil what serves searches: they look at all rows
+    // then.
+    if (!settings.check_finite &&
+        !std::ranges::all_of(squared_norms, [](T square) { return std::isfinite(square); })) {
+        method = Method::full;
+        background = {};
+        signatures = {};
+        postings = {};
+        sketch = {};
+        n_modelled_ = 0;
+    }
     if (method == Method::gram) {
         require(n <= max_gram_rows,
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
@@ -161,8 +172,10 @@ void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::ve
 template <Real T>
 void RowStatistics<T>::find_largest() {
     max_squared_norm = max_sketch_error = 0.0;
+    are_finite = true;
     for (std::size_t i = 0; i < squared_norms.size(); ++i) {
         if (!is_live(i)) continue;
+        are_finite = are_finite && std::isfinite(squared_norms[i]);
         max_squared_norm = std::max(max_squared_norm, static_cast<double>(squared_norms[i]));
         if (sketch.empty()) continue;
         max_sketch_error = std::max(max_sketch_error, static_cast<double>(sketch.error(i)));

@@ -27,6 +27,7 @@ struct RowStatistics {
 
     Buffer<T> squared_norms;        ///< of the rows, less the mean if it is subtracted
     double max_squared_norm = 0.0;  ///< of the live rows
+    bool are_finite = true;         ///< the live rows, and the squares of their norms
     std::vector<double> mean;       ///< of the live rows; empty unless centred
     Buffer<T> mean_products;        ///< empty unless centred
     Background<T> background;

@@ -62,7 +62,8 @@ class Reports {
             field<std::int64_t>([](const SearchReport& r) { return r.n_support; }),
             field<double>([](const SearchReport& r) { return r.duality_gap; }),
             field<double>([](const SearchReport& r) { return r.score_error_bound; }),
-            field<std::int64_t>([](const SearchReport& r) { return r.certified_k; }), profile);
+            field<std::int64_t>([](const SearchReport& r) { return r.certified_k; }), profile,
+            field<std::uint8_t>([](const SearchReport& r) { return r.reason; }));
     }
 
   private:

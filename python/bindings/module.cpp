@@ -10,6 +10,7 @@
 #include "bindings.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/isa.hpp"
+#include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/version.hpp"
 
 namespace py = pybind11;
@@ -24,6 +25,13 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
         std::vector<std::string> names;
         for (const esvm::Isa isa : esvm::all_isas) {
             if (esvm::isa_supported(isa)) names.emplace_back(esvm::isa_name(isa));
+        }
+        return names;
+    });
+    module.def("invalid_input_reasons", [] {
+        std::vector<std::string> names;
+        for (int i = 0; i <= static_cast<int>(esvm::InvalidInput::rows_not_finite); ++i) {
+            names.emplace_back(esvm::to_string(static_cast<esvm::InvalidInput>(i)));
         }
         return names;
     });

@@ -18,6 +18,7 @@ from ._validation import as_row_scales, as_rows, as_vectors, thread_count, worki
 STATUS_NAMES = np.array(
     ["converged", "epoch_limit", "precision_limit", "deadline", "invalid_input"]
 )
+REASON_NAMES = np.array(_core.invalid_input_reasons())
 
 
 class SearchProfile(NamedTuple):
@@ -56,7 +57,7 @@ class SearchReport:
         ``"precision_limit"``: ``tol`` is below what the arithmetic of the rows' dtype resolves,
         and nothing improves any more.
         ``"deadline"``: ``timeout`` was over: the best that had been found by then.
-        ``"invalid_input"``: rows that are not finite, with ``check_finite=False``.
+        ``"invalid_input"``: nothing was searched, for the ``reason``.
     epochs : int
         Passes of the solver over the rows that were still active.
     n_support : int
@@ -70,6 +71,11 @@ class SearchReport:
         How many of the leading ranks are proven to be those of the exact optimum.
     profile : SearchProfile
         Where the time went.
+    reason : str
+        Why the status is ``"invalid_input"``; otherwise ``"none"``. ``"rows_not_finite"``: a row
+        holds NaN or infinity, or the square of its norm overflows, and was not refused because of
+        ``check_finite=False``, or was written to the memory of the rows since. Other reasons
+        raise ``ValueError`` in Python.
     """
 
     status: str
@@ -79,6 +85,7 @@ class SearchReport:
     score_error_bound: float
     certified_k: int
     profile: SearchProfile = field(compare=False)
+    reason: str = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +98,7 @@ class BatchReport:
     epochs, n_support, certified_k : ndarray of int64, shape (m,)
     duality_gap, score_error_bound : ndarray of float64, shape (m,)
     profile : ndarray of float64, shape (m, 5)
+    reason : ndarray of str, shape (m,)
         As in `SearchReport`.
     """
 
@@ -101,12 +109,22 @@ class BatchReport:
     score_error_bound: NDArray[np.float64]
     certified_k: IndexArray
     profile: NDArray[np.float64]
+    reason: NDArray[np.str_]
 
     @classmethod
     def from_core(cls, reports: _core.Reports) -> BatchReport:
         """Name the status numbers of the extension."""
-        status, epochs, n_support, gap, bound, certified, profile = reports.arrays()
-        return cls(STATUS_NAMES[status], epochs, n_support, gap, bound, certified, profile)
+        status, epochs, n_support, gap, bound, certified, profile, reason = reports.arrays()
+        return cls(
+            status=STATUS_NAMES[status],
+            epochs=epochs,
+            n_support=n_support,
+            duality_gap=gap,
+            score_error_bound=bound,
+            certified_k=certified,
+            profile=profile,
+            reason=REASON_NAMES[reason],
+        )
 
     def __len__(self) -> int:
         return len(self.status)
@@ -120,6 +138,7 @@ class BatchReport:
             score_error_bound=float(self.score_error_bound[i]),
             certified_k=int(self.certified_k[i]),
             profile=SearchProfile(*self.profile[i].tolist()),
+            reason=str(self.reason[i]),
         )
 
     def __iter__(self) -> Iterator[SearchReport]:

@@ -495,21 +495,66 @@ TEMPLATE_TEST_CASE("a batch has the bits of single searches by any method", "", 
     }
 }
 
-TEMPLATE_TEST_CASE("unchecked rows that are not finite end every method somehow", "", float,
+TEMPLATE_TEST_CASE("unchecked rows that are not finite are told, wherever they lie", "", float,
                    double) {
     using T = TestType;
     IndexSettings settings;
     settings.check_finite = false;
     settings.center = GENERATE(false, true);
+    const auto n = GENERATE(as<std::size_t>{}, 2, 40, 1300);
+    const T bad = GENERATE(std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::infinity(),
+                           std::numeric_limits<T>::max());
+    const ClusteredData<T> good = [n] {
+        Random random(15);
+        return ClusteredData<T>(n, 7, 1, random);
+    }();
+    const auto make = [&](const ClusteredData<T>& data, const Way& way) {
+        return make_index(data, settings, way);
+    };
+    for (const std::size_t place : {std::size_t{0}, n / 2, n - 1}) {
+        Random random(15);
+        ClusteredData<T> data(n, 7, 1, random);
+        data.rows[place * 7 + place % 7] = bad;
+        for (const Way& way : all_ways) {
+            CAPTURE(way.name, n, place, settings.center, bad);
+            const Index<T> index = make(data, way);
+            const auto found = search(index, data.positives, n);
+            CHECK(found.report.status == SearchStatus::invalid_input);
+            CHECK(found.report.reason == InvalidInput::rows_not_finite);
+            CHECK(found.rows == std::vector<RowNumber>(n, -1));
+
+            // Without it the index is as good as one that never had it.
+            const RowNumber removed[] = {static_cast<RowNumber>(place)};
+            const auto left = search(index.without_rows(removed), data.positives, n);
+            const auto expected = search(make(good, way).without_rows(removed), data.positives, n);
+            CHECK(left.report.status == expected.report.status);
+            CHECK(left.report.reason == InvalidInput::none);
+            const std::size_t proven =
+                std::min(left.report.certified_k, expected.report.certified_k);
+            CHECK(proven >= std::min<std::size_t>(expected.report.certified_k, 1));
+            CHECK(std::equal(left.rows.begin(),
+                             left.rows.begin() + static_cast<std::ptrdiff_t>(proven),
+                             expected.rows.begin()));
+            CHECK(left.rows[0] == expected.rows[0]);
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("rows that were spoilt after they were measured end every method somehow", "",
+                   float, double) {
+    using T = TestType;
+    IndexSettings settings;
+    settings.center = GENERATE(false, true);
     settings.search.solver.max_epochs = 20;
     const auto n = GENERATE(as<std::size_t>{}, 2, 40, 300);
     const bool all = GENERATE(false, true);
     for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::infinity()}) {
-        Random random(15);
-        ClusteredData<T> data(n, 7, 1, random);
-        for (std::size_t i = all ? 0 : n - 1; i < n; ++i) data.rows[i * 7 + i % 7] = bad;
         for (const Way& way : all_ways) {
-            const auto found = search(make_index(data, settings, way), data.positives, n);
+            Random random(15);
+            ClusteredData<T> data(n, 7, 1, random);
+            const Index<T> index = make_index(data, settings, way);
+            for (std::size_t i = all ? 0 : n - 1; i < n; ++i) data.rows[i * 7 + i % 7] = bad;
+            const auto found = search(index, data.positives, n);
             CAPTURE(way.name, n, all, settings.center, bad);
             CHECK(std::all_of(found.rows.begin(), found.rows.end(), [n](RowNumber row) {
                 return row >= -1 && row < static_cast<RowNumber>(n);

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "catch.hpp"
@@ -289,37 +291,135 @@ TEST_CASE("a background without rows leaves the examples alone") {
     }
 }
 
-TEST_CASE("a query that does not fit is invalid input") {
+TEST_CASE("a query that does not fit is invalid input, for a reason") {
     Random random(33);
     const ClusteredData<float> data(50, 4, 2, random);
-    const Index<float> index(data.view());
+    const RowNumber removed[] = {7};
+    const Index<float> index = Index<float>(data.view()).without_rows(removed);
     Workspace<float> workspace(index, 3, 4);
-    const auto is_refused = [&](auto&& spoil) {
+    const auto reason_for = [&](auto&& spoil) {
         Query<float> query;
         query.positives = reference::view(data.positives, 4);
-        spoil(query);
+        SearchSettings settings = index.settings().search;
+        if constexpr (requires { spoil(query, settings); }) {
+            spoil(query, settings);
+        } else {
+            spoil(query);
+        }
         float scores[3];
         RowNumber rows[3];
-        const auto report =
-            index.search(query, 3, index.settings().search, workspace, scores, rows);
-        return report.status == SearchStatus::invalid_input && rows[0] == -1;
+        const auto report = index.search(query, 3, settings, workspace, scores, rows);
+        CHECK((report.status == SearchStatus::invalid_input) ==
+              (report.reason != InvalidInput::none));
+        CHECK((rows[0] == -1) == (report.reason != InvalidInput::none));
+        std::vector<float> all(50, 1.0f);
+        const auto fitted = index.fit(query, settings, workspace, all.data());
+        CHECK(fitted.reason == report.reason);
+        CHECK(std::isnan(all[0]) == (report.reason != InvalidInput::none));
+        CHECK(std::isnan(workspace.weights.coef[3]) == (report.reason != InvalidInput::none));
+        return report.reason;
     };
-    CHECK_FALSE(is_refused([](Query<float>&) {}));
+    using Q = Query<float>;
+    CHECK(reason_for([](Q&) {}) == InvalidInput::none);
     const RowNumber minus[] = {-1}, behind[] = {50}, good[] = {49}, three[] = {1, 2, 3};
-    CHECK_FALSE(is_refused([&](Query<float>& q) { q.positive_rows = good; }));
-    CHECK(is_refused([&](Query<float>& q) { q.positive_rows = minus; }));
-    CHECK(is_refused([&](Query<float>& q) { q.negative_rows = behind; }));
-    CHECK(is_refused([&](Query<float>& q) { q.negative_rows = three; }));  // too many examples
-    CHECK(is_refused([&](Query<float>& q) { q.positive_rows = q.negative_rows = good; }));
-    CHECK(is_refused([&](Query<float>& q) {
-        q.positives.rows = 0;
-        q.negative_rows = good;
-    }));
+    CHECK(reason_for([&](Q& q) { q.positive_rows = good; }) == InvalidInput::none);
+    CHECK(reason_for([&](Q& q) { q.positive_rows = minus; }) == InvalidInput::row_out_of_range);
+    CHECK(reason_for([&](Q& q) { q.negative_rows = behind; }) == InvalidInput::row_out_of_range);
+    CHECK(reason_for([&](Q& q) { q.negative_rows = removed; }) == InvalidInput::row_removed);
+    CHECK(reason_for([&](Q& q) { q.negative_rows = three; }) == InvalidInput::workspace_too_small);
+    CHECK(reason_for([&](Q& q) { q.positive_rows = q.negative_rows = good; }) ==
+          InvalidInput::row_on_both_sides);
+    CHECK(reason_for([&](Q& q) {
+              q.positives.rows = 0;
+              q.negative_rows = good;
+          }) == InvalidInput::no_positives);
     const double zero[] = {1.0, 0.0}, one[] = {1.0}, infinite[] = {reference::infinity, 1.0};
-    CHECK(is_refused([&](Query<float>& q) { q.positive_weights = zero; }));
-    CHECK(is_refused([&](Query<float>& q) { q.positive_weights = one; }));
-    CHECK(is_refused([&](Query<float>& q) { q.positive_weights = infinite; }));
+    CHECK(reason_for([&](Q& q) { q.positive_weights = zero; }) ==
+          InvalidInput::weight_out_of_range);
+    CHECK(reason_for([&](Q& q) { q.positive_weights = one; }) ==
+          InvalidInput::wrong_number_of_weights);
+    CHECK(reason_for([&](Q& q) { q.positive_weights = infinite; }) ==
+          InvalidInput::weight_out_of_range);
     const float nan[] = {0.0f, 1.0f, std::numeric_limits<float>::quiet_NaN(), 0.0f};
-    CHECK(is_refused([&](Query<float>& q) { q.negatives = {nan, 1, 4, 4}; }));
-    CHECK(is_refused([&](Query<float>& q) { q.negatives = {nan, 1, 3, 3}; }));
+    const float large[] = {0.0f, 1.0f, std::numeric_limits<float>::max(), 0.0f};
+    CHECK(reason_for([&](Q& q) { q.negatives = {nan, 1, 4, 4}; }) ==
+          InvalidInput::vector_not_finite);
+    CHECK(reason_for([&](Q& q) { q.positives = {large, 1, 4, 4}; }) ==
+          InvalidInput::vector_too_large);
+    CHECK(reason_for([&](Q& q) { q.negatives = {nan, 1, 3, 3}; }) ==
+          InvalidInput::wrong_number_of_features);
+    CHECK(reason_for([&](Q&, SearchSettings& s) { s.C = 0.0; }) ==
+          InvalidInput::setting_out_of_range);
+
+    float scores[4];
+    RowNumber rows[4];
+    const auto report = index.search(data.positives.data(), 4, workspace, scores, rows);
+    CHECK(report.reason == InvalidInput::workspace_too_small);  // of the ranking
+}
+
+TEST_CASE("every status and every reason has a word of its own") {
+    std::set<std::string_view> words;
+    for (int i = 0; i <= static_cast<int>(SearchStatus::invalid_input); ++i) {
+        words.insert(to_string(static_cast<SearchStatus>(i)));
+    }
+    CHECK(words.size() == 5);
+    CHECK(words.count("unknown") == 0);
+    for (int i = 0; i <= static_cast<int>(SolveStatus::deadline); ++i) {
+        CHECK(words.count(to_string(static_cast<SolveStatus>(i))) == 1);
+    }
+    words.clear();
+    for (int i = 0; i <= static_cast<int>(InvalidInput::rows_not_finite); ++i) {
+        words.insert(to_string(static_cast<InvalidInput>(i)));
+    }
+    CHECK(words.size() == 13);
+    CHECK(words.count("unknown") == 0);
+    CHECK(to_string(InvalidInput::rows_not_finite) == "rows_not_finite");
+    CHECK(to_string(SearchStatus::converged) == "converged");
+}
+
+TEMPLATE_TEST_CASE("a mask of bits says what a mask of bytes says", "", float, double) {
+    using T = TestType;
+    const std::size_t n = GENERATE(as<std::size_t>{}, 1, 7, 8, 9, 200);
+    const bool some_are_removed = GENERATE(false, true);
+    Random random(35);
+    const ClusteredData<T> data(n, 5, 1, random);
+    const std::vector<RowNumber> removed(some_are_removed ? 1 : 0, RowNumber{0});
+    const Index<T> index = Index<T>(data.view()).without_rows(removed);
+    std::vector<std::uint8_t> bytes[2];
+    std::vector<std::uint8_t> bits[2];  // no larger than they must be, for the address sanitizer
+    for (int m = 0; m < 2; ++m) {
+        bits[m].resize((n + 7) / 8);
+        for (std::size_t i = 0; i < n; ++i) {
+            bytes[m].push_back(random.chance(0.5) ? 1 : 0);
+            if (bytes[m][i] != 0) {
+                bits[m][i / 8] = static_cast<std::uint8_t>(bits[m][i / 8] | 1u << i % 8);
+            }
+        }
+        // What is behind the last row's bit says nothing.
+        for (std::size_t i = n; i < 8 * bits[m].size(); ++i) {
+            bits[m][i / 8] = static_cast<std::uint8_t>(bits[m][i / 8] | 1u << i % 8);
+        }
+        const RowMask packed = RowMask::of_bits(bits[m].data()), plain = bytes[m].data();
+        for (std::size_t i = 0; i < n; ++i) CHECK(packed.contains(i) == plain.contains(i));
+    }
+    Workspace<T> workspace(index, n);
+    const auto search = [&](RowMask candidates, RowMask background) {
+        Query<T> query;
+        query.positives = reference::view(data.positives, 5);
+        query.candidates = candidates;
+        query.background = background;
+        std::vector<T> scores(n);
+        std::vector<RowNumber> rows(n);
+        const auto report =
+            index.search(query, n, index.settings().search, workspace, scores.data(), rows.data());
+        CHECK(report.status == SearchStatus::converged);
+        return std::pair(rows, scores);
+    };
+    const RowMask packed[] = {RowMask::of_bits(bits[0].data()), RowMask::of_bits(bits[1].data())};
+    const auto expected = search(bytes[0].data(), bytes[1].data());
+    CHECK(search(packed[0], packed[1]) == expected);
+    CHECK(search(packed[0], bytes[1].data()) == expected);
+    CHECK(search(bytes[0].data(), packed[1]) == expected);
+    CHECK(search({}, packed[1]) == search(nullptr, bytes[1].data()));
+    CHECK(search(packed[0], {}) == search(bytes[0].data(), {}));
 }

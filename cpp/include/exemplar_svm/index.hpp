@@ -149,7 +149,8 @@ class Index {
     }
 
     /// Trains as search does and leaves the weights and dual coefficients in the workspace.
-    /// @param scores_out  n_rows() values: the score of every row; -infinity for removed ones
+    /// @param scores_out  n_rows() values: the score of every row; -infinity for removed ones. They
+    ///                    and the weights are NaN where the input is invalid.
     SearchReport fit(const Query<T>& query, const SearchSettings& settings, Workspace<T>& workspace,
                      T* scores_out, ExecutorRef executor = SerialExecutor{}) const noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "exemplar_svm/profile.hpp"
 
@@ -12,14 +13,63 @@ enum class SearchStatus : std::uint8_t {
     epoch_limit,
     precision_limit,
     deadline,       ///< the stop condition was reached: the best that had been found by then
-    invalid_input,  ///< a query that is not finite, or the square of whose norm overflows; a
-                    ///< setting out of range; a workspace too small; rows that are not finite,
-                    ///< where the index has not been told to check them
+    invalid_input,  ///< nothing was searched: see InvalidInput
 };
+
+/// What is wrong with the input of a search whose status is invalid_input.
+enum class InvalidInput : std::uint8_t {
+    none,  ///< nothing: the status is another one
+    setting_out_of_range,
+    no_positives,
+    wrong_number_of_features,  ///< of the vectors among the examples
+    workspace_too_small,       ///< or made for rows of other features, or stored otherwise
+    row_out_of_range,          ///< the number of an example
+    row_removed,               ///< the row that an example is
+    row_on_both_sides,         ///< a positive and a negative
+    wrong_number_of_weights,
+    weight_out_of_range,  ///< not positive and finite
+    vector_not_finite,    ///< an example
+    vector_too_large,     ///< an example, the square of whose norm overflows
+    rows_not_finite,  ///< one of the index's rows, or the square of its norm: removed rows aside.
+                      ///< Only where the index was told not to check, or memory has changed
+};
+
+/// The word for a status: the name of its constant.
+constexpr std::string_view to_string(SearchStatus status) noexcept {
+    switch (status) {
+        case SearchStatus::converged: return "converged";
+        case SearchStatus::epoch_limit: return "epoch_limit";
+        case SearchStatus::precision_limit: return "precision_limit";
+        case SearchStatus::deadline: return "deadline";
+        case SearchStatus::invalid_input: return "invalid_input";
+    }
+    return "unknown";
+}
+
+/// The word for a reason: the name of its constant.
+constexpr std::string_view to_string(InvalidInput reason) noexcept {
+    switch (reason) {
+        case InvalidInput::none: return "none";
+        case InvalidInput::setting_out_of_range: return "setting_out_of_range";
+        case InvalidInput::no_positives: return "no_positives";
+        case InvalidInput::wrong_number_of_features: return "wrong_number_of_features";
+        case InvalidInput::workspace_too_small: return "workspace_too_small";
+        case InvalidInput::row_out_of_range: return "row_out_of_range";
+        case InvalidInput::row_removed: return "row_removed";
+        case InvalidInput::row_on_both_sides: return "row_on_both_sides";
+        case InvalidInput::wrong_number_of_weights: return "wrong_number_of_weights";
+        case InvalidInput::weight_out_of_range: return "weight_out_of_range";
+        case InvalidInput::vector_not_finite: return "vector_not_finite";
+        case InvalidInput::vector_too_large: return "vector_too_large";
+        case InvalidInput::rows_not_finite: return "rows_not_finite";
+    }
+    return "unknown";
+}
 
 /// What a search did and what it can prove.
 struct SearchReport {
     SearchStatus status = SearchStatus::converged;
+    InvalidInput reason = InvalidInput::none;  ///< why the status is invalid_input
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;
     double duality_gap = 0.0;

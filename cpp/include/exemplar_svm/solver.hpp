@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/problem.hpp"
@@ -18,6 +19,17 @@ enum class SolveStatus : std::uint8_t {
                       ///< more
     deadline,         ///< the stop condition was reached first
 };
+
+/// The word for a status: the name of its constant.
+constexpr std::string_view to_string(SolveStatus status) noexcept {
+    switch (status) {
+        case SolveStatus::converged: return "converged";
+        case SolveStatus::epoch_limit: return "epoch_limit";
+        case SolveStatus::precision_limit: return "precision_limit";
+        case SolveStatus::deadline: return "deadline";
+    }
+    return "unknown";
+}
 
 /// What a solve reached. Objectives are float64 and belong to weights that were recomputed from the
 /// dual coefficients in float64.
