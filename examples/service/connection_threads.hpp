@@ -6,22 +6,32 @@
 #include <cstddef>
 #include <utility>
 
-/// Threads that serve one connection each; connections beyond their number wait for one. How long
-/// is remembered, because it counts against the deadline of the connection's first request.
+#include "connection_places.hpp"
+
+/// Threads that serve one connection each. Further ones wait until one has a place for them. How
+/// long is remembered, because it counts against the deadline of the connection's first request.
 class ConnectionThreads : public httplib::TaskQueue {
     using Clock = std::chrono::steady_clock;
 
   public:
-    explicit ConnectionThreads(std::size_t n_threads) : threads_(n_threads) {}
+    ConnectionThreads(ConnectionPlaces& places, std::size_t n_threads)
+        : places_(places), threads_(n_threads) {}
 
+    /// Called by the thread that accepts connections: while it waits, they wait in the kernel.
     void enqueue(std::function<void()> serve) override {
-        threads_.enqueue([serve = std::move(serve), accepted = Clock::now()] {
+        const Clock::time_point accepted = Clock::now();
+        places_.take();
+        threads_.enqueue([this, serve = std::move(serve), accepted] {
             waited_ = Clock::now() - accepted;
             serve();
+            places_.give_back();
         });
     }
 
-    void shutdown() override { threads_.shutdown(); }
+    void shutdown() override {
+        places_.clear();
+        threads_.shutdown();
+    }
 
     /// How long the calling thread's connection had waited; zero from the second call on.
     static Clock::duration take_wait() noexcept {
@@ -31,5 +41,6 @@ class ConnectionThreads : public httplib::TaskQueue {
   private:
     static inline thread_local Clock::duration waited_{};
 
+    ConnectionPlaces& places_;
     httplib::ThreadPool threads_;
 };

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <thread>
 
-#include "connection_threads.hpp"
+#include "guarded_server.hpp"
 #include "npy.hpp"
 #include "service.hpp"
 
@@ -25,8 +25,11 @@ namespace esvm = exemplar_svm;
 
 namespace {
 
-// Each holds a thread, which mostly waits: for a request, or for a slot to search in.
-constexpr std::size_t max_connections = 64;
+constexpr std::size_t max_searches = 64;
+
+// Each connection holds a thread, which mostly waits: for a request, or for a slot to search in.
+// Those that neither search nor wait to are left for whoever asks for something else: /health.
+constexpr std::size_t max_waiting = 48, other_connections = 16;
 
 constexpr std::chrono::milliseconds drain_time{1000};
 
@@ -53,7 +56,7 @@ Options parse_options(int argc, char** argv) {
     Options options;
     options.rows = argv[1];
     if (argc > 2) options.port = parse(argv[2], "PORT", 0, 65535);
-    if (argc > 3) options.n_searches = parse<std::size_t>(argv[3], "THREADS", 1, max_connections);
+    if (argc > 3) options.n_searches = parse<std::size_t>(argv[3], "THREADS", 1, max_searches);
     if (argc > 4) options.host = argv[4];
     return options;
 }
@@ -109,12 +112,12 @@ int run(const Options& options) {
     const EndSignals end_signals;
     const MappedFile file(options.rows);
     const esvm::Index<float> index(npy_rows(file));
-    Service service(index, options.n_searches);
+    Service service(index, options.n_searches, max_waiting);
 
-    httplib::Server server;
+    GuardedServer server(options.n_searches + max_waiting + other_connections,
+                         service.limits().max_body(),
+                         [&service](int code) { service.count_refusal(code); });
     service.serve_on(server);
-    server.new_task_queue = [] { return new ConnectionThreads(max_connections); };
-    server.set_keep_alive_max_count(1000);
     // Headers and body of an answer are sent apart, and must not wait for each other.
     server.set_tcp_nodelay(true);
     const int port = bind(server, options);

@@ -10,9 +10,6 @@ namespace {
 // Every count stands for itself: nothing is published by one.
 constexpr auto relaxed = std::memory_order_relaxed;
 
-constexpr std::array<std::string_view, 5> status_names = {
-    "converged", "epoch_limit", "precision_limit", "deadline", "invalid_input"};
-
 template <class Number>
 void append(std::string& out, Number number) {
     std::array<char, 32> text;
@@ -45,10 +42,6 @@ Endpoint endpoint_of(std::string_view path) noexcept {
     const auto* const last = endpoint_paths.end() - 1;
     return static_cast<Endpoint>(std::find(endpoint_paths.begin(), last, path) -
                                  endpoint_paths.begin());
-}
-
-std::string_view name_of(esvm::SearchStatus status) noexcept {
-    return status_names[static_cast<std::size_t>(status)];
 }
 
 void LatencyHistogram::add(std::chrono::nanoseconds duration) noexcept {
@@ -113,8 +106,8 @@ std::string Metrics::text() const {
 
     constexpr std::string_view searches = "exemplar_svm_searches_total";
     write_type(out, searches, "counter", "Searches, by how they ended.");
-    for (std::size_t s = 0; s < status_names.size(); ++s) {
-        write_sample(out, searches, "", label("status", status_names[s]),
+    for (std::size_t s = 0; s < searches_.size(); ++s) {
+        write_sample(out, searches, "", label("status", to_string(esvm::SearchStatus(s))),
                      searches_[s].load(relaxed));
     }
 

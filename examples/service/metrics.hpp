@@ -17,9 +17,6 @@ inline constexpr std::array<std::string_view, 5> endpoint_paths = {"/search", "/
 
 Endpoint endpoint_of(std::string_view path) noexcept;
 
-/// The word for a status in answers and metrics.
-std::string_view name_of(exemplar_svm::SearchStatus status) noexcept;
-
 /// Durations counted by size. Wait-free: a request adds to three atomics.
 class LatencyHistogram {
   public:
@@ -46,8 +43,8 @@ class Metrics {
     std::string text() const;
 
   private:
-    static constexpr std::array<int, 9> codes = {200, 400, 404, 411, 413,
-                                                 415, 500, 503, 0};  // 0: others
+    static constexpr std::array<int, 13> codes = {200, 400, 404, 408, 411, 413, 414,
+                                                  415, 431, 500, 501, 503, 0};  // 0: others
 
     template <class T, std::size_t n>
     using PerEndpoint = std::array<std::array<T, n>, endpoint_paths.size()>;

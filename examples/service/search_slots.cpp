@@ -1,13 +1,16 @@
 #include "search_slots.hpp"
 
+#include "request.hpp"
+
 namespace esvm = exemplar_svm;
 
 SearchSlot::SearchSlot(const esvm::Index<float>& index, std::size_t max_k,
                        std::size_t max_positives)
     : workspace(index, max_k, max_positives), scores(max_k), rows(max_k) {}
 
-SearchSlots::SearchSlots(const esvm::Index<float>& index, std::size_t n_slots, std::size_t max_k,
-                         std::size_t max_positives) {
+SearchSlots::SearchSlots(const esvm::Index<float>& index, std::size_t n_slots,
+                         std::size_t max_waiting, std::size_t max_k, std::size_t max_positives)
+    : max_waiting_(max_waiting) {
     slots_.reserve(n_slots);
     for (std::size_t i = 0; i < n_slots; ++i) slots_.emplace_back(index, max_k, max_positives);
     free_.reserve(n_slots);
@@ -17,11 +20,20 @@ SearchSlots::SearchSlots(const esvm::Index<float>& index, std::size_t n_slots, s
 SearchSlots::Lease SearchSlots::take(std::chrono::steady_clock::time_point deadline) {
     const auto is_one_free = [this] { return !free_.empty(); };
     std::unique_lock lock(mutex_);
-    // Waiting until the end of time overflows in some standard libraries.
-    if (deadline == std::chrono::steady_clock::time_point::max()) {
-        returned_.wait(lock, is_one_free);
-    } else if (!returned_.wait_until(lock, deadline, is_one_free)) {
-        return Lease(nullptr, Return{this});
+    if (!is_one_free()) {
+        if (n_waiting_ == max_waiting_) {
+            throw RequestError(503, "too many searches wait here: ask again later");
+        }
+        ++n_waiting_;
+        bool is_in_time = true;
+        // Waiting until the end of time overflows in some standard libraries.
+        if (deadline == std::chrono::steady_clock::time_point::max()) {
+            returned_.wait(lock, is_one_free);
+        } else {
+            is_in_time = returned_.wait_until(lock, deadline, is_one_free);
+        }
+        --n_waiting_;
+        if (!is_in_time) return Lease(nullptr, Return{this});
     }
     SearchSlot* const slot = free_.back();
     free_.pop_back();

@@ -29,15 +29,19 @@ class SearchSlots {
     /// Gives its slot back when it is destroyed; empty if there was none in time.
     using Lease = std::unique_ptr<SearchSlot, Return>;
 
-    SearchSlots(const exemplar_svm::Index<float>& index, std::size_t n_slots, std::size_t max_k,
-                std::size_t max_positives);
+    /// @param max_waiting  how many searches may wait for a slot
+    SearchSlots(const exemplar_svm::Index<float>& index, std::size_t n_slots,
+                std::size_t max_waiting, std::size_t max_k, std::size_t max_positives);
 
     /// Waits for a slot, but not beyond the deadline.
+    /// @throws RequestError if too many wait already
     Lease take(std::chrono::steady_clock::time_point deadline);
 
   private:
     void give_back(SearchSlot* slot) noexcept;
 
+    const std::size_t max_waiting_;
+    std::size_t n_waiting_ = 0;
     std::vector<SearchSlot> slots_;
     std::vector<SearchSlot*> free_;  // last in, first out: what was used last is still in cache
     std::mutex mutex_;

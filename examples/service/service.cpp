@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "client_stream.hpp"
 #include "connection_threads.hpp"
 
 namespace esvm = exemplar_svm;
@@ -25,6 +26,7 @@ void set_json(httplib::Response& response, int code, const json& body) {
 
 void set_error(httplib::Response& response, int code, std::string_view sentence) {
     set_json(response, code, {{"error", sentence}});
+    if (code == 503) response.set_header("Retry-After", "1");
 }
 
 /// For refusals that are httplib's own.
@@ -37,55 +39,55 @@ std::string_view sentence_for(int code) {
     }
 }
 
-/// The body, which is read to its end even when it is too large to be kept: what was left unread
-/// would be taken for the next request.
+/// The body as it is when it has been decoded. What is left unread is not taken for the next
+/// request: the connection ends then.
 std::string read_body(const httplib::Request& request, const httplib::ContentReader& read,
                       std::size_t max_size) {
     if (request.is_multipart_form_data()) {
-        read([](const httplib::MultipartFormData&) { return true; },
-             [](const char*, std::size_t) { return true; });
         throw RequestError(415, "send application/json or application/octet-stream");
     }
-    // httplib looks at Content-Length only: chunked and compressed bodies are counted here.
+    // Compressed bodies, and those in chunks, tell their size when they have been read.
     std::string body;
     bool fits = true;
     const bool is_complete = read([&](const char* data, std::size_t size) {
-        fits = fits && size <= max_size - body.size();
+        fits = size <= max_size - body.size();
         if (fits) body.append(data, size);
-        return true;
+        return fits;
     });
-    if (!is_complete && fits) {
-        const auto length = request.get_header_value<std::uint64_t>("Content-Length");
-        fits = length <= max_size;
-    }
     if (!fits) {
         throw RequestError(413, "the body is larger than " + std::to_string(max_size) + " bytes");
     }
-    if (!is_complete) throw RequestError(400, "the body ended early, or could not be decoded");
+    if (!is_complete) {
+        throw RequestError(400, "the body ended early, came too slowly, or could not be decoded");
+    }
     return body;
 }
 
 }  // namespace
 
-Service::Service(const esvm::Index<float>& index, std::size_t n_searches)
+Service::Service(const esvm::Index<float>& index, std::size_t n_searches, std::size_t max_waiting)
     : index_(index),
       limits_{.n_features = index.n_features()},
-      slots_(index, n_searches, limits_.max_k, limits_.max_positives) {}
+      slots_(index, n_searches, max_waiting, limits_.max_k, limits_.max_positives) {}
 
 void Service::serve_on(httplib::Server& server) {
     using httplib::Request, httplib::Response, httplib::ContentReader;
     using Routing = httplib::Server::HandlerResponse;
 
-    server.set_payload_max_length(limits_.max_body());
-
     server.set_pre_routing_handler([](const Request& request, Response& response) {
         arrival = Clock::now() - ConnectionThreads::take_wait();
-        // Without either header there is no body, but httplib would wait for one.
-        if (request.method != "POST" || request.has_header("Content-Length") ||
-            request.has_header("Transfer-Encoding")) {
+        if (request.method == "GET" || request.method == "HEAD") return Routing::Unhandled;
+        const Endpoint endpoint = endpoint_of(request.path);
+        if (request.method != "POST" ||
+            (endpoint != Endpoint::search && endpoint != Endpoint::search_shared)) {
+            // httplib would read the body first, and has no limit on what it decodes.
+            set_error(response, 404, sentence_for(404));
+        } else if (!request.has_header("Content-Length") &&
+                   !request.has_header("Transfer-Encoding")) {
+            set_error(response, 411, "a POST needs a Content-Length");
+        } else {
             return Routing::Unhandled;
         }
-        set_error(response, 411, "a POST needs a Content-Length");
         return Routing::Handled;
     });
 
@@ -166,19 +168,24 @@ void Service::search(const SearchRequest& request, httplib::Response& response) 
     metrics_.count_search(report.status, duration);
 
     if (report.status == esvm::SearchStatus::invalid_input) {
-        throw RequestError(400, "the vectors are too large to compute with in float32");
+        throw RequestError(
+            400, report.reason == esvm::InvalidInput::vector_too_large
+                     ? "the vectors are too large to compute with in float32"
+                     : "the search was refused: " + std::string(to_string(report.reason)));
     }
     // An infinite bound (nothing is known) becomes null.
     set_json(response, 200,
              {{"scores", std::move(scores)},
               {"rows", std::move(rows)},
-              {"status", name_of(report.status)},
+              {"status", to_string(report.status)},
               {"score_error_bound", report.score_error_bound},
               {"certified_k", report.certified_k}});
 }
 
 void Service::finish(const httplib::Request& request, httplib::Response& response) {
-    if (draining_.load(std::memory_order_relaxed)) {
+    ClientStream& client = *ClientStream::current();
+    if (draining_.load(std::memory_order_relaxed)) client.close_after_answer();
+    if (client.is_closing()) {
         response.headers.erase("Keep-Alive");
         response.headers.erase("Connection");
         response.set_header("Connection", "close");

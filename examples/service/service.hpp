@@ -12,11 +12,18 @@
 /// Answers requests about one index, from any number of threads at once.
 class Service {
   public:
-    /// @param n_searches  how many may run at the same time
-    Service(const exemplar_svm::Index<float>& index, std::size_t n_searches);
+    /// @param n_searches   how many may run at the same time
+    /// @param max_waiting  how many more may wait to
+    Service(const exemplar_svm::Index<float>& index, std::size_t n_searches,
+            std::size_t max_waiting);
+
+    const Limits& limits() const noexcept { return limits_; }
 
     /// Adds the endpoints to a server, which must not outlive this.
     void serve_on(httplib::Server& server);
+
+    /// Counts a request that was refused before it came here.
+    void count_refusal(int code) noexcept { metrics_.count_request(Endpoint::other, code, {}); }
 
     /// From now on /health says 503, and every answer asks its client to leave. Requests are still
     /// answered.

@@ -87,7 +87,8 @@ class ExemplarIndex:
     max_iter : int, default 1000
         Most epochs of the solver per search.
     check_finite : bool, default True
-        Refuse rows with NaN or infinity. Without the check they give undefined rankings.
+        Refuse rows with NaN or infinity. Without the check, searches among such rows find nothing
+        and report the status ``"invalid_input"``, until these rows are removed.
     method : {"auto", "full", "working_set", "gram"}, default "auto"
         How a search finds the rows that matter; all ways give the same ranking. "working_set"
         keeps one bit per feature of the rows to guess which matter (of sparse rows their mean),

@@ -84,12 +84,34 @@ def test_what_is_not_finite_is_named_by_row_and_column(index, bad):
         for function in functions:
             with pytest.raises(ValueError, match=f"{name} holds {bad} at row 2, column 2"):
                 function(rows[5:9])
-    # Unchecked, such rows spoil every score; what is not a number is not ranked.
-    result = esvm.ExemplarIndex(rows, check_finite=False).search(ROWS[0], k=40)
+
+
+@pytest.mark.parametrize("method", ["full", "working_set", "gram"])
+@pytest.mark.parametrize("row", [0, 700, 1399])
+def test_unchecked_rows_that_are_not_finite_are_told_wherever_they_lie(method, row):
+    rows = np.random.default_rng(3).normal(size=(1400, 6))
+    clean = rows.copy()
+    rows[row, 2] = np.nan
+    index = esvm.ExemplarIndex(rows, check_finite=False, method=method)
+    scores, indices = result = index.search(clean[5], k=4)
     assert result.report.status == "invalid_input"
-    scores, indices = result
-    assert np.isin(indices, np.arange(-1, 40)).all()
-    assert (scores[indices == -1] == -np.inf).all()
+    assert result.report.reason == "rows_not_finite"
+    assert (indices == -1).all()
+    assert (scores == -np.inf).all()
+    batch = index.search(clean[5:7], k=4).report
+    assert batch.reason.tolist() == ["rows_not_finite"] * 2
+    assert np.isnan(index.decision_function(clean[5])).all()
+    model = index.fit(clean[5])
+    assert model.report_.reason == "rows_not_finite"
+    assert np.isnan(model.coef_).all()
+
+    index.remove([row])
+    expected = esvm.ExemplarIndex(clean, method=method)
+    expected.remove([row])
+    result = index.search(clean[5], k=4)
+    assert result.report.status == "converged"
+    assert result.report.reason == "none"
+    np.testing.assert_array_equal(result.indices, expected.search(clean[5], k=4).indices)
 
 
 def test_values_whose_square_overflows_are_refused(index):

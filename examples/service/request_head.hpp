@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+/// Where the body of a request ends.
+struct BodyFraming {
+    std::uint64_t length = 0;  ///< bytes; 0 if it is chunked
+    bool is_chunked = false;
+};
+
+/// The most lines of a head behind the first.
+inline constexpr std::size_t max_fields = 64;
+
+/// Refuses a request whose head says two things, or what httplib and a proxy may read differently:
+/// httplib skips lines that it does not understand, and takes the first of two lengths.
+/// @param head  up to the empty line, which is part of it
+/// @throws RequestError
+BodyFraming check_head(std::string_view head, std::size_t max_body);
