@@ -1,7 +1,10 @@
 #include "exemplar_svm/workspace.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <new>
 
 #include "conjugate_gradients.hpp"
 #include "example_block.hpp"
@@ -31,6 +34,19 @@ std::size_t if_sparse(const RowsView<T>& rows, std::size_t size) noexcept {
     return rows.is_dense() ? 0 : size;
 }
 
+/// The number of rows, unless sizes in the order of rows, features and examples would wrap around.
+/// @throws std::bad_alloc
+template <Real T>
+std::size_t checked_rows(const RowsView<T>& rows, std::size_t max_examples) {
+    constexpr std::size_t most =
+        std::numeric_limits<std::ptrdiff_t>::max() / (2 * ExampleBlock::capacity * sizeof(double));
+    if (rows.rows > most || rows.cols > most ||
+        max_examples > most / std::max<std::size_t>(rows.cols, 1)) {
+        throw std::bad_array_new_length();
+    }
+    return rows.rows;
+}
+
 }  // namespace
 
 template <Real T>
@@ -41,7 +57,7 @@ Workspace<T>::Workspace(std::size_t n_rows, std::size_t n_features, std::size_t 
 template <Real T>
 Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::size_t max_examples,
                         std::size_t max_example_entries)
-    : dual(rows.rows),
+    : dual(checked_rows(rows, max_examples)),
       example_dual(max_examples),
       weights{std::vector<T>(rows.cols), 0.0},
       active(rows.rows),

@@ -176,6 +176,8 @@ TEST_CASE("a stop condition") {
     CHECK(StopCondition::after(0ns).reached());
     CHECK(StopCondition::after(-1s).reached());
     CHECK_FALSE(StopCondition::after(std::chrono::nanoseconds::max()).reached());
+    const auto earliest = StopCondition::Clock::time_point::min();
+    CHECK(StopCondition::at(earliest).earlier_by(1.0).deadline == earliest);
     std::atomic<bool> flag{false};
     CHECK(StopCondition::when(flag).is_set());
     CHECK_FALSE(StopCondition::when(flag).earlier_by(1e6).reached());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <type_traits>
 #include <utility>
@@ -41,6 +42,18 @@ TEMPLATE_TEST_CASE("numbers of any integer type say how large a workspace is", "
     CHECK(is_expected(Workspace<T>{9000, 12, 20, 3}, 3));
     CHECK(is_expected(Workspace<T>(9000u, std::size_t{12}, 20L), 1));
     CHECK(is_expected(*std::make_unique<Workspace<T>>(std::int64_t{9000}, 12u, 20, 3), 3));
+}
+
+TEMPLATE_TEST_CASE("sizes that nobody has memory for do not wrap around", "", float, double) {
+    constexpr std::size_t most = static_cast<std::size_t>(-1);
+    using W = Workspace<TestType>;
+    for (const std::size_t size : {most, most / 2 + 2, most / 8 + 2, most / 48 + 2}) {
+        CHECK_THROWS_AS(W(size, 3, 5), std::bad_alloc);
+        CHECK_THROWS_AS(W(3, size, 5), std::bad_alloc);
+        CHECK_THROWS_AS(W(3, 3, 5, size), std::bad_alloc);
+    }
+    CHECK_THROWS_AS(W(3, std::size_t{1} << 33, 5, std::size_t{1} << 31), std::bad_alloc);
+    CHECK(W(3, 3, most).max_ranks() == 3);  // there are no more rows to rank
 }
 
 TEMPLATE_TEST_CASE("searches with one more example each make few workspaces", "", float, double) {

@@ -35,8 +35,11 @@ struct StopCondition {
     /// The same with the deadline moved forward, to leave time for what has to follow.
     StopCondition earlier_by(double seconds) const noexcept {
         if (deadline == Clock::time_point::max()) return *this;
-        const std::chrono::duration<double> ahead(seconds);
-        return {deadline - std::chrono::duration_cast<Clock::duration>(ahead), flag};
+        const auto ahead =
+            std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+        // A deadline as early as can be must not wrap around either.
+        const Clock::time_point first = Clock::time_point::min() + ahead;
+        return {deadline < first ? Clock::time_point::min() : deadline - ahead, flag};
     }
 };
 

@@ -54,6 +54,7 @@ class Workspace {
     /// @param max_examples  the most examples a search may have, positive and negative ones
     /// @param max_example_entries  on sparse rows, the most values that are not zero in these
     ///                             together (see count_entries in query.hpp)
+    /// @throws std::bad_alloc
     Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::size_t max_examples = 1,
               std::size_t max_example_entries = any_entries);
 
