@@ -26,7 +26,7 @@ import numpy as np
 from load_test import N_FEATURES, N_ROWS, RAW, Client, Service, UnexpectedError, expect
 
 STALLED = 300  # more than there are places
-PATIENCE = 5.0  # seconds that an answer may take while others attack: sanitizers are slow
+PATIENCE = 5.0  # seconds that an answer may take while others attack
 
 SEARCH = json.dumps({"query": [0.1] * N_FEATURES, "k": 3}).encode()
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -187,6 +187,7 @@ def answers_what_is_not(port: int) -> None:
 
 def stops_at_the_limit(port: int) -> None:
     """Bodies that grow while they are read."""
+    most = patience(port)
     bomb = gzip.compress(b"\0" * 100_000_000)
     zipped = b"Content-Encoding: gzip"
     lavish: dict[str, tuple[bytes, set[int]]] = {
@@ -206,8 +207,18 @@ def stops_at_the_limit(port: int) -> None:
         found = codes(answers_to(port, request))
         took = time.perf_counter() - began
         expect(len(found) == 1 and found[0] in expected, f"{name} was answered by {found}")
-        expect(took < PATIENCE, f"{name} took {took:.1f} s")
+        expect(took < most, f"{name} took {took:.1f} s")
     print(f"stopped at the limit of {len(lavish)} bodies")
+
+
+def patience(port: int) -> float:
+    """Return how long an answer may take: longer where it takes long without an attack, too."""
+    took = []
+    for _ in range(9):
+        began = time.perf_counter()
+        Client(port).ask("/health")
+        took.append(time.perf_counter() - began)
+    return max(PATIENCE, 100 * sorted(took)[len(took) // 2])
 
 
 class Stalled:
@@ -285,6 +296,7 @@ def stalled_clients_starve_nobody(port: int, queries: np.ndarray) -> None:
     }
     for name, (opening, drip) in kinds.items():
         latencies = []
+        most = patience(port)
         with stalled(port, opening, drip):
             for q in range(20):
                 began = time.perf_counter()
@@ -294,7 +306,7 @@ def stalled_clients_starve_nobody(port: int, queries: np.ndarray) -> None:
                 answer = Client(port).search(queries[q % len(queries)])
                 expect(answer["rows"][0] == q % len(queries), "a search found another row")
         worst = max(latencies)
-        expect(worst < PATIENCE, f"/health took {worst:.1f} s while {STALLED} clients {name}")
+        expect(worst < most, f"/health took {worst:.1f} s while {STALLED} clients {name}")
         print(f"/health within {1000 * worst:.0f} ms while {STALLED} clients {name}")
 
 
@@ -302,6 +314,7 @@ def searches_do_not_starve_health(port: int) -> None:
     """More searches at once than may wait."""
     n_clients, ended = 150, threading.Event()
     seen: Counter[int] = Counter()
+    most = patience(port)
     positives = np.random.default_rng(1).standard_normal((60, N_FEATURES)).astype("<f4").tobytes()
 
     def ask() -> None:
@@ -332,7 +345,7 @@ def searches_do_not_starve_health(port: int) -> None:
     expect(seen[200] > 0 and seen[503] > 0, f"{n_clients} clients were answered by {seen}")
     expect(set(seen) <= {0, 200, 503}, f"{n_clients} clients were answered by {seen}")
     worst = max(latencies)
-    expect(worst < PATIENCE, f"/health took {worst:.1f} s while {n_clients} clients search")
+    expect(worst < most, f"/health took {worst:.1f} s while {n_clients} clients search")
     print(f"/health within {1000 * worst:.0f} ms while {n_clients} clients search: {dict(seen)}")
 
 
@@ -369,11 +382,12 @@ def patience_ends(port: int) -> None:
         (post(b"", CHUNKED), b"1\r\n \r\n", 10.0, b" 400 "),
     )
     failures: list[str] = []
+    slack = patience(port)
 
     def run(case: tuple[bytes, bytes, float, bytes]) -> None:
         opening, drip, seconds, expected = case
         try:
-            trickle(opening, drip, seconds + PATIENCE, expected)
+            trickle(opening, drip, seconds + slack, expected)
         except (UnexpectedError, OSError) as error:
             failures.append(str(error))
 
@@ -387,12 +401,13 @@ def patience_ends(port: int) -> None:
 
 
 def ends_while_clients_stall(service: Service) -> None:
+    most = 2 * patience(service.port)
     with stalled(service.port, b"GET /health HTTP/1.1\r\n", b"x"):
         began = time.perf_counter()
         code = service.end()
         took = time.perf_counter() - began
     expect(code == 0, f"the service ended with {code}")
-    expect(took < 2 * PATIENCE, f"the service took {took:.1f} s to end")
+    expect(took < most, f"the service took {took:.1f} s to end")
     print(f"ended within {took:.1f} s while {STALLED} clients stall")
 
 
