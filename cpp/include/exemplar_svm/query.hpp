@@ -26,8 +26,8 @@ class RowMask {
     RowMask(const std::uint8_t* bytes) noexcept  // NOLINT(google-explicit-constructor): a view
         : data_(bytes) {}
 
-    /// Those whose bit is 1: row i has the bit 1 << i % 8 of byte i / 8, as in Arrow's bitmaps and
-    /// numpy.packbits(..., bitorder="little"). Bits behind those of the last row are not read.
+    /// Those whose bit is 1: row i has the bit 1 << i % 8 of byte i / 8, as in Arrow's bitmaps.
+    /// Bits behind those of the last row are not read.
     static RowMask of_bits(const std::uint8_t* packed) noexcept {
         RowMask mask(packed);
         mask.is_packed_ = true;
