@@ -167,7 +167,8 @@ def test_each_slice_of_a_universal_build_has_its_own_kernels(target, kernels):
         source = (CPP / f"src/kernels/{isa}.cpp").read_text()
         # What comes before it is compiled for every architecture.
         guard = re.match(r'(//.*\n)+\n#include "kernels/architecture.hpp"\n\n#if (.*)\n', source)
-        assert guard and source.endswith("#endif\n"), isa
+        assert guard, isa
+        assert source.endswith("#endif\n"), isa
         macros[isa] = f"#if {guard[2]}\n{isa}\n#endif\n"
     seen = subprocess.run(
         ["clang++", f"--target={target}", "-w", "-I", CPP / "src", "-E", "-P", "-xc++", "-"],
