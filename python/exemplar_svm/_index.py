@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core, _file
+from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
 from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
@@ -34,9 +34,13 @@ from ._validation import (
     as_rows,
     as_sparse_vectors,
     as_vectors,
+    copy_mode,
+    flag,
     nonnegative_number,
+    one_of,
     positive_integer,
     positive_number,
+    rank_count,
     seconds,
     thread_count,
     working_dtype,
@@ -44,6 +48,10 @@ from ._validation import (
 
 #: For one search over fewer rows than these, visiting all of them is cheaper than preparing.
 _WORTH_PREPARING = 10_000
+#: The values of ``duplicates=``, the default first.
+_DUPLICATES: tuple[DuplicatesName, ...] = ("negative", "ignore")
+#: Said beside an error about queries that are integers.
+_ROW_NUMBERS = "; row numbers are for search_shared and fit: search_shared([17])"
 
 
 class ExemplarIndex:
@@ -176,6 +184,7 @@ class ExemplarIndex:
             sketch=sketch,
         )
         threads = thread_count(n_threads)
+        copy = copy_mode(copy)
         rows = as_rows(embeddings, "embeddings", copy)
         scales = as_row_scales(row_scales, rows, "embeddings", copy)
         with reported(progress) as report:
@@ -195,6 +204,7 @@ class ExemplarIndex:
         self._row_scales = row_scales
         self._core = core  # a snapshot: it is replaced, never changed, so a search takes it once
         self._changing = threading.Lock()  # who replaces it
+        self._sizes = {core.n_rows}  # how many rows there have been: lengths of masks
         self._n_threads = n_threads
         self._file: _file.IndexFile | None = None
         self._default_settings = _core.SearchSettings(
@@ -340,7 +350,9 @@ class ExemplarIndex:
         added = self._like_own(rows, "rows")
         with self._changing:
             core = self._core
-            self._core = core.with_rows(for_core(added), self._n_threads)
+            grown = core.with_rows(for_core(added), self._n_threads)
+            self._sizes.add(grown.n_rows)  # before anybody can make a mask of that length
+            self._core = grown
         return np.arange(core.n_rows, core.n_rows + len(added))
 
     def remove(self, row_numbers: RowsChosen) -> None:
@@ -368,7 +380,7 @@ class ExemplarIndex:
         """
         with self._changing:
             core = self._core
-            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", RowSet.of(core)))
+            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", self._row_set(core)))
             self._core = core.without_rows(rows, self._n_threads)
 
     @property
@@ -484,14 +496,15 @@ class ExemplarIndex:
         """
         budget = seconds(timeout)
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
-        k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         core = self._core
-        vectors, single = self._vectors(queries, "queries")
+        k = rank_count(k, core.n_rows)
+        vectors, single = self._queries(queries)
         common = self._common(
             core, candidates=candidates, background=background, duplicates=duplicates
         )
         found = core.search(vectors, k, settings, threads, budget, common)
+        warn_unless_finished(found[2])
         return SearchResult.from_core(found, single)
 
     def search_shared(
@@ -574,19 +587,20 @@ class ExemplarIndex:
         """
         budget = seconds(timeout)
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
-        k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         core = self._core
+        k = rank_count(k, core.n_rows)
         query = self._query(
             core,
             self._positives(core, positives, positive_weights),
             self._negatives(core, negatives, negative_weight),
             candidates=candidates,
             background=background,
-            include_positives=bool(include_positives),
+            include_positives=include_positives,
             duplicates=duplicates,
         )
         found = core.search_shared(query, k, settings, threads, budget)
+        warn_unless_finished(found[2])
         return SearchResult.from_core(found, single=True)
 
     def decision_function(
@@ -618,23 +632,16 @@ class ExemplarIndex:
 
         Warns
         -----
-        RuntimeWarning
-            If ``max_iter`` epochs were not enough for a query.
+        ConvergenceWarning
+            As for `search`.
         """
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
-        vectors, single = self._vectors(queries, "queries")
+        vectors, single = self._queries(queries)
         core = self._core
         common = self._common(core, background=background, duplicates=duplicates)
         scores, _, reports = core.decision_function(vectors, settings, threads, common)
-        unfinished = int(np.sum(BatchReport.from_core(reports).status == "epoch_limit"))
-        if unfinished:
-            warnings.warn(
-                f"max_iter epochs were not enough for {unfinished} of {len(vectors)} queries; "
-                "search() reports how far they came",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        warn_unless_finished(reports)
         return scores[0] if single else scores
 
     def fit(
@@ -675,6 +682,7 @@ class ExemplarIndex:
         q = self._negatives(core, negatives, negative_weight)
         query = self._query(core, p, q, background=background, duplicates=duplicates)
         coef, intercept, dual, example_dual, reports = core.fit(query, settings, threads)
+        warn_unless_finished(reports)
         report = BatchReport.from_core(reports)[0]
         support = np.flatnonzero(dual).astype(np.int64)
         return ExemplarModel(
@@ -682,8 +690,8 @@ class ExemplarIndex:
             intercept_=intercept,
             support_=support,
             dual_coef_=-dual[support],
-            positive_dual_coef_=example_dual[: len(p)][p.places],
-            negative_dual_coef_=-example_dual[len(p) :][q.places],
+            positive_dual_coef_=p.as_given(example_dual[: len(p)]),
+            negative_dual_coef_=q.as_given(-example_dual[len(p) :]),
             mean_=core.mean(),
             duality_gap_=report.duality_gap,
             n_iter_=report.epochs,
@@ -757,6 +765,7 @@ class ExemplarIndex:
         certify: int | None = None,
         calibrate: bool = False,
     ) -> _core.SearchSettings:
+        calibrate = flag(calibrate, "calibrate")
         if C is prior is tol is max_iter is certify is None and not calibrate:
             return self._default_settings
         default = self._built_with
@@ -768,11 +777,18 @@ class ExemplarIndex:
                 default.max_iter if max_iter is None else positive_integer(max_iter, "max_iter")
             ),
             certify=0 if certify is None else positive_integer(certify, "certify"),
-            calibrate=bool(calibrate),
+            calibrate=calibrate,
         )
 
     def _threads(self, n_threads: int | None) -> int:
         return self._n_threads if n_threads is None else thread_count(n_threads)
+
+    def _row_set(self, core: _core.Index) -> RowSet:
+        return RowSet(core.n_rows, core.live(), self._sizes)
+
+    def _queries(self, value: Rows) -> tuple[FloatArray, bool]:
+        holder = "the index holds rows"
+        return as_vectors(value, "queries", self.dtype, self.n_features, holder, _ROW_NUMBERS)
 
     def _vectors(self, value: Rows, name: str) -> tuple[FloatArray, bool]:
         return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows")
@@ -792,7 +808,7 @@ class ExemplarIndex:
 
     def _positives(self, core: _core.Index, positives: Examples, weights: Any) -> ExampleSet:
         names = "positives", "positive_weights"
-        examples = self._examples(RowSet.of(core), positives, weights, names)
+        examples = self._examples(self._row_set(core), positives, weights, names)
         if len(examples) == 0:
             raise ValueError(
                 "positives holds no examples, but at least one is needed: "
@@ -802,7 +818,7 @@ class ExemplarIndex:
 
     def _negatives(self, core: _core.Index, negatives: Examples | None, weight: Any) -> ExampleSet:
         names = "negatives", "negative_weight"
-        return self._examples(RowSet.of(core), negatives, weight, names)
+        return self._examples(self._row_set(core), negatives, weight, names)
 
     @staticmethod
     def _require_disjoint(positives: ExampleSet, negatives: ExampleSet) -> None:
@@ -823,7 +839,8 @@ class ExemplarIndex:
         if (
             candidates is None
             and background is None
-            and not include_positives
+            and include_positives is False
+            and isinstance(duplicates, str)
             and duplicates == "negative"
         ):
             return None
@@ -831,7 +848,7 @@ class ExemplarIndex:
             core,
             candidates=candidates,
             background=background,
-            include_positives=bool(include_positives),
+            include_positives=include_positives,
             duplicates=duplicates,
         )
 
@@ -846,8 +863,7 @@ class ExemplarIndex:
         include_positives: bool = False,
         duplicates: DuplicatesName = "negative",
     ) -> _core.Query:
-        if duplicates not in ("negative", "ignore"):
-            raise ValueError(f"duplicates is {duplicates!r}, but must be 'negative' or 'ignore'")
+        one_of(duplicates, "duplicates", _DUPLICATES)
         nothing = self._negatives(core, None, None)
         p, q = positives or nothing, negatives or nothing
         self._require_disjoint(p, q)
@@ -858,9 +874,9 @@ class ExemplarIndex:
             negatives=q.vectors,
             negative_rows=q.rows,
             negative_weights=q.weights,
-            candidates=as_mask(candidates, "candidates", RowSet.of(core)),
-            background=as_mask(background, "background", RowSet.of(core)),
-            include_positives=include_positives,
+            candidates=as_mask(candidates, "candidates", self._row_set(core)),
+            background=as_mask(background, "background", self._row_set(core)),
+            include_positives=flag(include_positives, "include_positives"),
             ignore_duplicates=duplicates == "ignore",
         )
 
@@ -883,7 +899,7 @@ def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> Searc
     SearchResult
         Unpacks as ``scores, indices``; carries ``.report``.
     """
-    rows = as_rows(embeddings, "embeddings", settings.pop("copy", None))
+    rows = as_rows(embeddings, "embeddings", copy_mode(settings.pop("copy", None)))
     if len(rows) < _WORTH_PREPARING and settings.get("sketch") is None:
         settings.setdefault("method", "full")
     return ExemplarIndex(rows, **settings).search(query, k)

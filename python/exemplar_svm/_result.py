@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -43,6 +44,10 @@ class SearchProfile(NamedTuple):
     scan: float
     verify: float
 
+    def __repr__(self) -> str:
+        parts = (f"{name}={value:.3g}" for name, value in zip(self._fields, self, strict=True))
+        return f"SearchProfile({', '.join(parts)})"
+
 
 @dataclass(frozen=True)
 class SearchReport:
@@ -80,6 +85,13 @@ class SearchReport:
     certified_k: int
     profile: SearchProfile = field(compare=False)
 
+    def __repr__(self) -> str:
+        return (
+            f"SearchReport({self.status}, epochs={self.epochs}, n_support={self.n_support}, "
+            f"duality_gap={self.duality_gap:.3g}, score_error_bound={self.score_error_bound:.3g}, "
+            f"certified_k={self.certified_k})"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class BatchReport:
@@ -107,6 +119,17 @@ class BatchReport:
         """Name the status numbers of the extension."""
         status, epochs, n_support, gap, bound, certified, profile = reports.arrays()
         return cls(STATUS_NAMES[status], epochs, n_support, gap, bound, certified, profile)
+
+    def __repr__(self) -> str:
+        return f"BatchReport({len(self)} queries, {self.statuses})"
+
+    @property
+    def statuses(self) -> str:
+        """Which statuses there are, in words: how many of each, or one for all."""
+        counts = Counter(self.status.tolist())
+        if len(counts) < 2:
+            return f"all {next(iter(counts))}" if counts else "none"
+        return ", ".join(f"{count} {status}" for status, count in counts.most_common())
 
     def __len__(self) -> int:
         return len(self.status)
@@ -185,9 +208,12 @@ class SearchResult(tuple[FloatArray, IndexArray]):
         return self[1]
 
     def __repr__(self) -> str:
-        return (
-            f"SearchResult(scores={self.scores!r}, indices={self.indices!r}, report={self.report})"
-        )
+        report, k = self.report, self.indices.shape[-1]
+        proven = int(np.sum(report.certified_k))
+        ranks = f"{proven} of {int(np.sum(self.indices >= 0))} ranks proven"
+        if isinstance(report, SearchReport):
+            return f"SearchResult(k={k}, {report.status}, {ranks})"
+        return f"SearchResult({len(report)} queries, k={k}, {report.statuses}, {ranks})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +253,13 @@ class ExemplarModel:
     duality_gap_: float
     n_iter_: int
     report_: SearchReport
+
+    def __repr__(self) -> str:
+        return (
+            f"ExemplarModel({len(self.coef_)} features, {len(self.positive_dual_coef_)} positives, "
+            f"{len(self.negative_dual_coef_)} negatives, {len(self.support_)} support rows, "
+            f"{self.report_.status}, duality_gap={self.duality_gap_:.3g})"
+        )
 
     def decision_function(
         self, X: Rows, *, row_scales: ArrayLike | None = None, n_threads: int | None = None
