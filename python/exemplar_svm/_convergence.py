@@ -42,19 +42,15 @@ def warn_unless_finished(reports: _core.Reports) -> None:
     if reports.n_unfinished() == 0:
         return
     statuses = BatchReport.from_core(reports).status
-    found = {name: int(np.sum(statuses == name)) for name in _REASONS}
-    told = "; ".join(
-        f"for {count} of {len(statuses)} {reason} (status {name!r}): {advice}"
-        if len(statuses) > 1
-        else f"{reason} (status {name!r}): {advice}"
-        for name, count in found.items()
-        if count
-        for reason, advice in [_REASONS[name]]
-    )
-    what = f"{sum(found.values())} of {len(statuses)} queries" if len(statuses) > 1 else "the SVM"
+    m = len(statuses)
+    told = []
+    for status, (reason, advice) in _REASONS.items():
+        count = int(np.sum(statuses == status))
+        if count:
+            who = "the search" if m == 1 else f"{count} of {m} queries"
+            told.append(f"{who} ended with the status {status!r}: {reason}; {advice}")
     warnings.warn(
-        f"{what} did not converge; the last iterate is returned, and its report says how far off "
-        f"it may be. {told[0].upper()}{told[1:]}",
+        f"{'. '.join(told)}. The last iterate is returned, and the report bounds its error",
         ConvergenceWarning,
         stacklevel=_level_of_caller(),
     )
@@ -65,4 +61,4 @@ def _level_of_caller() -> int:
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    return level - 1
+    return level
