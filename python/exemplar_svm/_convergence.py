@@ -24,7 +24,7 @@ _REASONS = {
     ),
     "invalid_input": (
         "a product with rows or examples is not finite",
-        "look for NaN, infinity and huge values in the rows, or build with check_finite=True",
+        "look for NaN, infinity and huge values in the rows, and for extreme settings",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import threading
 from collections.abc import Callable
@@ -42,6 +43,7 @@ from ._validation import (
     positive_number,
     rank_count,
     seconds,
+    shown,
     thread_count,
     working_dtype,
 )
@@ -787,6 +789,11 @@ class ExemplarIndex:
         return RowSet(core.n_rows, core.live(), self._sizes)
 
     def _queries(self, value: Rows) -> tuple[FloatArray, bool]:
+        if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+            raise TypeError(
+                f"queries is the integer {shown(value)}, but must be one or several vectors"
+                f"{_ROW_NUMBERS}"
+            )
         holder = "the index holds rows"
         return as_vectors(value, "queries", self.dtype, self.n_features, holder, _ROW_NUMBERS)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -59,31 +58,32 @@ def nonnegative_number(value: Any, name: str) -> float:
     return number
 
 
-def positive_integer(value: Any, name: str, *, largest: int = 2**31 - 1) -> int:
+def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> int:
     """Return ``value`` as an int between 1 and ``largest``."""
     scalar = _scalar(value)
-    try:
-        if isinstance(scalar, bool):
-            raise TypeError
-        number = operator.index(scalar)
-    except TypeError:
+    if isinstance(scalar, bool) or not hasattr(scalar, "__index__"):
         if isinstance(scalar, numbers.Real) and not isinstance(scalar, bool):
-            raise ValueError(f"{name} is {shown(value)}, but must be a positive integer") from None
+            raise ValueError(f"{name} is {shown(value)}, but must be a positive integer")
+        raise TypeError(f"{name} has type {type(value).__name__}, but must be a positive integer")
+    try:
+        number = operator.index(scalar)
+    except TypeError:  # an array of several
         raise TypeError(
             f"{name} has type {type(value).__name__}, but must be a positive integer"
         ) from None
     if not 0 < number <= largest:
-        raise ValueError(f"{name} is {shown(value)}, but must be between 1 and {largest}")
+        bounds = "positive" if largest == math.inf else f"between 1 and {largest}"
+        raise ValueError(f"{name} is {shown(value)}, but must be {bounds}")
     return number
 
 
 def rank_count(k: Any, n_rows: int) -> int:
     """Return how many ranks are asked for: more than there are rows only as far as that is sane."""
-    ranks = positive_integer(k, "k", largest=sys.maxsize)
+    ranks = positive_integer(k, "k", largest=math.inf)
     if ranks > max(n_rows, _MOST_PADDED):
         raise ValueError(
-            f"k is {ranks}, but the index holds {_counted(n_rows, 'row')}, and results are padded "
-            f"to {_MOST_PADDED} ranks at most; k=len(index) ranks all rows"
+            f"k is {shown(ranks)}, but the index holds {_counted(n_rows, 'row')}, and results are "
+            f"padded to {_MOST_PADDED} ranks at most; k=len(index) ranks all rows"
         )
     return ranks
 

@@ -97,7 +97,9 @@ def test_the_error_bound_holds_however_early_the_solver_stops(data, loss, C, max
     assert error <= result.report.score_error_bound + final.score_error_bound
 
 
-@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # a tol that rounding may exceed
+@pytest.mark.filterwarnings(
+    "ignore::exemplar_svm.ConvergenceWarning"
+)  # a tol that rounding may exceed
 @given(rows_and_positives(), COSTS)
 def test_a_row_that_does_not_support_changes_nothing(data, C):
     rows, positives = data
