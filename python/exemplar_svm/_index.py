@@ -140,7 +140,8 @@ class ExemplarIndex:
     rows are added and removed: each search sees the rows as they were when it began.
 
     ``len(index)`` counts the rows that have a number, removed ones too: row numbers are those below
-    it, and masks have that length. ``index.n_live`` counts those that have not been removed.
+    it, and masks have that length, or one that the index had before rows were added.
+    ``index.n_live`` counts those that have not been removed.
 
     Examples
     --------
@@ -365,7 +366,7 @@ class ExemplarIndex:
 
         Parameters
         ----------
-        row_numbers : int or array-like of int
+        row_numbers : int or array-like of int, 32 or 64 bits
             Numbers of rows that have not been removed. A number may be named twice.
 
         Raises
@@ -459,9 +460,10 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-            Cast to the index's `dtype`. A sparse matrix is made dense: m times d values.
+            Vectors, integers too: row numbers are for `search_shared`. Cast to the index's `dtype`.
+            A sparse matrix is made dense: m times d values.
         k : int, default 10
-            May exceed the number of rows.
+            May exceed the number of rows, up to 1,048,576.
         C, prior, tol, max_iter : optional
             Override the index's for this call.
         certify : int, optional
@@ -470,7 +472,9 @@ class ExemplarIndex:
         n_threads : int, optional
             Default: the index's.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
-            The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
+            The rows that may be returned. Default: all. Removed rows never are. A mask that was
+            made before rows were added leaves these out. Integers of 8 or 16 bits are refused, and
+            zeros and ones that are as many as a mask has.
         background : array-like, shape (n,) of bool, or row numbers; optional
             The rows that are negatives. Default: all.
         duplicates : {"negative", "ignore"}, default "negative"
@@ -490,6 +494,12 @@ class ExemplarIndex:
         SearchResult
             Unpacks as ``scores, indices``, each of shape (k,) for one query and (m, k) for
             several; carries ``.report``.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if queries could not finish: their status is neither ``"converged"`` nor
+            ``"deadline"``. What is returned for them is the last iterate.
 
         Raises
         ------
@@ -539,8 +549,12 @@ class ExemplarIndex:
         ----------
         positives : vector, vectors, row numbers, or a list of vectors and row numbers
             What to look for. Integers are row numbers of the index: ``17``, ``[17, 42]``,
-            ``[17, vector, 42]``; everything else is a vector of d features, or several. Rows given
-            by number are negatives no more, and are not returned unless ``include_positives``.
+            ``[17, vector, 42]``, one-dimensional arrays of 32 or 64 bits; everything else is a
+            vector of d features, or several, also integers of 8 or 16 bits. Refused are d integers
+            of which one is there twice: probably a vector, which may be made one of floats. Rows
+            given by number are negatives no more, and are not returned unless
+            ``include_positives``. A row is one example, however often it is named, and its last
+            weight counts.
             Up to 32 examples, positive and negative ones, are eliminated by the solver, and then
             cost little.
         k : int, default 10
@@ -562,7 +576,9 @@ class ExemplarIndex:
         n_threads : int, optional
             Default: the index's.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
-            The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
+            The rows that may be returned. Default: all. Removed rows never are. A mask that was
+            made before rows were added leaves these out. Integers of 8 or 16 bits are refused, and
+            zeros and ones that are as many as a mask has.
         background : array-like, shape (n,) of bool, or row numbers; optional
             The rows that are negatives. Default: all.
         duplicates : {"negative", "ignore"}, default "negative"
@@ -581,6 +597,11 @@ class ExemplarIndex:
         -------
         SearchResult
             Unpacks as ``scores, indices``, each of shape (k,); carries ``.report``.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As for `search`.
 
         Raises
         ------
@@ -676,6 +697,11 @@ class ExemplarIndex:
         -------
         ExemplarModel
             Weights, support rows and certificate. Owns its arrays.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As for `search`.
         """
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
@@ -905,6 +931,11 @@ def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> Searc
     -------
     SearchResult
         Unpacks as ``scores, indices``; carries ``.report``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As for `ExemplarIndex.search`.
     """
     rows = as_rows(embeddings, "embeddings", copy_mode(settings.pop("copy", None)))
     if len(rows) < _WORTH_PREPARING and settings.get("sketch") is None:

@@ -229,7 +229,8 @@ class ExemplarModel:
     dual_coef_ : ndarray of float64, shape (n_support,)
         Their dual coefficients times their label, so never positive (scikit-learn's convention).
     positive_dual_coef_ : ndarray of float64, shape (n_positives,)
-        The positives' dual coefficients, in the order in which they were given.
+        The positives' dual coefficients, in the order in which they were given; of a row that was
+        named more than once zeros, but for the last time.
     negative_dual_coef_ : ndarray of float64, shape (n_negatives,)
         The same of the negative examples, times their label. Without centring and prior,
         ``coef_ = positive_dual_coef_ @ positives + negative_dual_coef_ @ negatives

@@ -485,7 +485,7 @@ def plain_mask(value):
 def plain_examples(value):
     """Row numbers as a list, or vectors as an array; None if it is neither."""
     is_list = isinstance(value, list)
-    if isinstance(value, int) or (is_list and value and all(type(x) is int for x in value)):
+    if type(value) is int or (is_list and value and all(type(x) is int for x in value)):
         numbers = value if is_list else [value]
     elif is_list and any(x is QUERY for x in value):
         if any(type(x) is not int or not 0 <= x < N for x in value[1:]):
