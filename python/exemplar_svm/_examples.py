@@ -123,44 +123,47 @@ def read_examples(
         holder = "the index holds rows"
         return as_vectors(value, called, rows_dtype, n_features, holder, _OF_INTEGERS)[0]
 
-    def numbers_of(rows: NDArray[Any] | list[int]) -> IndexArray:
-        return _read_rows(rows, name, n_features, known)
-
     vectors, rows = np.empty((0, n_features), rows_dtype), np.empty(0, np.int64)
+    is_row: list[bool] | None = None  # of examples of both kinds
     examples = _as_list(given, name)
-    named = [_row_number(example, f"{name}[{i}]") for i, example in enumerate(examples or ())]
-    is_row = np.array([number is not None for number in named], bool)
     if examples is None:
         array = as_array(given, name)
         if array.dtype == np.bool_:
             raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
         if array.ndim == 1 and _is_wide(array):
-            rows = numbers_of(array)
+            rows = _read_rows(array, name, n_features, known)
         else:
             vectors = vectors_of(array)
-    elif is_row.all():
-        rows = numbers_of(_known(named))
-    elif _is_one_vector(examples) or not (is_row.any() or any(map(is_sparse, examples))):
-        vectors = vectors_of(given)
-    else:
-        rows = known.read(_known(named), name)
-        vectors = np.concatenate(
-            [
-                _one_vector(vectors_of(examples[i], f"{name}[{i}]"), f"{name}[{i}]")
-                for i in np.flatnonzero(~is_row).tolist()
-            ]
-        )
+    elif examples:
+        named = [_row_number(example, f"{name}[{i}]") for i, example in enumerate(examples)]
+        numbers_of_rows = [number for number in named if number is not None]
+        if len(numbers_of_rows) == len(named):
+            rows = _read_rows(numbers_of_rows, name, n_features, known)
+        elif all(isinstance(example, numbers.Real) for example in examples) or not (
+            numbers_of_rows or any(map(is_sparse, examples))
+        ):  # one vector, also if it is written with some integers; or several
+            vectors = vectors_of(given)
+        else:
+            is_row = [number is not None for number in named]
+            rows = known.read(numbers_of_rows, name)
+            vectors = np.concatenate(
+                [
+                    _one_vector(vectors_of(example, f"{name}[{i}]"), f"{name}[{i}]")
+                    for i, example in enumerate(examples)
+                    if not is_row[i]
+                ]
+            )
     known.require_live(rows, name)
 
-    if len(is_row) != len(vectors) + len(rows):  # an array, or one vector
-        is_row = np.arange(len(vectors) + len(rows)) >= len(vectors)
-    order: dict[int, int] = {}  # of the rows, as they were named first
-    row_places = [order.setdefault(row, len(order)) for row in rows.tolist()]
-    places = np.empty(len(is_row), np.int64)
-    places[~is_row] = np.arange(len(vectors))
-    places[is_row] = np.array(row_places, np.int64) + len(vectors)
-    rows = np.array(list(order), np.int64)
-    n_examples = len(vectors) + len(rows)
+    distinct = list(dict.fromkeys(rows.tolist()))
+    n_vectors, n_examples = len(vectors), len(vectors) + len(distinct)
+    places = np.arange(n_vectors + len(rows))
+    if len(distinct) < len(rows):
+        place_of = {row: n_vectors + i for i, row in enumerate(distinct)}
+        places[n_vectors:] = [place_of[row] for row in rows.tolist()]
+        rows = np.array(distinct, np.int64)
+    if is_row is not None:  # from vectors before rows into the order that was given
+        places = places[np.argsort(np.argsort(is_row, kind="stable"))]
     return ExampleSet(vectors, rows, _weights(weights, names[1], name, places, n_examples), places)
 
 
@@ -246,14 +249,6 @@ def _row_number(value: Any, name: str) -> int | None:
 def _is_wide(array: NDArray[Any]) -> bool:
     """Whether integers are row numbers: of fewer bits they are codes, the elements of vectors."""
     return array.dtype.kind in "iu" and array.itemsize >= 4
-
-
-def _is_one_vector(examples: Sequence[Any]) -> bool:
-    return all(isinstance(example, numbers.Real) for example in examples)
-
-
-def _known(named: list[int | None]) -> list[int]:
-    return [number for number in named if number is not None]
 
 
 def _read_rows(

@@ -815,7 +815,7 @@ class ExemplarIndex:
         return RowSet(core.n_rows, core.live(), self._sizes)
 
     def _queries(self, value: Rows) -> tuple[FloatArray, bool]:
-        if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        if not isinstance(value, (np.ndarray, bool)) and isinstance(value, numbers.Integral):
             raise TypeError(
                 f"queries is the integer {shown(value)}, but must be one or several vectors"
                 f"{_ROW_NUMBERS}"

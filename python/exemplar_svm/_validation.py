@@ -60,17 +60,7 @@ def nonnegative_number(value: Any, name: str) -> float:
 
 def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> int:
     """Return ``value`` as an int between 1 and ``largest``."""
-    scalar = _scalar(value)
-    if isinstance(scalar, bool) or not hasattr(scalar, "__index__"):
-        if isinstance(scalar, numbers.Real) and not isinstance(scalar, bool):
-            raise ValueError(f"{name} is {shown(value)}, but must be a positive integer")
-        raise TypeError(f"{name} has type {type(value).__name__}, but must be a positive integer")
-    try:
-        number = operator.index(scalar)
-    except TypeError:  # an array of several
-        raise TypeError(
-            f"{name} has type {type(value).__name__}, but must be a positive integer"
-        ) from None
+    number = value if type(value) is int else _integer(value, name)
     if not 0 < number <= largest:
         bounds = "positive" if largest == math.inf else f"between 1 and {largest}"
         raise ValueError(f"{name} is {shown(value)}, but must be {bounds}")
@@ -90,6 +80,8 @@ def rank_count(k: Any, n_rows: int) -> int:
 
 def flag(value: Any, name: str) -> bool:
     """Return a bool; numbers that equal one will do, what is merely true in Python will not."""
+    if value is True or value is False:
+        return value
     scalar = _scalar(value)
     if isinstance(scalar, (numbers.Integral, np.bool_)) and scalar in (0, 1):
         return bool(scalar)
@@ -324,6 +316,18 @@ def _scalar(value: Any) -> Any:
     if getattr(value, "ndim", None) == 0 and not isinstance(value, (np.generic, np.ma.MaskedArray)):
         return value.item() if hasattr(value, "item") else value
     return value
+
+
+def _integer(value: Any, name: str) -> int:
+    scalar = _scalar(value)
+    sentence = "but must be a positive integer"
+    if not isinstance(scalar, bool):
+        try:
+            return operator.index(scalar)
+        except TypeError:
+            if isinstance(scalar, numbers.Real):
+                raise ValueError(f"{name} is {shown(value)}, {sentence}") from None
+    raise TypeError(f"{name} has type {type(value).__name__}, {sentence}")
 
 
 def _number(value: Any, name: str) -> float:
