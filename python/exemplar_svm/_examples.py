@@ -120,16 +120,17 @@ def read_examples(
     name = names[0]
 
     def vectors_of(value: Any, called: str = name) -> FloatArray:
+        array = as_array(value, called)
+        if array.dtype == np.bool_:
+            raise TypeError(f"{called} is a mask; give row numbers: np.flatnonzero(mask)")
         holder = "the index holds rows"
-        return as_vectors(value, called, rows_dtype, n_features, holder, _OF_INTEGERS)[0]
+        return as_vectors(array, called, rows_dtype, n_features, holder, _OF_INTEGERS)[0]
 
     vectors, rows = np.empty((0, n_features), rows_dtype), np.empty(0, np.int64)
     is_row: list[bool] | None = None  # of examples of both kinds
     examples = _as_list(given, name)
     if examples is None:
         array = as_array(given, name)
-        if array.dtype == np.bool_:
-            raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
         if array.ndim == 1 and _is_wide(array):
             rows = _read_rows(array, name, n_features, known)
         else:

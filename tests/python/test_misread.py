@@ -259,6 +259,14 @@ def test_masked_values_are_refused_and_masks_of_nothing_are_not(index):
     same(esvm.ExemplarIndex(np.ma.array(ROWS)).search(np.ma.array(QUERY)), index.search(QUERY))
 
 
+def test_a_list_that_holds_itself_is_refused(index):
+    endless: list = []
+    endless.append(endless)
+    for call in (index.search, index.search_shared, esvm.ExemplarIndex, index.remove):
+        with pytest.raises((TypeError, ValueError)):
+            call(endless)
+
+
 # Numbers
 
 HUGE = [10**400, -(10**400), 10**5000, fractions.Fraction(10**400, 3)]
@@ -515,7 +523,10 @@ def plain_vectors(value):
         return None
     if values.dtype.kind not in "fiub" or values.ndim not in (1, 2) or values.shape[-1] != D:
         return None
-    return values.astype(np.float32).reshape(-1, D)
+    vectors = values.astype(np.float32).reshape(-1, D)
+    with np.errstate(over="ignore"):
+        squares = np.square(vectors).sum(axis=1)
+    return vectors if np.isfinite(squares).all() else None
 
 
 def read_or_refused(call, plain, name):
