@@ -48,6 +48,15 @@ class Reports {
     SearchReport* data() noexcept { return reports_.data(); }
     SearchReport& operator[](std::size_t i) noexcept { return reports_[i]; }
 
+    /// How many ended neither because they had converged nor because of a timeout.
+    std::size_t n_unfinished() const {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(reports_, [](const SearchReport& report) {
+                return report.status != SearchStatus::converged &&
+                       report.status != SearchStatus::deadline;
+            }));
+    }
+
     py::tuple arrays() const {
         const auto m = static_cast<py::ssize_t>(reports_.size());
         py::array_t<double> profile({m, py::ssize_t{5}});
@@ -637,7 +646,9 @@ void bind_index(py::module_& module) {
              py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0,
              py::arg("calibrate") = false);
 
-    py::class_<Reports>(module, "Reports").def("arrays", &Reports::arrays);
+    py::class_<Reports>(module, "Reports")
+        .def("n_unfinished", &Reports::n_unfinished)
+        .def("arrays", &Reports::arrays);
 
     using Mask = std::optional<py::array_t<std::uint8_t>>;
     py::class_<QueryArrays>(module, "Query")

@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:  # a source tree on the path hides the inst
         "and do not import it from its source tree"
     ) from error
 from ._cmake import get_cmake_dir, get_include
+from ._convergence import ConvergenceWarning
 from ._index import ExemplarIndex, search
 from ._result import BatchReport, ExemplarModel, SearchProfile, SearchReport, SearchResult
 from ._session import Session
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchReport",
+    "ConvergenceWarning",
     "ExemplarIndex",
     "ExemplarModel",
     "LinearSVC",

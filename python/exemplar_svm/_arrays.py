@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._sparse import is_sparse
+from ._masked import require_unmasked
+from ._pandas import from_pandas
+from ._sparse import as_sparse_rows, is_sparse
 
 Array = np.ndarray[Any, Any]
 
@@ -26,7 +28,8 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     ----------
     value : array-like
         A numpy array, anything with ``__dlpack__`` (torch, jax, pyarrow), the buffer protocol or
-        ``__array__``, pyarrow's arrays of lists of one size, or nested sequences of numbers.
+        ``__array__``, pyarrow's arrays of lists of one size, pandas' frames and columns, or nested
+        sequences of numbers.
     name : str
         The argument's name, for messages.
     copy : bool or None
@@ -42,13 +45,22 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     TypeError
         If the memory is another device's, or holds what numpy cannot express.
     ValueError
-        If values are missing, or ``copy=False`` and they must be copied.
+        If values are missing or masked, or ``copy=False`` and they must be copied.
     """
-    value = _from_arrow(value, name, copy)
-    if isinstance(value, np.ndarray):
-        return np.asarray(value)
+    require_unmasked(value, name)
+    if type(value) is np.ndarray and value.dtype != object:
+        return value
+    value = from_pandas(_from_arrow(value, name, copy), name, copy)
     if is_sparse(value):  # vectors: what is one of few is read as if it were dense
-        return np.asarray(value.toarray())
+        return _dense(value, name)
+    array = np.asarray(value) if isinstance(value, np.ndarray) else _read(value, name, copy)
+    if array.dtype == object:
+        _require_no_containers(array, value, name)
+    return array
+
+
+def _read(value: Any, name: str, copy: bool | None) -> Array:
+    """Read by DLPack, or as numpy does."""
     if hasattr(value, "__dlpack__"):
         _require_readable(value, name)
         try:
@@ -61,6 +73,25 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     return _by_numpy(value, name, copy)
 
 
+def _dense(value: Any, name: str) -> Array:
+    """Make sparse vectors dense; one, if they are an array of one dimension."""
+    single = len(value.shape) == 1
+    rows = as_sparse_rows(value.reshape(1, -1) if single else value, name, None)
+    return rows.to_dense()[0] if single else rows.to_dense()
+
+
+def _require_no_containers(array: Array, value: Any, name: str) -> None:
+    """Say what to do with objects that are arrays of their own, or no array at all."""
+    if array.ndim == 0:
+        raise TypeError(f"{name} has type {type(value).__name__}, but must be an array or a list")
+    inner = next((x for x in array.flat if x is not None), None)
+    if hasattr(inner, "__len__") and not isinstance(inner, (str, bytes)):
+        raise TypeError(
+            f"{name} has dtype object, and its elements are of type {type(inner).__name__}; "
+            f"stack them into one array: np.stack({name})"
+        )
+
+
 def _by_numpy(value: Any, name: str, copy: bool | None) -> Array:
     """Read by the buffer protocol, by ``__array__``, or element by element."""
     forbidden = f"{name} must be copied to be read, which copy=False forbids"
@@ -70,7 +101,7 @@ def _by_numpy(value: Any, name: str, copy: bool | None) -> Array:
     never: dict[str, Any] = {"copy": False} if copy is False and _NUMPY >= 2 else {}
     try:
         return np.asarray(value, **never)
-    except ValueError as error:  # such as a ragged list
+    except (OverflowError, ValueError) as error:  # such as a ragged list
         unreadable = f"{name} cannot be read as an array: {error}"
         raise ValueError(forbidden if never else unreadable) from error
     except (RuntimeError, TypeError) as error:  # torch: requires a gradient, or is bfloat16

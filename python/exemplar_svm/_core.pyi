@@ -39,6 +39,7 @@ class SketchType(enum.Enum):
     int8 = 1
 
 class Reports:
+    def n_unfinished(self) -> int: ...
     def arrays(self) -> _ReportArrays: ...
 
 class SearchSettings:

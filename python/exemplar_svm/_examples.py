@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import array as typed_arrays
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
 from ._arrays import as_array
 from ._sparse import is_sparse
 from ._typing import FloatArray, IndexArray
-from ._validation import as_vectors, positive_number
+from ._validation import as_vectors, positive_number, shown
+
+#: Said beside an error about a vector of integers, which may have been meant as row numbers.
+_OF_INTEGERS = "; row numbers are Python integers, or 32 or 64 bits wide and in one dimension"
 
 
 class RowSet(NamedTuple):
@@ -21,28 +24,42 @@ class RowSet(NamedTuple):
 
     n_rows: int
     live: NDArray[np.uint8] | None  # 0 for rows that were removed; None: none was
+    sizes: Collection[int] = ()  # every n_rows that there has been
 
-    @classmethod
-    def of(cls, core: _core.Index) -> RowSet:
-        return cls(core.n_rows, core.live())
-
-    def require(self, rows: IndexArray, name: str) -> None:
-        """Raise ValueError unless all of these are live rows."""
-        outside = (rows < 0) | (rows >= self.n_rows)
-        if outside.any():
+    def read(self, given: NDArray[Any] | Sequence[int], name: str, aside: str = "") -> IndexArray:
+        """Read integers as row numbers, of live rows or not; ``aside`` ends a sentence on one."""
+        if isinstance(given, np.ndarray):
+            outside = given[(given < 0) | (given >= self.n_rows)].tolist()
+        else:  # of any size: int64 may not hold them
+            outside = [row for row in given if not 0 <= row < self.n_rows]
+        if outside:
             raise ValueError(
-                f"{name} holds the row number {rows[np.argmax(outside)]}, "
-                f"but the index holds the rows 0 to {self.n_rows - 1}"
+                f"{name} holds the row number {shown(outside[0])}, "
+                f"but the index holds the rows 0 to {self.n_rows - 1}{aside}"
                 if self.n_rows
                 else f"{name} holds row numbers, but the index holds no rows"
             )
+        return np.ascontiguousarray(given, dtype=np.int64)
+
+    def require_no_mask(self, rows: IndexArray, name: str) -> None:
+        """Raise ValueError for zeros and ones that are as many as a mask has."""
+        n = len(rows)
+        if n > 2 and (n == self.n_rows or n in self.sizes) and rows.max() <= 1:
+            raise ValueError(
+                f"{name} holds {n} integers that are all 0 or 1, as many as the index has rows: "
+                "a mask must be boolean, .astype(bool), and a row number need be there only once, "
+                "np.unique(...)"
+            )
+
+    def require_live(self, rows: IndexArray, name: str) -> None:
+        """Raise ValueError if one of these rows was removed."""
         if self.live is not None and not self.live[rows].all():
             removed = rows[np.argmin(self.live[rows])]
             raise ValueError(f"{name} holds the row number {removed}, but that row was removed")
 
 
 class ExampleSet(NamedTuple):
-    """Examples of one label as the core takes them: the vectors, then the rows.
+    """Examples of one label as the core takes them: the vectors, then the rows, each once.
 
     ``places`` tells for each example, in the order in which they were given, where it is now.
     """
@@ -53,7 +70,19 @@ class ExampleSet(NamedTuple):
     places: IndexArray
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.vectors) + len(self.rows)
+
+    def as_given(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Put one value per example into the order in which the examples were given.
+
+        Of a row that was named more than once it stands where that was last, after zeros: sums
+        over the examples stay what they are.
+        """
+        last = np.empty(len(self), np.intp)
+        last[self.places] = np.arange(len(self.places))
+        ordered = np.zeros(len(self.places))
+        ordered[last] = values
+        return ordered
 
 
 def read_examples(
@@ -66,8 +95,13 @@ def read_examples(
 ) -> ExampleSet:
     """Check examples and tell vectors from row numbers.
 
-    Integers are row numbers, alone, in a list or in a one-dimensional array; everything else is
-    a vector, or several of them.
+    Row numbers are Python integers, and others of 32 or 64 bits: alone, in a list, or in an array
+    of one dimension. All else are vectors: also integers of fewer bits, arrays of two dimensions,
+    and a list of numbers of which one is no integer. A row is one example, however often it is
+    named, and its last weight counts.
+
+    Refused are row numbers that look like something else: as many as there are features, and one
+    of them twice, like a vector of integers; or as many zeros and ones as there are rows.
 
     Parameters
     ----------
@@ -84,71 +118,79 @@ def read_examples(
         The rows that may be named.
     """
     name = names[0]
-    holder = "the index holds rows"
 
     def vectors_of(value: Any, called: str = name) -> FloatArray:
-        return as_vectors(value, called, rows_dtype, n_features, holder)[0]
+        array = as_array(value, called)
+        if array.dtype == np.bool_:
+            raise TypeError(f"{called} is a mask; give row numbers: np.flatnonzero(mask)")
+        holder = "the index holds rows"
+        return as_vectors(array, called, rows_dtype, n_features, holder, _OF_INTEGERS)[0]
 
-    if not (given is None or isinstance(given, (Sequence, numbers.Number))):
-        given = as_array(given, name)
-    rows: list[int] | IndexArray = []
-    numbered: NDArray[np.bool_] | None = None  # which of several are row numbers; None: none is
-    if given is None or (isinstance(given, Sequence) and len(given) == 0):
-        vectors = np.empty((0, n_features), rows_dtype)
-    elif _is_row_number(given):
-        vectors, rows = np.empty((0, n_features), rows_dtype), [int(given)]
-    elif _are_row_numbers(given):
-        vectors, rows = np.empty((0, n_features), rows_dtype), _int64(given)
-    elif isinstance(given, Sequence) and any(
-        _is_row_number(example) or is_sparse(example) for example in given
-    ):
-        if all(isinstance(example, numbers.Real) for example in given):
-            vectors = vectors_of(given)  # one vector, written with some integers
+    vectors, rows = np.empty((0, n_features), rows_dtype), np.empty(0, np.int64)
+    is_row: list[bool] | None = None  # of examples of both kinds
+    examples = _as_list(given, name)
+    if examples is None:
+        array = as_array(given, name)
+        if array.ndim == 1 and _is_wide(array):
+            rows = _read_rows(array, name, n_features, known)
         else:
-            numbered = np.array([_is_row_number(example) for example in given])
-            rows = [int(example) for example in given if _is_row_number(example)]
+            vectors = vectors_of(array)
+    elif examples:
+        named = [_row_number(example, f"{name}[{i}]") for i, example in enumerate(examples)]
+        numbers_of_rows = [number for number in named if number is not None]
+        if len(numbers_of_rows) == len(named):
+            rows = _read_rows(numbers_of_rows, name, n_features, known)
+        elif all(isinstance(example, numbers.Real) for example in examples) or not (
+            numbers_of_rows or any(map(is_sparse, examples))
+        ):  # one vector, also if it is written with some integers; or several
+            vectors = vectors_of(given)
+        else:
+            is_row = [number is not None for number in named]
+            rows = known.read(numbers_of_rows, name)
             vectors = np.concatenate(
                 [
                     _one_vector(vectors_of(example, f"{name}[{i}]"), f"{name}[{i}]")
-                    for i, example in enumerate(given)
-                    if not _is_row_number(example)
+                    for i, example in enumerate(examples)
+                    if not is_row[i]
                 ]
             )
-    else:
-        if isinstance(given, np.ndarray) and given.dtype == np.bool_:
-            raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
-        vectors = vectors_of(given)
+    known.require_live(rows, name)
 
-    row_numbers = _int64(rows)
-    known.require(row_numbers, name)
-    count = len(vectors) + len(row_numbers)
-    if numbered is None:
-        places = np.arange(count)
-    else:
-        places = np.where(
-            numbered, len(vectors) + np.cumsum(numbered) - 1, np.cumsum(~numbered) - 1
-        )
-    return ExampleSet(vectors, row_numbers, _weights(weights, names[1], name, places), places)
+    distinct = list(dict.fromkeys(rows.tolist()))
+    n_vectors, n_examples = len(vectors), len(vectors) + len(distinct)
+    places = np.arange(n_vectors + len(rows))
+    if len(distinct) < len(rows):
+        place_of = {row: n_vectors + i for i, row in enumerate(distinct)}
+        places[n_vectors:] = [place_of[row] for row in rows.tolist()]
+        rows = np.array(distinct, np.int64)
+    if is_row is not None:  # from vectors before rows into the order that was given
+        places = places[np.argsort(np.argsort(is_row, kind="stable"))]
+    return ExampleSet(vectors, rows, _weights(weights, names[1], name, places, n_examples), places)
 
 
 def as_row_numbers(value: Any, name: str, known: RowSet) -> IndexArray:
     """Read a row number or several, all of live rows."""
-    array = as_array(value, name)
+    number = _row_number(value, name)
+    array = as_array(value, name) if number is None else np.empty(0)
     if array.dtype == np.bool_:
         raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
     if array.ndim > 1:
         raise ValueError(f"{name} has {array.ndim} dimensions, but must have 1")
-    if array.size and array.dtype.kind not in "iuO":
-        raise TypeError(f"{name} has dtype {array.dtype}, but must be row numbers")
-    rows = _int64(array)
-    known.require(rows, name)
+    if number is None and array.size and not (array.ndim == 1 and _is_wide(array)):
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, but must be row numbers, of 32 or 64 bits"
+        )
+    rows = known.read(array if number is None else [number], name)
+    known.require_no_mask(rows, name)
+    known.require_live(rows, name)
     return rows
 
 
 def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
     """Read a boolean mask of the rows, or row numbers, as one byte per row.
 
-    A mask may have rows that were removed; they are not looked at.
+    Rows that were removed may be among them: they are not looked at. A mask that is shorter than
+    the index, and as long as it once was, has none of the rows that were added since.
     """
     if value is None:
         return None
@@ -156,48 +198,73 @@ def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
     array = as_array(value, name)
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions, but must have 1")
-    if array.dtype == np.bool_:
-        if len(array) != n_rows:
-            raise ValueError(f"{name} is a mask of {len(array)} rows, but the index holds {n_rows}")
-        return np.ascontiguousarray(array).view(np.uint8)
-    if array.size and array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, but must be a boolean mask or row numbers"
-        )
-    row_numbers = _int64(array)
-    known.require(row_numbers, name)
     mask = np.zeros(n_rows, np.uint8)
-    mask[row_numbers] = 1
+    if array.dtype == np.bool_:
+        if len(array) == n_rows:
+            return np.ascontiguousarray(array).view(np.uint8)
+        if len(array) > n_rows or len(array) not in known.sizes:
+            raise ValueError(f"{name} is a mask of {len(array)} rows, but the index holds {n_rows}")
+        mask[: len(array)] = array
+    elif array.size:
+        if not _is_wide(array):
+            raise TypeError(
+                f"{name} has dtype {array.dtype}, but must be a boolean mask, or row numbers "
+                "of 32 or 64 bits"
+            )
+        rows = known.read(array, name)
+        known.require_no_mask(rows, name)
+        mask[rows] = 1
     return mask
 
 
-def _is_row_number(value: Any) -> bool:
-    if getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic):
-        return as_array(value, "a row number").dtype.kind in "iu"
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+def _as_list(given: Any, name: str) -> Sequence[Any] | None:
+    """Return examples that are given one by one; None for an array."""
+    if given is None:
+        return ()
+    if _row_number(given, name) is not None:
+        return (given,)
+    # What is a sequence, but of values of one type, is an array.
+    if not isinstance(given, Sequence) or isinstance(
+        given, (str, bytes, bytearray, memoryview, typed_arrays.array)
+    ):
+        return None
+    if any(isinstance(example, (bool, np.bool_)) for example in given):
+        raise TypeError(
+            f"{name} holds booleans, but must hold vectors or row numbers; "
+            "those of a mask: np.flatnonzero(mask)"
+        )
+    return given
 
 
-def _are_row_numbers(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim < 2 and value.dtype.kind in "iu"
-    if isinstance(value, range):
-        return True
-    return (
-        isinstance(value, Sequence)
-        and len(value) > 0
-        and not isinstance(value, (str, bytes))
-        and all(_is_row_number(example) for example in value)
-    )
+def _row_number(value: Any, name: str) -> int | None:
+    """Return the number by which a single value names a row; None if it is something else."""
+    if type(value) is int:
+        return value
+    if getattr(value, "ndim", None) == 0:
+        array = as_array(value, name)
+        return int(array) if _is_wide(array) else None
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return int(value) if is_integer else None
 
 
-def _int64(rows: Iterable[int] | NDArray[Any]) -> IndexArray:
-    array = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows))
-    # A number that int64 does not hold is no row either; it becomes one that is out of range.
-    if array.dtype.kind == "u":
-        array = array.astype(np.uint64)
-    if array.dtype.kind in "uO":
-        array = np.minimum(array, np.iinfo(np.int64).max)
-    return np.atleast_1d(np.ascontiguousarray(array, dtype=np.int64))
+def _is_wide(array: NDArray[Any]) -> bool:
+    """Whether integers are row numbers: of fewer bits they are codes, the elements of vectors."""
+    return array.dtype.kind in "iu" and array.itemsize >= 4
+
+
+def _read_rows(
+    given: NDArray[Any] | list[int], name: str, n_features: int, known: RowSet
+) -> IndexArray:
+    """Read row numbers without a vector among them, unless they look like something else."""
+    as_vector = "; if this is a vector, make it one of floats: np.asarray(..., dtype=float)"
+    rows = known.read(given, name, as_vector if len(given) == n_features > 1 else "")
+    known.require_no_mask(rows, name)
+    if len(rows) == n_features and len(np.unique(rows)) < n_features:
+        raise ValueError(
+            f"{name} holds {n_features} integers, as many as a row has features, and one of them "
+            f"twice{as_vector}; a row number need be there only once: np.unique(...)"
+        )
+    return rows
 
 
 def _one_vector(vectors: FloatArray, name: str) -> FloatArray:
@@ -206,12 +273,14 @@ def _one_vector(vectors: FloatArray, name: str) -> FloatArray:
     return vectors
 
 
-def _weights(value: Any, name: str, of: str, places: IndexArray) -> NDArray[np.float64]:
+def _weights(
+    value: Any, name: str, of: str, places: IndexArray, n_examples: int
+) -> NDArray[np.float64]:
     """Read one weight for all examples, or one each, into the order of the core."""
     if value is None:
         return np.empty(0)
-    if isinstance(value, numbers.Real):
-        return np.full(len(places), positive_number(value, name))
+    if isinstance(value, numbers.Number) or getattr(value, "ndim", None) == 0:
+        return np.full(n_examples, positive_number(value, name))
     array = as_array(value, name)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold numbers")
@@ -219,8 +288,9 @@ def _weights(value: Any, name: str, of: str, places: IndexArray) -> NDArray[np.f
         raise ValueError(
             f"{name} has the shape {array.shape}, but {of} holds {len(places)} examples"
         )
-    weights = np.empty(len(places))
-    weights[places] = array
-    for weight in array:
-        positive_number(float(weight), name)
+    given = array.astype(np.float64)
+    for bad in given[~((given > 0) & np.isfinite(given))][:1]:
+        positive_number(bad, name)
+    weights = np.empty(n_examples)
+    weights[places] = given  # the last of several for one row
     return weights

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core, _file
+from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
 from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
@@ -34,16 +35,25 @@ from ._validation import (
     as_rows,
     as_sparse_vectors,
     as_vectors,
+    copy_mode,
+    flag,
     nonnegative_number,
+    one_of,
     positive_integer,
     positive_number,
+    rank_count,
     seconds,
+    shown,
     thread_count,
     working_dtype,
 )
 
 #: For one search over fewer rows than these, visiting all of them is cheaper than preparing.
 _WORTH_PREPARING = 10_000
+#: The values of ``duplicates=``, the default first.
+_DUPLICATES: tuple[DuplicatesName, ...] = ("negative", "ignore")
+#: Said beside an error about queries that are integers.
+_ROW_NUMBERS = "; row numbers are for search_shared and fit: search_shared([17])"
 
 
 class ExemplarIndex:
@@ -131,7 +141,8 @@ class ExemplarIndex:
     rows are added and removed: each search sees the rows as they were when it began.
 
     ``len(index)`` counts the rows that have a number, removed ones too: row numbers are those below
-    it, and masks have that length. ``index.n_live`` counts those that have not been removed.
+    it, and masks have that length, or one that the index had before rows were added.
+    ``index.n_live`` counts those that have not been removed.
 
     Examples
     --------
@@ -177,6 +188,7 @@ class ExemplarIndex:
             sketch=sketch,
         )
         threads = thread_count(n_threads)
+        copy = copy_mode(copy)
         rows = as_rows(embeddings, "embeddings", copy)
         scales = as_row_scales(row_scales, rows, "embeddings", copy)
         with reported(progress) as report:
@@ -196,6 +208,7 @@ class ExemplarIndex:
         self._row_scales = row_scales
         self._core = core  # a snapshot: it is replaced, never changed, so a search takes it once
         self._changing = threading.Lock()  # who replaces it
+        self._sizes = {core.n_rows}  # how many rows there have been: lengths of masks
         self._n_threads = n_threads
         self._file: _file.IndexFile | None = None
         self._default_settings = _core.SearchSettings(
@@ -341,7 +354,9 @@ class ExemplarIndex:
         added = self._like_own(rows, "rows")
         with self._changing:
             core = self._core
-            self._core = core.with_rows(for_core(added), self._n_threads)
+            grown = core.with_rows(for_core(added), self._n_threads)
+            self._sizes.add(grown.n_rows)  # before anybody can make a mask of that length
+            self._core = grown
         return np.arange(core.n_rows, core.n_rows + len(added))
 
     def remove(self, row_numbers: RowsChosen) -> None:
@@ -352,7 +367,7 @@ class ExemplarIndex:
 
         Parameters
         ----------
-        row_numbers : int or array-like of int
+        row_numbers : int or array-like of int, 32 or 64 bits
             Numbers of rows that have not been removed. A number may be named twice.
 
         Raises
@@ -369,7 +384,7 @@ class ExemplarIndex:
         """
         with self._changing:
             core = self._core
-            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", RowSet.of(core)))
+            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", self._row_set(core)))
             self._core = core.without_rows(rows, self._n_threads)
 
     @property
@@ -446,9 +461,10 @@ class ExemplarIndex:
         Parameters
         ----------
         queries : array-like, shape (d,) or (m, d)
-            Cast to the index's `dtype`. A sparse matrix is made dense: m times d values.
+            Vectors, integers too: row numbers are for `search_shared`. Cast to the index's `dtype`.
+            A sparse matrix is made dense: m times d values.
         k : int, default 10
-            May exceed the number of rows.
+            May exceed the number of rows, up to 1,048,576.
         C, prior, tol, max_iter : optional
             Override the index's for this call.
         certify : int, optional
@@ -457,7 +473,9 @@ class ExemplarIndex:
         n_threads : int, optional
             Default: the index's.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
-            The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
+            The rows that may be returned. Default: all. Removed rows never are. A mask that was
+            made before rows were added leaves these out. Integers of 8 or 16 bits are refused, and
+            zeros and ones that are as many as a mask has.
         background : array-like, shape (n,) of bool, or row numbers; optional
             The rows that are negatives. Default: all.
         duplicates : {"negative", "ignore"}, default "negative"
@@ -478,6 +496,12 @@ class ExemplarIndex:
             Unpacks as ``scores, indices``, each of shape (k,) for one query and (m, k) for
             several; carries ``.report``.
 
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if queries could not finish: their status is neither ``"converged"`` nor
+            ``"deadline"``. What is returned for them is the last iterate.
+
         Raises
         ------
         TypeError, ValueError
@@ -485,14 +509,15 @@ class ExemplarIndex:
         """
         budget = seconds(timeout)
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
-        k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         core = self._core
-        vectors, single = self._vectors(queries, "queries")
+        k = rank_count(k, core.n_rows)
+        vectors, single = self._queries(queries)
         common = self._common(
             core, candidates=candidates, background=background, duplicates=duplicates
         )
         found = core.search(vectors, k, settings, threads, budget, common)
+        warn_unless_finished(found[2])
         return SearchResult.from_core(found, single)
 
     def search_shared(
@@ -525,8 +550,12 @@ class ExemplarIndex:
         ----------
         positives : vector, vectors, row numbers, or a list of vectors and row numbers
             What to look for. Integers are row numbers of the index: ``17``, ``[17, 42]``,
-            ``[17, vector, 42]``; everything else is a vector of d features, or several. Rows given
-            by number are negatives no more, and are not returned unless ``include_positives``.
+            ``[17, vector, 42]``, one-dimensional arrays of 32 or 64 bits; everything else is a
+            vector of d features, or several, also integers of 8 or 16 bits. Refused are d integers
+            of which one is there twice: probably a vector, which may be made one of floats. Rows
+            given by number are negatives no more, and are not returned unless
+            ``include_positives``. A row is one example, however often it is named, and its last
+            weight counts.
             Up to 32 examples, positive and negative ones, are eliminated by the solver, and then
             cost little.
         k : int, default 10
@@ -548,7 +577,9 @@ class ExemplarIndex:
         n_threads : int, optional
             Default: the index's.
         candidates : array-like, shape (n,) of bool, or row numbers; optional
-            The rows that may be returned. Default: all. Removed rows are not, whatever a mask says.
+            The rows that may be returned. Default: all. Removed rows never are. A mask that was
+            made before rows were added leaves these out. Integers of 8 or 16 bits are refused, and
+            zeros and ones that are as many as a mask has.
         background : array-like, shape (n,) of bool, or row numbers; optional
             The rows that are negatives. Default: all.
         duplicates : {"negative", "ignore"}, default "negative"
@@ -568,6 +599,11 @@ class ExemplarIndex:
         SearchResult
             Unpacks as ``scores, indices``, each of shape (k,); carries ``.report``.
 
+        Warns
+        -----
+        ConvergenceWarning
+            As for `search`.
+
         Raises
         ------
         TypeError, ValueError
@@ -575,19 +611,20 @@ class ExemplarIndex:
         """
         budget = seconds(timeout)
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
-        k = positive_integer(k, "k")
         threads = self._threads(n_threads)
         core = self._core
+        k = rank_count(k, core.n_rows)
         query = self._query(
             core,
             self._positives(core, positives, positive_weights),
             self._negatives(core, negatives, negative_weight),
             candidates=candidates,
             background=background,
-            include_positives=bool(include_positives),
+            include_positives=include_positives,
             duplicates=duplicates,
         )
         found = core.search_shared(query, k, settings, threads, budget)
+        warn_unless_finished(found[2])
         return SearchResult.from_core(found, single=True)
 
     def decision_function(
@@ -619,23 +656,16 @@ class ExemplarIndex:
 
         Warns
         -----
-        RuntimeWarning
-            If ``max_iter`` epochs were not enough for a query.
+        ConvergenceWarning
+            As for `search`.
         """
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
-        vectors, single = self._vectors(queries, "queries")
+        vectors, single = self._queries(queries)
         core = self._core
         common = self._common(core, background=background, duplicates=duplicates)
         scores, _, reports = core.decision_function(vectors, settings, threads, common)
-        unfinished = int(np.sum(BatchReport.from_core(reports).status == "epoch_limit"))
-        if unfinished:
-            warnings.warn(
-                f"max_iter epochs were not enough for {unfinished} of {len(vectors)} queries; "
-                "search() reports how far they came",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        warn_unless_finished(reports)
         return scores[0] if single else scores
 
     def fit(
@@ -668,6 +698,11 @@ class ExemplarIndex:
         -------
         ExemplarModel
             Weights, support rows and certificate. Owns its arrays.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As for `search`.
         """
         settings = self._settings(C, prior, tol, max_iter)
         threads = self._threads(n_threads)
@@ -676,6 +711,7 @@ class ExemplarIndex:
         q = self._negatives(core, negatives, negative_weight)
         query = self._query(core, p, q, background=background, duplicates=duplicates)
         coef, intercept, dual, example_dual, reports = core.fit(query, settings, threads)
+        warn_unless_finished(reports)
         report = BatchReport.from_core(reports)[0]
         support = np.flatnonzero(dual).astype(np.int64)
         return ExemplarModel(
@@ -683,8 +719,8 @@ class ExemplarIndex:
             intercept_=intercept,
             support_=support,
             dual_coef_=-dual[support],
-            positive_dual_coef_=example_dual[: len(p)][p.places],
-            negative_dual_coef_=-example_dual[len(p) :][q.places],
+            positive_dual_coef_=p.as_given(example_dual[: len(p)]),
+            negative_dual_coef_=q.as_given(-example_dual[len(p) :]),
             mean_=core.mean(),
             duality_gap_=report.duality_gap,
             n_iter_=report.epochs,
@@ -758,6 +794,7 @@ class ExemplarIndex:
         certify: int | None = None,
         calibrate: bool = False,
     ) -> _core.SearchSettings:
+        calibrate = flag(calibrate, "calibrate")
         if C is prior is tol is max_iter is certify is None and not calibrate:
             return self._default_settings
         default = self._built_with
@@ -769,11 +806,23 @@ class ExemplarIndex:
                 default.max_iter if max_iter is None else positive_integer(max_iter, "max_iter")
             ),
             certify=0 if certify is None else positive_integer(certify, "certify"),
-            calibrate=bool(calibrate),
+            calibrate=calibrate,
         )
 
     def _threads(self, n_threads: int | None) -> int:
         return self._n_threads if n_threads is None else thread_count(n_threads)
+
+    def _row_set(self, core: _core.Index) -> RowSet:
+        return RowSet(core.n_rows, core.live(), self._sizes)
+
+    def _queries(self, value: Rows) -> tuple[FloatArray, bool]:
+        if not isinstance(value, (np.ndarray, bool)) and isinstance(value, numbers.Integral):
+            raise TypeError(
+                f"queries is the integer {shown(value)}, but must be one or several vectors"
+                f"{_ROW_NUMBERS}"
+            )
+        holder = "the index holds rows"
+        return as_vectors(value, "queries", self.dtype, self.n_features, holder, _ROW_NUMBERS)
 
     def _vectors(self, value: Rows, name: str) -> tuple[FloatArray, bool]:
         return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows")
@@ -793,7 +842,7 @@ class ExemplarIndex:
 
     def _positives(self, core: _core.Index, positives: Examples, weights: Any) -> ExampleSet:
         names = "positives", "positive_weights"
-        examples = self._examples(RowSet.of(core), positives, weights, names)
+        examples = self._examples(self._row_set(core), positives, weights, names)
         if len(examples) == 0:
             raise ValueError(
                 "positives holds no examples, but at least one is needed: "
@@ -803,7 +852,7 @@ class ExemplarIndex:
 
     def _negatives(self, core: _core.Index, negatives: Examples | None, weight: Any) -> ExampleSet:
         names = "negatives", "negative_weight"
-        return self._examples(RowSet.of(core), negatives, weight, names)
+        return self._examples(self._row_set(core), negatives, weight, names)
 
     @staticmethod
     def _require_disjoint(positives: ExampleSet, negatives: ExampleSet) -> None:
@@ -824,7 +873,8 @@ class ExemplarIndex:
         if (
             candidates is None
             and background is None
-            and not include_positives
+            and include_positives is False
+            and isinstance(duplicates, str)
             and duplicates == "negative"
         ):
             return None
@@ -832,7 +882,7 @@ class ExemplarIndex:
             core,
             candidates=candidates,
             background=background,
-            include_positives=bool(include_positives),
+            include_positives=include_positives,
             duplicates=duplicates,
         )
 
@@ -847,8 +897,7 @@ class ExemplarIndex:
         include_positives: bool = False,
         duplicates: DuplicatesName = "negative",
     ) -> _core.Query:
-        if duplicates not in ("negative", "ignore"):
-            raise ValueError(f"duplicates is {duplicates!r}, but must be 'negative' or 'ignore'")
+        one_of(duplicates, "duplicates", _DUPLICATES)
         nothing = self._negatives(core, None, None)
         p, q = positives or nothing, negatives or nothing
         self._require_disjoint(p, q)
@@ -859,9 +908,9 @@ class ExemplarIndex:
             negatives=q.vectors,
             negative_rows=q.rows,
             negative_weights=q.weights,
-            candidates=as_mask(candidates, "candidates", RowSet.of(core)),
-            background=as_mask(background, "background", RowSet.of(core)),
-            include_positives=include_positives,
+            candidates=as_mask(candidates, "candidates", self._row_set(core)),
+            background=as_mask(background, "background", self._row_set(core)),
+            include_positives=flag(include_positives, "include_positives"),
             ignore_duplicates=duplicates == "ignore",
         )
 
@@ -883,8 +932,13 @@ def search(query: Rows, embeddings: Rows, k: int = 10, **settings: Any) -> Searc
     -------
     SearchResult
         Unpacks as ``scores, indices``; carries ``.report``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As for `ExemplarIndex.search`.
     """
-    rows = as_rows(embeddings, "embeddings", settings.pop("copy", None))
+    rows = as_rows(embeddings, "embeddings", copy_mode(settings.pop("copy", None)))
     if len(rows) < _WORTH_PREPARING and settings.get("sketch") is None:
         settings.setdefault("method", "full")
     return ExemplarIndex(rows, **settings).search(query, k)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -43,6 +44,10 @@ class SearchProfile(NamedTuple):
     solve: float
     scan: float
     verify: float
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={value:.3g}" for name, value in zip(self._fields, self, strict=True))
+        return f"SearchProfile({', '.join(parts)})"
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,13 @@ class SearchReport:
     profile: SearchProfile = field(compare=False)
     reason: str = "none"
 
+    def __repr__(self) -> str:
+        return (
+            f"SearchReport({self.status}, epochs={self.epochs}, n_support={self.n_support}, "
+            f"duality_gap={self.duality_gap:.3g}, score_error_bound={self.score_error_bound:.3g}, "
+            f"certified_k={self.certified_k})"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class BatchReport:
@@ -125,6 +137,17 @@ class BatchReport:
             profile=profile,
             reason=REASON_NAMES[reason],
         )
+
+    def __repr__(self) -> str:
+        return f"BatchReport({len(self)} queries, {self.statuses})"
+
+    @property
+    def statuses(self) -> str:
+        """Which statuses there are, in words: how many of each, or one for all."""
+        counts = Counter(self.status.tolist())
+        if len(counts) < 2:
+            return f"all {next(iter(counts))}" if counts else "none"
+        return ", ".join(f"{count} {status}" for status, count in counts.most_common())
 
     def __len__(self) -> int:
         return len(self.status)
@@ -204,9 +227,12 @@ class SearchResult(tuple[FloatArray, IndexArray]):
         return self[1]
 
     def __repr__(self) -> str:
-        return (
-            f"SearchResult(scores={self.scores!r}, indices={self.indices!r}, report={self.report})"
-        )
+        report, k = self.report, self.indices.shape[-1]
+        proven = int(np.sum(report.certified_k))
+        ranks = f"{proven} of {int(np.sum(self.indices >= 0))} ranks proven"
+        if isinstance(report, SearchReport):
+            return f"SearchResult(k={k}, {report.status}, {ranks})"
+        return f"SearchResult({len(report)} queries, k={k}, {report.statuses}, {ranks})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +248,8 @@ class ExemplarModel:
     dual_coef_ : ndarray of float64, shape (n_support,)
         Their dual coefficients times their label, so never positive (scikit-learn's convention).
     positive_dual_coef_ : ndarray of float64, shape (n_positives,)
-        The positives' dual coefficients, in the order in which they were given.
+        The positives' dual coefficients, in the order in which they were given; of a row that was
+        named more than once zeros, but for the last time.
     negative_dual_coef_ : ndarray of float64, shape (n_negatives,)
         The same of the negative examples, times their label. Without centring and prior,
         ``coef_ = positive_dual_coef_ @ positives + negative_dual_coef_ @ negatives
@@ -246,6 +273,13 @@ class ExemplarModel:
     duality_gap_: float
     n_iter_: int
     report_: SearchReport
+
+    def __repr__(self) -> str:
+        return (
+            f"ExemplarModel({len(self.coef_)} features, {len(self.positive_dual_coef_)} positives, "
+            f"{len(self.negative_dual_coef_)} negatives, {len(self.support_)} support rows, "
+            f"{self.report_.status}, duality_gap={self.duality_gap_:.3g})"
+        )
 
     def decision_function(
         self, X: Rows, *, row_scales: ArrayLike | None = None, n_threads: int | None = None

@@ -8,11 +8,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _core
+from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet
 from ._result import SearchResult
 from ._settings import sketch_type
 from ._typing import DuplicatesName, Examples, RowsChosen
-from ._validation import positive_integer, seconds, thread_count
+from ._validation import rank_count, seconds, thread_count
 
 if TYPE_CHECKING:
     from ._index import ExemplarIndex
@@ -170,6 +171,11 @@ class Session:
             What `ExemplarIndex.search_shared` returns for the same examples: the same ranking as
             far as it is certified, scores within ``score_error_bound`` of the same exact ones.
 
+        Warns
+        -----
+        ConvergenceWarning
+            As for `ExemplarIndex.search_shared`.
+
         Raises
         ------
         TypeError, ValueError, RuntimeError
@@ -178,10 +184,10 @@ class Session:
         """
         budget = seconds(timeout)
         settings = self._index._settings(C, prior, tol, max_iter, certify, calibrate)
-        k = positive_integer(k, "k")
         threads = self._n_threads if n_threads is None else thread_count(n_threads)
         with self._alone():
             self._follow(threads)
+            k = rank_count(k, self._snapshot.n_rows)
             common = self._index._common(
                 self._snapshot,
                 candidates=candidates,
@@ -194,8 +200,9 @@ class Session:
                     "the session has no positives, but at least one is needed: "
                     "negatives alone do not say what to look for"
                 )
-            RowSet.of(self._snapshot).require(self._core.rows(), "the session")
+            self._index._row_set(self._snapshot).require_live(self._core.rows(), "the session")
             found = self._core.search(self._snapshot, k, settings, threads, budget, common)
+        warn_unless_finished(found[2])
         return SearchResult.from_core(found, single=True)
 
     def _follow(self, n_threads: int) -> None:
@@ -212,7 +219,7 @@ class Session:
         names: tuple[str, str],
         known: RowSet | None = None,
     ) -> ExampleSet:
-        known = RowSet.of(self._snapshot) if known is None else known
+        known = self._index._row_set(self._snapshot) if known is None else known
         return self._index._examples(known, examples, weights, names)
 
     def _add(self, examples: ExampleSet, *, positive: bool) -> None:

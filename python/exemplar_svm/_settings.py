@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._typing import FloatArray
-from ._validation import class_weights, nonnegative_number, positive_integer, positive_number
+from ._validation import (
+    class_weights,
+    flag,
+    nonnegative_number,
+    one_of,
+    positive_integer,
+    positive_number,
+)
 
 _METHODS = {
     "auto": _core.Method.automatic,
@@ -25,9 +32,7 @@ LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
 
 def sketch_type(sketch: Any) -> _core.SketchType:
     """Read ``sketch=`` of an index or a session."""
-    if sketch not in _SKETCHES:
-        raise ValueError(f"sketch is {sketch!r}, but must be None or 'int8'")
-    return _SKETCHES[sketch]
+    return _SKETCHES[one_of(sketch, "sketch", _SKETCHES)]
 
 
 @dataclass(frozen=True)
@@ -63,23 +68,19 @@ class IndexSettings:
         sketch: Any,
     ) -> IndexSettings:
         """Read the arguments as `ExemplarIndex` takes them."""
-        if loss not in LOSSES:
-            raise ValueError(f"loss is {loss!r}, but must be 'squared_hinge' or 'hinge'")
-        if method not in _METHODS:
-            raise ValueError(
-                f"method is {method!r}, but must be 'auto', 'full', 'working_set' or 'gram'"
-            )
+        one_of(loss, "loss", LOSSES)
+        one_of(method, "method", _METHODS)
         sketch_type(sketch)
         return cls(
             C=positive_number(C, "C"),
             loss=loss,
             class_weight=class_weights(class_weight),
             intercept_scaling=positive_number(intercept_scaling, "intercept_scaling"),
-            center=bool(center),
+            center=flag(center, "center"),
             prior=nonnegative_number(prior, "prior"),
             tol=positive_number(tol, "tol"),
             max_iter=positive_integer(max_iter, "max_iter"),
-            check_finite=bool(check_finite),
+            check_finite=flag(check_finite, "check_finite"),
             method=method,
             sketch=sketch,
         )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._masked import require_unmasked
 from ._typing import FloatArray
 
 _INDEX_DTYPES = (np.dtype(np.int32), np.dtype(np.int64))
@@ -38,6 +39,27 @@ class SparseRows:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __repr__(self) -> str:
+        entries = int(self.indptr[-1]) - int(self.indptr[0])
+        n_rows, n_features = self.shape
+        return f"SparseRows({n_rows} of {n_features} features, {entries} entries, {self.dtype})"
+
+    @property
+    def entry_rows(self) -> NDArray[np.int64]:
+        """Which row each entry is of, in the order of `used`."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    @property
+    def used(self) -> slice:
+        """Which of the entries are those of the rows."""
+        return slice(int(self.indptr[0]), int(self.indptr[-1]))
+
+    def to_dense(self) -> FloatArray:
+        """Return the same rows as a dense array."""
+        dense = np.zeros(self.shape, self.dtype)
+        dense[self.entry_rows, self.indices[self.used]] = self.data[self.used]
+        return dense
 
     @property
     def arrays(self) -> _core.CsrArrays:
@@ -79,10 +101,11 @@ def as_sparse_rows(value: Any, name: str, copy: bool | None) -> SparseRows:
         )
     if value.shape[1] == 0:
         raise ValueError(f"{name} has no features")
-    csr = value.tocsr()
+    require_unmasked(getattr(value, "data", None), f"{name}.data")
+    csr = _as_csr(value, name)
     if csr.data.dtype.kind not in "fiub":
         raise TypeError(f"{name} has dtype {csr.data.dtype}, but must be float32 or float64")
-    obstacle = f"is sparse in the format {value.format!r}" if csr is not value else _obstacle(csr)
+    obstacle = f"is sparse in the format {_format(value)!r}" if csr is not value else _obstacle(csr)
     rows = _read(csr, name, copy) if copy is not False or obstacle is None else None
     if rows is not None and not _core.is_canonical_csr(rows.arrays, name):
         obstacle = (
@@ -96,6 +119,53 @@ def as_sparse_rows(value: Any, name: str, copy: bool | None) -> SparseRows:
     if rows is None or (copy is False and obstacle):
         raise ValueError(f"{name} {obstacle}, so it must be copied, which copy=False forbids")
     return rows
+
+
+def _format(value: Any) -> str:
+    return str(getattr(value, "format", type(value).__name__))
+
+
+def _as_csr(value: Any, name: str) -> Any:
+    """Convert to CSR, after what scipy does not look at: where the entries are said to lie.
+
+    It writes to places computed from these. Those of CSR itself are looked at later, by the core.
+    """
+    form, (n_rows, n_features) = _format(value), value.shape
+    if form == "coo":
+        sound = all(
+            len(places) == len(value.data) and _lie_within(places, size)
+            for places, size in ((value.row, n_rows), (value.col, n_features))
+        )
+    elif form == "csc":
+        sound = _is_compressed(value, n_features, n_rows)
+    elif form == "bsr":
+        height, width = value.blocksize
+        sound = _is_compressed(value, n_rows // height, n_features // width)
+    else:
+        sound = True
+    if not sound:
+        raise ValueError(
+            f"{name} is sparse in the format {form!r} with entries that do not lie within its "
+            f"{n_rows} rows and {n_features} columns"
+        )
+    return value.tocsr()
+
+
+def _lie_within(places: Any, size: int) -> bool:
+    places = np.asarray(places)
+    return places.dtype.kind in "iu" and bool(((places >= 0) & (places < size)).all())
+
+
+def _is_compressed(value: Any, n_lines: int, size: int) -> bool:
+    """Whether the lines (rows or columns) of a compressed matrix lie within its arrays."""
+    starts, places = np.asarray(value.indptr), np.asarray(value.indices)
+    return (
+        starts.shape == (n_lines + 1,)
+        and places.shape == value.data.shape[:1]
+        and _lie_within(starts, len(places) + 1)
+        and bool((np.diff(starts.astype(np.int64)) >= 0).all())
+        and _lie_within(places, size)
+    )
 
 
 def _obstacle(csr: Any) -> str | None:
@@ -131,6 +201,9 @@ def _read(csr: Any, name: str, copy: bool | None) -> SparseRows:
         )
 
     n_rows, n_features = csr.shape
+    for part, called in ((csr.indices, "indices"), (csr.indptr, "indptr")):
+        if part.dtype.kind not in "iu":
+            raise TypeError(f"{name} has {called} of dtype {part.dtype}, but must have integers")
     if csr.indptr.shape != (n_rows + 1,) or csr.indices.shape != csr.data.shape:
         raise ValueError(
             f"{name} has {n_rows} rows with an indptr of {csr.indptr.size}, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +27,26 @@ _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 _NARROW = ("float16", "bfloat16", "int8")
 
 
+#: A result may have so many ranks, whatever the number of rows; more must have rows to fill them.
+_MOST_PADDED = 1 << 20
+
+
+def shown(value: Any) -> str:
+    """Return a value as sentences show it: never long, whatever it is."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    try:
+        text = str(value) if isinstance(value, (numbers.Number, np.ndarray)) else repr(value)
+    except ValueError:  # more digits than Python writes out
+        return f"a {type(value).__name__} of very many digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def positive_number(value: Any, name: str) -> float:
     """Return ``value`` as a float that is positive and finite."""
     number = _number(value, name)
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} is {value}, but must be positive and finite")
+        raise ValueError(f"{name} is {shown(value)}, but must be positive and finite")
     return number
 
 
@@ -38,23 +54,51 @@ def nonnegative_number(value: Any, name: str) -> float:
     """Return ``value`` as a float that is zero or positive, and finite."""
     number = _number(value, name)
     if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{name} is {value}, but must be zero or positive, and finite")
+        raise ValueError(f"{name} is {shown(value)}, but must be zero or positive, and finite")
     return number
 
 
-def positive_integer(value: Any, name: str, *, largest: int = 2**31 - 1) -> int:
+def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> int:
     """Return ``value`` as an int between 1 and ``largest``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        if isinstance(value, numbers.Real):
-            raise ValueError(f"{name} is {value}, but must be a positive integer") from None
-        raise TypeError(
-            f"{name} has type {type(value).__name__}, but must be a positive integer"
-        ) from None
+    number = value if type(value) is int else _integer(value, name)
     if not 0 < number <= largest:
-        raise ValueError(f"{name} is {value}, but must be between 1 and {largest}")
+        bounds = "positive" if largest == math.inf else f"between 1 and {largest}"
+        raise ValueError(f"{name} is {shown(value)}, but must be {bounds}")
     return number
+
+
+def rank_count(k: Any, n_rows: int) -> int:
+    """Return how many ranks are asked for: more than there are rows only as far as that is sane."""
+    ranks = positive_integer(k, "k", largest=math.inf)
+    if ranks > max(n_rows, _MOST_PADDED):
+        raise ValueError(
+            f"k is {shown(ranks)}, but the index holds {_counted(n_rows, 'row')}, and results are "
+            f"padded to {_MOST_PADDED} ranks at most; k=len(index) ranks all rows"
+        )
+    return ranks
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return a bool; numbers that equal one will do, what is merely true in Python will not."""
+    if value is True or value is False:
+        return value
+    scalar = _scalar(value)
+    if isinstance(scalar, (numbers.Integral, np.bool_)) and scalar in (0, 1):
+        return bool(scalar)
+    raise TypeError(f"{name} is {shown(value)}, but must be True or False")
+
+
+def copy_mode(copy: Any) -> bool | None:
+    """Read ``copy=``, which means what it means in NumPy 2."""
+    return None if copy is None else flag(copy, "copy")
+
+
+def one_of(value: Any, name: str, known: Collection[str | None]) -> Any:
+    """Return ``value`` if it is one of the known ones."""
+    if (value is None or isinstance(value, str)) and value in known:
+        return value
+    *others, last = (repr(choice) for choice in known)
+    raise ValueError(f"{name} is {shown(value)}, but must be {', '.join(others)} or {last}")
 
 
 def thread_count(n_threads: Any) -> int:
@@ -71,17 +115,18 @@ def class_weights(class_weight: ClassWeightLike) -> tuple[float, float] | None:
     """Return the weights of the positives and the negatives; None means balanced."""
     if class_weight is None:
         return 1.0, 1.0
-    if isinstance(class_weight, str):
-        if class_weight == "balanced":
-            return None
-        raise ValueError(
-            f"class_weight is {class_weight!r}, but must be 'balanced', None, "
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return None
+    if not isinstance(class_weight, Mapping):
+        error = ValueError if isinstance(class_weight, str) else TypeError
+        raise error(
+            f"class_weight is {shown(class_weight)}, but must be 'balanced', None, "
             "or a mapping with the keys 1 and -1"
         )
     unknown = set(class_weight) - {1, -1}
     if unknown:
         raise ValueError(
-            f"class_weight has the key {unknown.pop()!r}, but only 1 (the positives) "
+            f"class_weight has the key {shown(unknown.pop())}, but only 1 (the positives) "
             "and -1 (the rows) are known"
         )
     return (
@@ -192,9 +237,22 @@ def as_row_scales(
 
 
 def as_vectors(
-    value: Rows, name: str, dtype: np.dtype[Any], n_features: int, holder: str
+    value: Rows,
+    name: str,
+    dtype: np.dtype[Any],
+    n_features: int,
+    holder: str,
+    of_integers: str = "",
 ) -> tuple[FloatArray, bool]:
     """See ``value`` as vectors of the dtype of the rows, which copies them if it must.
+
+    Parameters
+    ----------
+    value, name, dtype, n_features, holder
+        What to read, for whom.
+    of_integers : str
+        What to say beside the sentence if it has another number of features, and holds integers:
+        these may have been meant as row numbers.
 
     Returns
     -------
@@ -208,16 +266,17 @@ def as_vectors(
             return vectors, value.ndim == 1
     array = as_array(value, name, None)
     _require_real(array, name)
-    if array.dtype.name in _NARROW:
-        array = array.astype(dtype)
+    integers = array.dtype.kind in "iu"
     single = array.ndim == 1
     if array.ndim not in (1, 2):
         raise ValueError(
             f"{name} has {_counted(array.ndim, 'dimension')}, but must have 1 (one vector) "
-            "or 2 (vectors and features)"
+            f"or 2 (vectors and features){of_integers if integers else ''}"
         )
-    _require_features(array.shape[-1], name, n_features, holder)
+    _require_features(array.shape[-1], name, n_features, holder, of_integers if integers else "")
     given = array.reshape(1, -1) if single else array
+    if given.dtype.name in _NARROW:
+        given = given.astype(dtype)
     _require_finite(given, name)
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(given, dtype=dtype)
@@ -237,9 +296,7 @@ def as_sparse_vectors(
         value = value.reshape(1, -1)
     _require_features(value.shape[-1], name, n_features, holder)
     given = as_sparse_rows(value, name, None)
-    starts = given.indptr
-    used = slice(int(starts[0]), int(starts[-1]))
-    rows = np.repeat(np.arange(len(given)), np.diff(starts))
+    used, rows = given.used, given.entry_rows
     finite = np.isfinite(given.data[used])
     if not finite.all():
         bad = int(np.argmin(finite))
@@ -254,10 +311,33 @@ def as_sparse_vectors(
     return replace(given, data=data)
 
 
+def _scalar(value: Any) -> Any:
+    """Return what an array without dimensions holds, and anything else as it is."""
+    if getattr(value, "ndim", None) == 0 and not isinstance(value, (np.generic, np.ma.MaskedArray)):
+        return value.item() if hasattr(value, "item") else value
+    return value
+
+
+def _integer(value: Any, name: str) -> int:
+    scalar = _scalar(value)
+    sentence = "but must be a positive integer"
+    if not isinstance(scalar, bool):
+        try:
+            return operator.index(scalar)
+        except TypeError:
+            if isinstance(scalar, numbers.Real):
+                raise ValueError(f"{name} is {shown(value)}, {sentence}") from None
+    raise TypeError(f"{name} has type {type(value).__name__}, {sentence}")
+
+
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} has type {type(value).__name__}, but must be a number")
-    return float(value)
+    scalar = _scalar(value)
+    if isinstance(scalar, (bool, np.bool_)) or not isinstance(scalar, numbers.Real):
+        raise TypeError(f"{name} has type {type(value).__name__}, but must be a real number")
+    try:
+        return float(scalar)
+    except OverflowError:  # an integer or a fraction beyond the largest float
+        return math.inf if scalar > 0 else -math.inf  # type: ignore[operator]
 
 
 def _counted(count: int, noun: str) -> str:
@@ -269,11 +349,11 @@ def _require_real(array: np.ndarray[Any, Any], name: str) -> None:
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold real numbers")
 
 
-def _require_features(given: int, name: str, n_features: int, holder: str) -> None:
+def _require_features(given: int, name: str, n_features: int, holder: str, aside: str = "") -> None:
     if given != n_features:
         raise ValueError(
             f"{name} has {_counted(given, 'feature')}, "
-            f"but {holder} of {_counted(n_features, 'feature')}"
+            f"but {holder} of {_counted(n_features, 'feature')}{aside}"
         )
 
 

@@ -211,7 +211,7 @@ def test_tensors_serve_as_anything(torch):
     assert_answers_the_same(index, torch.from_numpy)
     rows = torch.tensor([17, 42])
     expected = index.search_shared([17, 42]).scores
-    for same in (rows, list(rows), [17, rows[1]], rows.to(torch.uint8)):
+    for same in (rows, list(rows), [17, rows[1]], rows.to(torch.int32)):
         np.testing.assert_array_equal(index.search_shared(same).scores, expected)
     np.testing.assert_array_equal(
         index.search_shared(rows[0]).scores, index.search_shared(17).scores

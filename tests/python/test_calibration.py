@@ -96,6 +96,7 @@ def test_batches_and_threads_change_no_bit(method, sketch):
     np.testing.assert_array_equal(again.scores, single[0])
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # norms of 10,000
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 40),

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 
 import numpy as np
@@ -228,9 +229,11 @@ def opened(path, mmap, **options):
     index = esvm.ExemplarIndex.open(path, mmap=mmap, **options)
     live = np.flatnonzero(index.live)
     query = np.ones(index.n_features)
-    found = index.search(query, k=5, timeout=5.0, max_iter=50)
-    if len(live):
-        index.search_shared([int(live[0])], k=5, timeout=5.0, max_iter=50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", esvm.ConvergenceWarning)
+        found = index.search(query, k=5, timeout=5.0, max_iter=50)
+        if len(live):
+            index.search_shared([int(live[0])], k=5, timeout=5.0, max_iter=50)
     return index, found
 
 

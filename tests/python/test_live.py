@@ -127,8 +127,6 @@ def test_a_removed_row_cannot_be_named():
     for name, call in {
         "positives": lambda: index.search_shared([3, 17]),
         "negatives": lambda: index.search_shared(3, negatives=[rows[0], 17]),
-        "candidates": lambda: index.search(rows[0], candidates=[3, 17]),
-        "background": lambda: index.decision_function(rows[0], background=[3, 17]),
         "row_numbers": lambda: index.remove([3, 17]),
     }.items():
         with pytest.raises(ValueError, match=f"{name} holds the row number 17, .* was removed"):

@@ -98,6 +98,7 @@ def test_many_rows_have_the_bits_of_float32_too(kind, way, n_threads):
         assert_same(index.search(widened[5], k=30, timeout=3600), expected.search(widened[5], k=30))
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # a tol beyond float32
 @each_kind
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @settings(max_examples=25)

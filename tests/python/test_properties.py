@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def test_rotating_rows_and_query_together_leaves_scores(data, loss, C):
     close(rotated, scores)
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # few epochs
 @given(rows_and_positives(), LOSSES, COSTS, st.integers(1, 30))
 def test_dual_never_exceeds_primal(data, loss, C, max_iter):
     rows, positives = data
@@ -84,6 +86,7 @@ def test_dual_never_exceeds_primal(data, loss, C, max_iter):
     assert model.duality_gap_ >= 0
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # few epochs
 @given(rows_and_positives(), LOSSES, COSTS, st.integers(1, 30))
 def test_the_error_bound_holds_however_early_the_solver_stops(data, loss, C, max_iter):
     rows, positives = data
@@ -94,6 +97,9 @@ def test_the_error_bound_holds_however_early_the_solver_stops(data, loss, C, max
     assert error <= result.report.score_error_bound + final.score_error_bound
 
 
+@pytest.mark.filterwarnings(
+    "ignore::exemplar_svm.ConvergenceWarning"
+)  # a tol that rounding may exceed
 @given(rows_and_positives(), COSTS)
 def test_a_row_that_does_not_support_changes_nothing(data, C):
     rows, positives = data
@@ -146,6 +152,7 @@ def test_every_method_gives_the_same_scores(data, loss, C, center, prior, method
     close(other, full)
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # few epochs
 @given(rows_and_positives(), LOSSES, COSTS, st.booleans(), st.integers(1, 10))
 def test_every_method_is_right_about_what_it_has_proven(data, loss, C, center, max_iter):
     rows, positives = (x.astype(np.float32) for x in data)

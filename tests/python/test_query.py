@@ -116,7 +116,7 @@ def test_examples_may_be_given_in_many_ways(dtype):
     expected = index.search_shared([17, 42], k=5)
     for same in (
         np.array([17, 42]),
-        np.array([17, 42], np.uint8),
+        np.array([17, 42], np.uint32),
         (17, 42),
         [np.int32(17), 42],
         range(17, 43, 25),

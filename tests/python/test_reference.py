@@ -54,6 +54,7 @@ def test_scores_are_those_of_the_slow_twin(settings, loss, p):
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # few epochs
 @pytest.mark.parametrize(
     ("loss", "center", "prior"),
     list(itertools.product(["squared_hinge", "hinge"], [False, True], [0.0, 1.0])),
