@@ -178,12 +178,11 @@ class PyIndex {
         settings.check_finite = check_finite;
         settings.method = method;
         settings.sketch = sketch;
+        if (added && !parts_) throw py::value_error("rows are added to an index that has parts");
         with_rows_view(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& view) {
             if (parts_) {
                 const std::vector<IndexPart> given = views(*parts_);
-                index_ = hold(
-                    Index<T>(added ? view.followed_by(as_dense_view<T>(*added, "added")) : view,
-                             settings, given));
+                index_ = hold(Index<T>(added ? followed_by(view, *added) : view, settings, given));
                 return;
             }
             std::optional<ReportingExecutor> reporting;
@@ -381,6 +380,18 @@ class PyIndex {
     }
 
   private:
+    template <Real T>
+    static RowsView<T> followed_by(const RowsView<T>& first, const py::array& added) {
+        const auto behind = as_dense_view<T>(added, "added");
+        if (!first.is_dense()) {
+            throw py::value_error("added is dense, but embeddings has sparse rows");
+        }
+        if (behind.cols != first.cols) {
+            throw py::value_error("added has another number of features than embeddings");
+        }
+        return first.followed_by(behind);
+    }
+
     template <Real T>
     static std::unique_ptr<IndexOf<T>> hold(Index<T> index) {
         return std::make_unique<IndexOf<T>>(IndexOf<T>{std::move(index)});
