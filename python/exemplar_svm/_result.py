@@ -171,8 +171,8 @@ class SearchResult(tuple[FloatArray, IndexArray]):
             self._report = batch[0] if self._single else batch
         return self._report
 
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return self.scores, self.indices, self.report
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scores, self.indices, self.report)
 
     @property
     def scores(self) -> FloatArray:
