@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import struct
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from conftest import clustered
+from forged import header_of, with_header
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -33,7 +33,6 @@ SETTINGS = [
     {"method": "gram", "intercept_scaling": 2.0},
     {"method": "auto", "check_finite": False},
 ]
-PREAMBLE = 20
 
 
 @pytest.fixture(params=SETTINGS, ids=lambda options: "-".join(map(str, options.values())))
@@ -564,20 +563,6 @@ def saved_others(tmp_path_factory):
         live_index(clustered(70, 5, dtype=np.float32), storage, method="working_set").save(path)
         contents.append(path.read_bytes())
     return contents
-
-
-def header_of(content):
-    (size,) = struct.unpack_from("<I", content, 12)
-    return json.loads(content[PREAMBLE : PREAMBLE + size]), PREAMBLE + size
-
-
-def with_header(content, header):
-    """The file with another header, as if it had been saved with it."""
-    _, begin = header_of(content)
-    text = json.dumps(header).encode()
-    text = text.ljust(-(-(PREAMBLE + len(text)) // 64) * 64 - PREAMBLE)
-    preamble = struct.pack("<8sIII", content[:8], 1, len(text), zlib.crc32(text))
-    return preamble + text + content[begin:]
 
 
 def sections_of(content):
