@@ -172,7 +172,9 @@ class SearchResult(tuple[FloatArray, IndexArray]):
         return self._report
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scores, self.indices, self.report)
+        # The extension's own reports cannot be pickled; `report` has read them out.
+        others = {k: v for k, v in vars(self).items() if k not in ("_report", "_single")}
+        return type(self), (self.scores, self.indices, self.report), others or None
 
     @property
     def scores(self) -> FloatArray:
