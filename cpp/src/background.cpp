@@ -44,6 +44,17 @@ void orthonormalise(std::vector<T>& matrix, std::size_t rank, std::size_t d) noe
 
 template <Real T>
 Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
+    measure(rows);
+    // What overflows, or is not finite because rows are not, says nothing.
+    if (is_finite()) return;
+    mean_.assign(rows.cols, T(0));
+    directions_.clear();
+    variances_.clear();
+    other_variance_ = mean_square_ = 0.0;
+}
+
+template <Real T>
+void Background<T>::measure(const RowsView<T>& rows) {
     const std::size_t n = rows.rows, d = rows.cols;
     const std::size_t n_sampled = std::min(n, std::clamp(n / one_of, fewest_sampled, most_sampled));
     if (n_sampled < 2) return;
@@ -143,17 +154,22 @@ void Background<T>::suppress(double* x) const noexcept {
 }
 
 template <Real T>
-void Background<T>::require_valid(std::size_t n_features) const {
+bool Background<T>::is_finite() const noexcept {
     const auto finite = [](const auto& values) {
         return std::ranges::all_of(values, [](auto value) { return std::isfinite(value); });
     };
+    return finite(mean_) && finite(directions_) && finite(variances_) &&
+           std::isfinite(other_variance_) && std::isfinite(mean_square_);
+}
+
+template <Real T>
+void Background<T>::require_valid(std::size_t n_features) const {
     require(mean_.size() == n_features && variances_.size() <= background_rank &&
                 directions_.size() == variances_.size() * n_features,
             "the background is not one of such rows");
-    require(finite(mean_) && finite(directions_) &&
+    require(is_finite() &&
                 std::ranges::all_of(variances_, [](double v) { return v >= 0.0 && v <= 2.0; }) &&
-                other_variance_ >= 0.0 && other_variance_ <= 2.0 && mean_square_ >= 0.0 &&
-                std::isfinite(mean_square_),
+                other_variance_ >= 0.0 && other_variance_ <= 2.0 && mean_square_ >= 0.0,
             "the background has values that cannot be");
 }
 

@@ -63,6 +63,8 @@ class Background {
     void require_valid(std::size_t n_features) const;
 
   private:
+    bool is_finite() const noexcept;
+    void measure(const RowsView<T>& rows);
     void measure_sparse(const RowsView<T>& rows);
 
     std::vector<T> mean_;

@@ -162,8 +162,9 @@ void Index<T>::refresh(ExecutorRef executor) {
     if (statistics_ != nullptr) statistics.live = statistics_->live;
     const RowsView<T> rows = rows_.checked("embeddings");
     statistics.update(rows, settings_, executor);
-    change(std::move(statistics));
-    session_sketch_ = std::make_shared<SketchSlot>();
+    auto no_sketch = std::make_shared<SketchSlot>();
+    change(std::move(statistics));  // what follows does not throw
+    session_sketch_ = std::move(no_sketch);
     rows_ = rows;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "examples.hpp"
 #include "exemplar_svm/error.hpp"
@@ -88,6 +89,13 @@ void Postings<T>::require_valid(std::size_t n_rows, std::size_t n_features) cons
             "the postings are not those of such rows");
     require(std::ranges::all_of(rows_, [&](RowIndex row) { return row < n_listed(); }),
             "the postings name rows that there are not");
+    for (std::size_t c = 0; c < n_features; ++c) {
+        // Searches look for their part of a list by halving it, and threads write to the rows that
+        // they find there.
+        const RowIndex* const end = rows_.data() + starts_[c + 1];
+        require(std::adjacent_find(rows_.data() + starts_[c], end, std::greater_equal<>()) == end,
+                "the postings list rows that do not ascend");
+    }
 }
 
 template <Real T>

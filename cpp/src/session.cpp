@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "exemplar_search.hpp"
+#include "exemplar_svm/error.hpp"
 #include "panel.hpp"
 #include "session_memory.hpp"
 
@@ -81,7 +82,7 @@ Session<T>::Session(const Index<T>& index, std::size_t max_ranks, std::size_t ma
       revision_(index.revision()),
       workspace_(index, max_ranks, std::max<std::size_t>(max_examples, 1)),
       memory_(std::make_unique<SessionMemory<T>>()) {
-    reserve_examples();
+    reserve_examples(workspace_.max_examples(), index.n_features());
     renew(executor);
 }
 
@@ -93,10 +94,10 @@ template <Real T>
 Session<T>& Session<T>::operator=(Session&&) noexcept = default;
 
 template <Real T>
-void Session<T>::reserve_examples() {
-    positives_.reserve(workspace_.max_examples(), index_->n_features());
-    negatives_.reserve(workspace_.max_examples(), index_->n_features());
-    memory_->example_dual.reserve(workspace_.max_examples());
+void Session<T>::reserve_examples(std::size_t max_examples, std::size_t n_features) {
+    positives_.reserve(max_examples, n_features);
+    negatives_.reserve(max_examples, n_features);
+    memory_->example_dual.reserve(max_examples);
 }
 
 template <Real T>
@@ -104,6 +105,7 @@ void Session<T>::reserve(std::size_t max_ranks, std::size_t max_examples) {
     max_ranks = std::max(max_ranks, workspace_.max_ranks());
     max_examples = std::max(max_examples, workspace_.max_examples());
     Workspace<T> larger(*index_, max_ranks, max_examples);
+    reserve_examples(max_examples, index_->n_features());
     if (larger.n_rows() == workspace_.n_rows()) {
         std::swap(larger.panel, workspace_.panel);
         std::swap(larger.dual, workspace_.dual);
@@ -111,16 +113,22 @@ void Session<T>::reserve(std::size_t max_ranks, std::size_t max_examples) {
         memory_->holds = SessionMemory<T>::Holds::nothing;
     }
     workspace_ = std::move(larger);
-    reserve_examples();
 }
 
 template <Real T>
 void Session<T>::renew(ExecutorRef executor) {
+    renew(*index_, executor);
+}
+
+/// Goes on with an index as it is now. Whatever throws comes before what changes the session.
+template <Real T>
+void Session<T>::renew(const Index<T>& index, ExecutorRef executor) {
     std::shared_ptr<const SharedSketch<T>> sketch;
-    if (sketch_type_ == SketchType::int8) sketch = index_->sketch_for_sessions(executor);
-    if (workspace_.n_rows() != index_->n_rows() || !workspace_.has_room_for(index_->rows())) {
-        workspace_ = Workspace<T>(*index_, workspace_.max_ranks(), workspace_.max_examples());
+    if (sketch_type_ == SketchType::int8) sketch = index.sketch_for_sessions(executor);
+    if (workspace_.n_rows() != index.n_rows() || !workspace_.has_room_for(index.rows())) {
+        workspace_ = Workspace<T>(index, workspace_.max_ranks(), workspace_.max_examples());
     }
+    index_ = &index;
     sketch_ = std::move(sketch);
     memory_->sketch = sketch_.get();
     memory_->holds = SessionMemory<T>::Holds::nothing;
@@ -129,8 +137,10 @@ void Session<T>::renew(ExecutorRef executor) {
 
 template <Real T>
 void Session<T>::follow(const Index<T>& index, ExecutorRef executor) {
+    require(index.n_features() == index_->n_features(),
+            "a session follows an index of as many features as its own has");
+    if (index.revision() != revision_) renew(index, executor);
     index_ = &index;
-    if (is_outdated()) renew(executor);
 }
 
 template <Real T>

@@ -81,7 +81,9 @@ void Signatures<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
                                absolutes += absolute[k];
                                squares += square[k];
                            }
-                           scales[a] = absolutes > 0 ? squares / absolutes : T(0);
+                           const T scale = squares / absolutes;
+                           // Neither of rows like the mean, nor of such as are not finite.
+                           scales[a] = std::isfinite(scale) ? scale : T(0);
                        }
                    });
 }

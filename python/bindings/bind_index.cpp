@@ -19,6 +19,7 @@
 #include "numpy_view.hpp"
 #include "reporting_executor.hpp"
 #include "room.hpp"
+#include "sealed.hpp"
 
 namespace exemplar_svm::python {
 namespace {
@@ -187,12 +188,11 @@ class PyIndex {
         settings.check_finite = check_finite;
         settings.method = method;
         settings.sketch = sketch;
+        if (added && !parts_) throw py::value_error("rows are added to an index that has parts");
         with_rows_view(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& view) {
             if (parts_) {
                 const std::vector<IndexPart> given = views(*parts_);
-                index_ = hold(
-                    Index<T>(added ? view.followed_by(as_dense_view<T>(*added, "added")) : view,
-                             settings, given));
+                index_ = hold(Index<T>(added ? followed_by(view, *added) : view, settings, given));
                 return;
             }
             std::optional<ReportingExecutor> reporting;
@@ -390,6 +390,18 @@ class PyIndex {
     }
 
   private:
+    template <Real T>
+    static RowsView<T> followed_by(const RowsView<T>& first, const py::array& added) {
+        const auto behind = as_dense_view<T>(added, "added");
+        if (!first.is_dense()) {
+            throw py::value_error("added is dense, but embeddings has sparse rows");
+        }
+        if (behind.cols != first.cols) {
+            throw py::value_error("added has another number of features than embeddings");
+        }
+        return first.followed_by(behind);
+    }
+
     template <Real T>
     static std::unique_ptr<IndexOf<T>> hold(Index<T> index) {
         return std::make_unique<IndexOf<T>>(IndexOf<T>{std::move(index)});
@@ -614,7 +626,7 @@ bool is_canonical_csr(const CsrArrays& rows, const char* name) {
 }  // namespace
 
 void bind_index(py::module_& module) {
-    py::class_<CsrArrays>(module, "CsrArrays")
+    sealed_class<CsrArrays>(module, "CsrArrays")
         .def(py::init(
                  [](py::array data, py::array indices, py::array indptr, std::size_t n_features) {
                      return CsrArrays{std::move(data), std::move(indices), std::move(indptr),
@@ -641,17 +653,17 @@ void bind_index(py::module_& module) {
         .value("int8", SketchType::int8)
         .finalize();
 
-    py::class_<SearchSettings>(module, "SearchSettings")
+    sealed_class<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
              py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0,
              py::arg("calibrate") = false);
 
-    py::class_<Reports>(module, "Reports")
+    sealed_class<Reports>(module, "Reports")
         .def("n_unfinished", &Reports::n_unfinished)
         .def("arrays", &Reports::arrays);
 
     using Mask = std::optional<py::array_t<std::uint8_t>>;
-    py::class_<QueryArrays>(module, "Query")
+    sealed_class<QueryArrays>(module, "Query")
         .def(py::init([](py::array positives, py::array_t<RowNumber> positive_rows,
                          py::array_t<double> positive_weights, py::array negatives,
                          py::array_t<RowNumber> negative_rows, py::array_t<double> negative_weights,
@@ -668,7 +680,7 @@ void bind_index(py::module_& module) {
              py::arg("negative_weights"), py::arg("candidates"), py::arg("background"),
              py::arg("include_positives"), py::arg("ignore_duplicates"));
 
-    py::class_<PyIndex>(module, "Index")
+    sealed_class<PyIndex>(module, "Index")
         .def(py::init<GivenRows, std::optional<py::array>, Loss,
                       std::optional<std::pair<double, double>>, double, bool, bool, Method,
                       SketchType, int, std::optional<Parts>, std::optional<py::array>,
@@ -696,7 +708,7 @@ void bind_index(py::module_& module) {
              py::arg("settings"), py::arg("n_threads"), py::arg("common"))
         .def("fit", &PyIndex::fit, py::arg("query"), py::arg("settings"), py::arg("n_threads"));
 
-    py::class_<PySession>(module, "Session")
+    sealed_class<PySession>(module, "Session")
         .def(py::init<const PyIndex&, SketchType, int>(), py::keep_alive<1, 2>(), py::arg("index"),
              py::kw_only(), py::arg("sketch"), py::arg("n_threads"))
         .def_property_readonly("n_positives", &PySession::n_positives)

@@ -7,26 +7,25 @@ core's, because checksums, memory maps and renames are in its standard library o
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import math
 import mmap as memory_map
 import os
-import secrets
 import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._sparse import SparseRows
-from ._typing import FloatArray
+from ._storage import kind_of, replacing
+from ._stored import StoredRows
 
 VERSION = 1
 #: Eight bits, and both kinds of line ends: a transfer as text spoils it, as it does PNG's.
@@ -55,15 +54,6 @@ _COLUMN_DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 Bytes = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class StoredRows:
-    """The rows of an index, as they are stored."""
-
-    rows: NDArray[Any] | SparseRows  # shape (n, d)
-    row_scales: NDArray[np.float32] | None = None  # (n,), of int8 rows that have them
-    added: FloatArray | SparseRows | None = None  # (m, d); apart in files where rows are narrow
 
 
 @dataclass(frozen=True)
@@ -110,6 +100,7 @@ def write(
     settings: Mapping[str, Any],
     stored: StoredRows,
     parts: Mapping[str, Bytes],
+    check: Callable[[IndexFile], object],
 ) -> None:
     """Write a file under another name, and rename it when it is complete and on the disk.
 
@@ -122,65 +113,48 @@ def write(
     stored : StoredRows
     parts : mapping of str to bytes
         What is known about the rows.
+    check : callable
+        Raises ValueError if it cannot open the file that was written: that one replaces nothing.
     """
     _require_little_endian()
-    target = Path(os.fsdecode(path))
-    kind, arrays = _described(stored)
-    sizes = {name: values.nbytes for name, values in parts.items()}
-    sizes |= {name: sum(part.nbytes for part in array) for name, array in arrays.items()}
+    name = os.fsdecode(path)
+    kind, rows = _described(stored)
+    sections = {**{part: (values,) for part, values in parts.items()}, **rows}
+    sizes = {name: sum(part.nbytes for part in arrays) for name, arrays in sections.items()}
 
     def header(checksums: Mapping[str, int]) -> bytes:
-        place, sections = 0, []
+        place, listed = 0, []
         for name, size in sizes.items():
             crc32 = f"{checksums.get(name, 0):08x}"
-            sections.append(
-                {"name": name, "offset": place, "bytes": size, "crc32": crc32},
-            )
+            listed.append({"name": name, "offset": place, "bytes": size, "crc32": crc32})
             place = _aligned(place + size)
         fields = {
             **kind,
             "settings": dict(settings),
-            "sections": sections,
+            "sections": listed,
         }
         text = json.dumps(fields, allow_nan=False).encode()
         # Blanks up to where the first section begins.
         end = _aligned(_PREAMBLE.size + len(text))
         return text.ljust(end - _PREAMBLE.size)
 
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            checksums: dict[str, int] = {}
-            file.write(bytes(_PREAMBLE.size) + header(checksums))
-            for name, values in parts.items():
-                checksums[name] = _write_section(file, iter([values]))
-            for name, array in arrays.items():
-                checksums[name] = _write_section(file, _chunks(array))
-            # Checksums have as many digits, whatever they are: the header fits where it was.
-            text = header(checksums)
-            file.seek(0)
-            file.write(_PREAMBLE.pack(_MAGIC, VERSION, len(text), zlib.crc32(text)) + text)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(path) as file:
+        checksums: dict[str, int] = {}
+        file.write(bytes(_PREAMBLE.size) + header(checksums))
+        for section, arrays in sections.items():
+            checksums[section] = _write_section(file, _copies(arrays))
+        # Checksums have as many digits, whatever they are: the header fits where it was.
+        text = header(checksums)
+        file.seek(0)
+        file.write(_PREAMBLE.pack(_MAGIC, VERSION, len(text), zlib.crc32(text)) + text)
+        file.flush()
         try:
-            os.replace(temporary, target)
-        except PermissionError as error:
-            if os.name != "nt":
-                raise
-            raise PermissionError(
-                f"{target} cannot be replaced; Windows does not allow it while an index that was "
-                "opened from it with mmap=True is in use"
+            check(_read(file, name, mmap=True, verify=False))
+        except ValueError as error:
+            raise ValueError(
+                f"{name} was not written, because nobody could open it: {error}. Were the rows "
+                "changed meanwhile, or without a call of refresh()?"
             ) from error
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":  # so that the new name is on the disk, too
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def read(path: str | os.PathLike[str], *, mmap: bool, verify: bool) -> IndexFile:
@@ -203,32 +177,40 @@ def read(path: str | os.PathLike[str], *, mmap: bool, verify: bool) -> IndexFile
     """
     _require_little_endian()
     name = os.fsdecode(path)
+    kind = kind_of(os.stat(name))
+    if kind is not None:  # reading one may wait for ever
+        raise ValueError(f"{name} is no index file of exemplar-svm, but {kind}")
     with open(name, "rb") as file:
-        preamble = file.read(_PREAMBLE.size)
-        if preamble[: len(_MAGIC)] != _MAGIC[: len(preamble)] or not preamble:
-            raise ValueError(f"{name} is no index file of exemplar-svm")
-        if len(preamble) < _PREAMBLE.size:
-            raise _corrupt(name, "it is truncated")
-        _, version, header_bytes, header_checksum = _PREAMBLE.unpack(preamble)
-        if version != VERSION:
-            raise ValueError(
-                f"{name} has version {version} of the index file format, "
-                f"but this version of exemplar-svm reads version {VERSION} alone"
-            )
-        if header_bytes > _LARGEST_HEADER:
-            raise _corrupt(name, "its header is too large")
-        text = file.read(header_bytes)
-        if len(text) < header_bytes:
-            raise _corrupt(name, "it is truncated")
-        if zlib.crc32(text) != header_checksum:
-            raise _corrupt(name, "the checksum of its header does not fit")
-        memory: Bytes
-        if mmap:
-            mapped = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_READ)
-            memory = np.frombuffer(mapped, np.uint8)
-        else:
-            file.seek(0)
-            memory = np.fromfile(file, np.uint8)
+        return _read(file, name, mmap=mmap, verify=verify)
+
+
+def _read(file: BinaryIO, name: str, *, mmap: bool, verify: bool) -> IndexFile:
+    file.seek(0)
+    preamble = file.read(_PREAMBLE.size)
+    if preamble[: len(_MAGIC)] != _MAGIC[: len(preamble)] or not preamble:
+        raise ValueError(f"{name} is no index file of exemplar-svm")
+    if len(preamble) < _PREAMBLE.size:
+        raise _corrupt(name, "it is truncated")
+    _, version, header_bytes, header_checksum = _PREAMBLE.unpack(preamble)
+    if version != VERSION:
+        raise ValueError(
+            f"{name} has version {version} of the index file format, "
+            f"but this version of exemplar-svm reads version {VERSION} alone"
+        )
+    if header_bytes > _LARGEST_HEADER:
+        raise _corrupt(name, "its header is too large")
+    text = file.read(header_bytes)
+    if len(text) < header_bytes:
+        raise _corrupt(name, "it is truncated")
+    if zlib.crc32(text) != header_checksum:
+        raise _corrupt(name, "the checksum of its header does not fit")
+    memory: Bytes
+    if mmap:
+        mapped = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_READ)
+        memory = np.frombuffer(mapped, np.uint8)
+    else:
+        file.seek(0)
+        memory = np.fromfile(file, np.uint8)
     found = _interpret(name, text, memory)
     found.verify(bulky=verify)
     return found
@@ -237,15 +219,15 @@ def read(path: str | os.PathLike[str], *, mmap: bool, verify: bool) -> IndexFile
 def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
     """Find the sections that the header tells of."""
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
         shape, settings = fields["shape"], fields["settings"]
-        storage, dtype = fields["storage"], fields["dtype"]
+        storage, dtype = _text(fields["storage"]), _text(fields["dtype"])
         listed = [
             _Section(
-                name=str(section["name"]),
+                name=_text(section["name"]),
                 offset=_count(section["offset"]) + _PREAMBLE.size + len(text),
                 bytes=_count(section["bytes"]),
-                crc32=str(section["crc32"]),
+                crc32=_text(section["crc32"]),
             )
             for section in fields["sections"]
         ]
@@ -266,6 +248,7 @@ def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
     if (
         len(views) != len(listed)
         or any(section.offset % _ALIGNMENT for section in listed)
+        or _overlap(listed)
         or not 0 < n_features < 1 << 31
     ):
         raise _corrupt(path, "its sections are not those of an index")
@@ -341,6 +324,28 @@ _READERS: dict[str, Callable[[Any, dict[str, Bytes], int, int], StoredRows]] = {
 }
 
 
+def _overlap(sections: list[_Section]) -> bool:
+    places = sorted((section.offset, section.offset + section.bytes) for section in sections)
+    return any(begin < end for (_, end), (begin, _) in pairwise(places))
+
+
+def _integer(digits: str) -> int:
+    # Reading a million digits takes Python 3.10 half a minute.
+    if len(digits) > 20:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 62:
         raise ValueError(f"{value!r} is no count")
@@ -354,11 +359,12 @@ def _aligned(place: int) -> int:
 def _described(stored: StoredRows) -> tuple[dict[str, Any], dict[str, tuple[NDArray[Any], ...]]]:
     """Return what the header says of rows, and their sections: arrays one behind the other."""
     rows, added = stored.rows, stored.added
-    n_added = 0 if added is None else len(added)
+    n_added = stored.n_added
     kind: dict[str, Any] = {"storage": "dense", "dtype": rows.dtype.name}
     kind["shape"] = [len(rows) + n_added, rows.shape[1]]
     if isinstance(rows, SparseRows):
-        both = (rows,) if not isinstance(added, SparseRows) else (rows, added)
+        given = [rows, added] if isinstance(added, SparseRows) else [rows]
+        both = tuple(replace(part, indptr=part.indptr.copy()) for part in given)
         starts = _joined_starts(both)
         kind |= {"storage": "sparse", "columns": starts.dtype.name}
         return kind, {
@@ -394,12 +400,16 @@ def _joined_starts(parts: tuple[SparseRows, ...]) -> NDArray[Any]:
     return joined if end > np.iinfo(column_dtype).max else joined.astype(column_dtype)
 
 
-def _chunks(arrays: tuple[NDArray[Any], ...]) -> Iterator[Bytes]:
-    """Return arrays at any stride as bytes, a few entries of their first axis at a time."""
+def _copies(arrays: tuple[NDArray[Any], ...]) -> Iterator[Bytes]:
+    """Copy arrays at any stride to bytes, a few entries of their first axis at a time.
+
+    Each is copied once, so that its checksum is that of what is written, also while the caller
+    changes the rows.
+    """
     for part in arrays:
         at_once = max(_CHUNK // max(part.nbytes // max(len(part), 1), 1), 1)
         for first in range(0, len(part), at_once):
-            chunk = np.ascontiguousarray(part[first : first + at_once])
+            chunk = np.array(part[first : first + at_once], order="C", copy=True)
             yield chunk.reshape(-1).view(np.uint8)
 
 

@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core, _file
 from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
+from ._pickling import from_state, state_of
 from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
 from ._settings import IndexSettings
-from ._sparse import SparseRows, for_core, is_sparse
+from ._sparse import SparseRows, for_core, is_sparse, to_scipy
+from ._stored import StoredRows
 from ._typing import (
     ClassWeightLike,
     DuplicatesName,
@@ -54,6 +56,12 @@ _WORTH_PREPARING = 10_000
 _DUPLICATES: tuple[DuplicatesName, ...] = ("negative", "ignore")
 #: Said beside an error about queries that are integers.
 _ROW_NUMBERS = "; row numbers are for search_shared and fit: search_shared([17])"
+
+#: What an index makes of its settings and rows, which pickle need not keep.
+_OWN = frozenset(
+    {"_built_with", "_embeddings", "_row_scales", "_core", "_changing", "_file"}
+    | {"_default_settings"}
+)
 
 
 class ExemplarIndex:
@@ -256,22 +264,61 @@ class ExemplarIndex:
         """
         threads = thread_count(n_threads)
         file = _file.read(path, mmap=bool(mmap), verify=not mmap if verify is None else verify)
-        try:
-            settings = IndexSettings.from_json(file.settings)
-            stored = file.stored
-            core = settings.build(
-                for_core(stored.rows),
-                threads,
-                file.parts,
-                row_scales=stored.row_scales,
-                added=stored.added if isinstance(stored.added, np.ndarray) else None,
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{file.path} is a damaged index file: {error}") from error
         index = cls.__new__(cls)
-        index._begin(settings, stored.rows, stored.row_scales, core, threads)
-        index._file = file
+        index._begin_from(file, threads)
         return index
+
+    def _begin_from(self, file: _file.IndexFile, n_threads: int) -> None:
+        try:
+            self._begin_with(file.settings, file.stored, file.parts, n_threads)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{file.path} is a damaged index file: {error}") from error
+        self._file = file
+
+    def _begin_with(
+        self,
+        fields: dict[str, Any],
+        stored: StoredRows,
+        parts: dict[str, NDArray[np.uint8]],
+        n_threads: int,
+    ) -> None:
+        """Begin with what is known about the rows."""
+        settings = IndexSettings.from_json(fields)
+        core = settings.build(
+            for_core(stored.rows),
+            n_threads,
+            parts,
+            row_scales=stored.row_scales,
+            added=stored.added if isinstance(stored.added, np.ndarray) else None,
+        )
+        self._begin(settings, stored.rows, stored.row_scales, core, n_threads)
+
+    def _stored(self, core: _core.Index) -> StoredRows:
+        added = core.added()
+        if isinstance(self._embeddings, SparseRows):
+            data, indices, indptr = added
+            added = SparseRows(data, indices, indptr, (len(indptr) - 1, self.n_features))
+        return StoredRows(self._embeddings, self._row_scales, added)
+
+    def __getstate__(self) -> dict[str, Any]:
+        core = self._core
+        return {
+            **{name: value for name, value in vars(self).items() if name not in _OWN},
+            "_n_threads": self._n_threads,
+            "index": state_of(self._built_with.as_json(), self._stored(core), core.parts()),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        others = {name: value for name, value in state.items() if name != "index"}
+        self._begin_with(*from_state(state["index"]), others.pop("_n_threads"))
+        vars(self).update(others)
+
+    def __copy__(self) -> ExemplarIndex:
+        # Of the same rows in memory; what is added and removed later is each one's own.
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other._changing = threading.Lock()
+        return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file: rows, statistics, settings, and which rows are removed.
@@ -282,27 +329,35 @@ class ExemplarIndex:
         Parameters
         ----------
         path : path-like
-            Replaced if it exists. On Windows that fails while an index is in use that was opened
+            Replaced if it exists and is a regular file; symbolic links are followed, and its
+            permissions are kept. On Windows that fails while an index is in use that was opened
             from it with ``mmap=True``.
 
         Raises
         ------
         OSError
-            If the file cannot be written. What was there is then as it was.
+            If the file cannot be written, or is no regular file. What was there is then as it was.
+        ValueError
+            If the rows have become such that the file could not be opened, as sparse ones whose
+            columns do not ascend.
 
         Notes
         -----
         The format is that of docs/files.md: little-endian, with a version and checksums. The file
         is as large as the rows and `memory_usage` together. Rows are added and removed meanwhile
-        without an effect on what is saved.
+        without an effect on what is saved. Rows that the caller changes meanwhile are saved as they
+        are when they are read, beside what was known about the rows before: call `refresh` before
+        saving them.
         """
-        core, rows = self._core, self._embeddings
-        added = core.added()
-        if isinstance(rows, SparseRows):
-            data, indices, indptr = added
-            added = SparseRows(data, indices, indptr, (len(indptr) - 1, rows.shape[1]))
-        stored = _file.StoredRows(rows, self._row_scales, added)
-        _file.write(path, self._built_with.as_json(), stored, core.parts())
+        core = self._core
+        opened = type(self).__new__(type(self))
+        _file.write(
+            path,
+            self._built_with.as_json(),
+            self._stored(core),
+            core.parts(),
+            check=lambda file: opened._begin_from(file, 1),
+        )
 
     def verify(self) -> None:
         """Compare the whole file that this index was opened from with its checksums.
@@ -363,7 +418,7 @@ class ExemplarIndex:
         """Remove rows: they are neither negatives nor returned, and count in no cost.
 
         Searches that are under way still see them. All rows keep their numbers, and removed ones
-        their memory: to be rid of that, build an index of ``embeddings[index.live]``.
+        their memory: `compact` returns an index that is rid of it.
 
         Parameters
         ----------
@@ -386,6 +441,69 @@ class ExemplarIndex:
             core = self._core
             rows = np.unique(as_row_numbers(row_numbers, "row_numbers", self._row_set(core)))
             self._core = core.without_rows(rows, self._n_threads)
+
+    def vectors(self, row_numbers: RowsChosen) -> FloatArray | Any:
+        """Return rows of the index, those that were added too, as vectors that it searches with.
+
+        Parameters
+        ----------
+        row_numbers : int or array-like of int
+            Numbers of rows that have not been removed, in any order; one may be named twice.
+
+        Returns
+        -------
+        ndarray, shape (d,) for a number and (m, d) for several, the index's `dtype`
+            A copy. Rows of narrower types are widened and int8 rows multiplied by their scales, so
+            that these are the values that searches compute with; ``center`` subtracts nothing.
+            Of sparse rows a ``scipy.sparse.csr_matrix``, of shape (1, d) for a number.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad input.
+        """
+        core = self._core
+        numbers = as_row_numbers(row_numbers, "row_numbers", RowSet.of(core))
+        vectors = self._stored(core).vectors(numbers)
+        if isinstance(vectors, SparseRows):
+            return to_scipy(vectors)
+        return vectors[0] if np.ndim(row_numbers) == 0 else vectors
+
+    def compact(self) -> tuple[ExemplarIndex, IndexArray]:
+        """Build an index of the rows that have not been removed, to be rid of those that were.
+
+        Returns
+        -------
+        index : ExemplarIndex
+            With the settings of this one, which stays as it is, and the live rows in their order,
+            copied; those that were added to narrow rows stay wider.
+        numbers : ndarray of int64, shape (n,)
+            The new number of each row of this index; -1 for those that were removed. That of its
+            row i is ``numbers[i]``, and ``np.flatnonzero(numbers >= 0)`` are the old numbers of the
+            new rows.
+
+        Raises
+        ------
+        ValueError
+            If rows have been changed, and are not finite now (unless ``check_finite=False``).
+
+        Notes
+        -----
+        Takes as long as building an index, and memory for its rows.
+        """
+        core = self._core
+        live = core.live()
+        kept = np.arange(core.n_rows) if live is None else np.flatnonzero(live)
+        numbers = np.full(core.n_rows, -1, np.int64)
+        numbers[kept] = np.arange(len(kept))
+        stored = self._stored(core).only(kept)
+        settings, n_threads = self._built_with, self._n_threads
+        compacted = settings.build(for_core(stored.rows), n_threads, row_scales=stored.row_scales)
+        if isinstance(stored.added, np.ndarray):
+            compacted = compacted.with_rows(stored.added, n_threads)
+        index = type(self).__new__(type(self))
+        index._begin(settings, stored.rows, stored.row_scales, compacted, n_threads)
+        return index, numbers
 
     @property
     def live(self) -> NDArray[np.bool_]:

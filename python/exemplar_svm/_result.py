@@ -213,8 +213,10 @@ class SearchResult(tuple[FloatArray, IndexArray]):
             self._report = batch[0] if self._single else batch
         return self._report
 
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return self.scores, self.indices, self.report
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The extension's own reports cannot be pickled; `report` has read them out.
+        others = {k: v for k, v in vars(self).items() if k not in ("_report", "_single")}
+        return type(self), (self.scores, self.indices, self.report), others or None
 
     @property
     def scores(self) -> FloatArray:

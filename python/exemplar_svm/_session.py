@@ -64,6 +64,13 @@ class Session:
         self._add(liked, positive=True)
         self._add(disliked, positive=False)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            "a session can be neither pickled nor copied: its workspace holds what the last search "
+            "has found. Pickle or copy its index, and begin another session with "
+            "index.session(positives, negatives)"
+        )
+
     def __repr__(self) -> str:
         return (
             f"Session({self._core.n_positives} positives and {self._core.n_negatives} negatives, "

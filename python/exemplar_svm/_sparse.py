@@ -5,6 +5,7 @@ scipy itself is not imported: who has a sparse matrix has imported it.
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,17 @@ class SparseRows:
         return _core.CsrArrays(
             data=self.data, indices=self.indices, indptr=self.indptr, n_features=self.shape[1]
         )
+
+
+def to_scipy(rows: SparseRows) -> Any:
+    """Return rows as a ``scipy.sparse.csr_matrix`` of the same arrays."""
+    try:
+        sparse = importlib.import_module("scipy.sparse")
+    except ImportError as error:
+        raise ImportError(
+            "the rows are sparse, and returned as scipy.sparse has them: pip install scipy"
+        ) from error
+    return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=rows.shape)
 
 
 def for_core(rows: FloatArray | SparseRows) -> FloatArray | _core.CsrArrays:

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -61,4 +64,28 @@ TEMPLATE_TEST_CASE("postings score rows by what they have in common with the exa
         }
         CHECK(static_cast<double>(scores[i]) == Approx(expected).margin(1e-5));
     }
+}
+
+TEST_CASE("lists of postings that do not ascend are refused") {
+    Random random(2);
+    const SparseData<float> data(40, 6, 0.5, random);
+    Postings<float> postings;
+    postings.extend(RowsView<float>(data.view()), random.normals<float>(6), SerialExecutor{});
+    std::vector<RowIndex> rows;
+    std::uint64_t second = 0;  // where the list of the second column begins
+    Postings<float>::visit_parts(postings, [&](std::string_view name, auto& values) {
+        using Values = std::remove_cvref_t<decltype(values)>;
+        if constexpr (std::is_same_v<Values, Buffer<std::uint64_t>>) second = values[1];
+        if constexpr (std::is_same_v<Values, Buffer<RowIndex>>) {
+            rows.assign(values.begin(), values.end());
+            values = Values(rows.data(), rows.size());
+        }
+        CHECK(!name.empty());
+    });
+    postings.require_valid(40, 6);
+    REQUIRE(second > 3);
+    std::swap(rows[1], rows[2]);
+    CHECK_THROWS_AS(postings.require_valid(40, 6), std::invalid_argument);
+    rows[1] = rows[2] = rows[0];  // a row is listed once
+    CHECK_THROWS_AS(postings.require_valid(40, 6), std::invalid_argument);
 }

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import stat
 import struct
 import subprocess
 import sys
+import threading
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from conftest import clustered
+from forged import header_of, with_header
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
 import exemplar_svm as esvm
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has other files")
+posix_user = os.geteuid() if os.name == "posix" else None
 
 SETTINGS = [
     {"method": "full", "loss": "hinge", "class_weight": {1: 3.0, -1: 0.5}},
@@ -28,7 +34,6 @@ SETTINGS = [
     {"method": "gram", "intercept_scaling": 2.0},
     {"method": "auto", "check_finite": False},
 ]
-PREAMBLE = 20
 
 
 @pytest.fixture(params=SETTINGS, ids=lambda options: "-".join(map(str, options.values())))
@@ -221,6 +226,309 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+# Saving is as writing to open(path, "wb").
+
+
+def small(n):
+    return esvm.ExemplarIndex(np.eye(n, 4, dtype=np.float32) + 1)
+
+
+def n_rows_in(path):
+    return len(esvm.ExemplarIndex.open(path))
+
+
+@pytest.mark.parametrize("make", [str, os.fsencode, os.fspath, lambda path: path])
+def test_paths_are_of_any_kind(tmp_path, monkeypatch, make):
+    small(5).save(make(tmp_path / "index"))
+    assert n_rows_in(make(tmp_path / "index")) == 5
+    monkeypatch.chdir(tmp_path)
+    small(6).save(make("index"))
+    small(7).save(make(os.path.join(".", "other")))
+    assert (n_rows_in("index"), n_rows_in("other")) == (6, 7)
+    assert sorted(os.listdir(tmp_path)) == ["index", "other"]
+
+
+@posix
+def test_symbolic_links_are_followed(tmp_path, monkeypatch):
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "links").symlink_to("data")
+    target = tmp_path / "data" / "deep" / "v1"
+    small(3).save(target)
+    names = {
+        "absolute": str(target),
+        "relative": "data/deep/v1",
+        "chain": "relative",
+        "through": "links/deep/../deep/v1",
+        "data/deep/beside": "v1",
+        "data/up": "deep/../../data/deep/v1",
+    }
+    for name, to in names.items():
+        (tmp_path / name).symlink_to(to)
+    monkeypatch.chdir(tmp_path)
+    for n, name in enumerate([*names, "links/deep/beside", "links/up"], start=4):
+        small(n).save(name)
+        assert n_rows_in(target) == n
+        assert os.path.islink(name)
+    assert sorted(os.listdir("data/deep")) == ["beside", "v1"]
+    # A link to nothing says where the file shall be.
+    (tmp_path / "next").symlink_to("data/deep/v2")
+    small(9).save("next")
+    assert (n_rows_in("data/deep/v2"), os.path.islink("next")) == (9, True)
+    (tmp_path / "nowhere").symlink_to("none/v3")
+    with pytest.raises(FileNotFoundError):
+        small(9).save("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="Too many levels"):
+        small(9).save("loop")
+    (tmp_path / "long0").symlink_to("data/deep/v1")
+    for step in range(60):
+        (tmp_path / f"long{step + 1}").symlink_to(f"long{step}")
+    small(8).save("long20")
+    with pytest.raises(OSError, match="Too many levels"):
+        small(9).save("long60")
+    assert n_rows_in(target) == 8
+
+
+@posix
+def test_permissions_are_kept_and_new_files_have_the_usual_ones(tmp_path):
+    for mode in (0o600, 0o640, 0o664, 0o666, 0o755, 0o200):
+        path = tmp_path / f"{mode:o}"
+        path.write_bytes(b"")
+        path.chmod(mode)
+        small(3).save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    for mask in (0o022, 0o077, 0o002):
+        before = os.umask(mask)
+        try:
+            small(3).save(tmp_path / f"new{mask}")
+            (tmp_path / f"other{mask}").write_bytes(b"")
+        finally:
+            os.umask(before)
+        found, expected = ((tmp_path / f"{name}{mask}").stat() for name in ("new", "other"))
+        assert found.st_mode == expected.st_mode
+
+
+@posix
+@pytest.mark.skipif(posix_user == 0, reason="who may write everything is refused nothing")
+def test_files_that_may_not_be_written_are_not_replaced(tmp_path):
+    path = tmp_path / "index"
+    small(3).save(path)
+    path.chmod(0o444)
+    with pytest.raises(PermissionError):
+        small(4).save(path)
+    assert n_rows_in(path) == 3
+
+
+@posix
+@pytest.mark.skipif(posix_user != 0, reason="only root gives files away")
+def test_the_owner_is_kept(tmp_path):
+    path = tmp_path / "index"
+    small(3).save(path)
+    os.chown(path, 1234, 2345)
+    path.chmod(0o640)
+    small(4).save(path)
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1234, 2345, 0o640)
+
+
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+    for name in ("n" * longest, "n" * (longest - 1), "\N{SNOWMAN}" * (longest // 3), "i"):
+        small(5).save(tmp_path / name)
+        assert n_rows_in(tmp_path / name) == 5
+    with pytest.raises(OSError, match="too long"):
+        small(5).save(tmp_path / ("n" * (longest + 1)))
+    assert len(os.listdir(tmp_path)) == 4
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name in ("folder", ".", "..", "folder/", "new/", "folder/.", "", "folder/new/"):
+        with pytest.raises((IsADirectoryError, FileNotFoundError, PermissionError)):
+            small(3).save(os.path.join(tmp_path, name) if name else "")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises((NotADirectoryError, FileNotFoundError)):
+        small(3).save(tmp_path / "file" / "index")
+    with pytest.raises(ValueError, match="null"):
+        small(3).save("index\0")
+    with pytest.raises(TypeError):
+        small(3).save(3)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+@posix
+def test_pipes_and_devices_are_neither_written_nor_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name, kind in (("pipe", "FIFO"), ("link", "FIFO"), ("/dev/null", "device")):
+        path = tmp_path / name
+        with pytest.raises(
+            OSError, match=f"saved to a regular file, but this is a {kind}"
+        ) as error:
+            small(3).save(path)
+        assert error.value.filename == str(path)
+        with pytest.raises(
+            ValueError, match=f"{name} is no index file of exemplar-svm, but a {kind}"
+        ):
+            esvm.ExemplarIndex.open(path)
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    with pytest.raises(OSError, match=r"directory|denied"):
+        esvm.ExemplarIndex.open(tmp_path)
+
+
+# Saving is interrupted, or goes on at the same time.
+
+SLOW = """
+import sys, time, numpy as np, exemplar_svm as esvm
+from exemplar_svm import _file
+copies = _file._copies
+def slowly(arrays):
+    for chunk in copies(arrays):
+        yield chunk
+        print("writing", flush=True)
+        time.sleep(60)
+_file._copies = slowly
+esvm.ExemplarIndex(np.eye(9, 4)).save(sys.argv[1])
+"""
+
+
+@contextlib.contextmanager
+def saving(path):
+    """Another process that is in the middle of saving."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout.readline() == "writing\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@posix
+def test_what_killed_saves_have_left_is_removed_and_nothing_else(tmp_path):
+    path = tmp_path / "index"
+    small(3).save(path)
+    ours = ".exemplar-svm-0123456789ab"
+    others = [
+        ours,
+        f"{ours}.tmp.bak",
+        f".{ours}.tmp",
+        ".index.tmp",
+        "exemplar-svm-0123456789ab.tmp",
+    ]
+    for name in others:
+        (tmp_path / name).write_bytes(b"")
+    os.mkfifo(tmp_path / ".exemplar-svm-aaaaaaaaaaaa.tmp")
+    (tmp_path / ".exemplar-svm-bbbbbbbbbbbb.tmp").symlink_to("index")
+    (tmp_path / ".exemplar-svm-cccccccccccc.tmp").mkdir()
+    before = set(os.listdir(tmp_path))
+    with saving(path) as living:
+        with saving(tmp_path / "another"):
+            assert len(set(os.listdir(tmp_path)) - before) == 2
+        # One was killed, one is writing.
+        small(4).save(path)
+        (left,) = set(os.listdir(tmp_path)) - before
+        assert living.poll() is None
+    assert left.startswith(".exemplar-svm-")
+    small(5).save(tmp_path / "other")
+    assert set(os.listdir(tmp_path)) - before == {"other"}
+    assert (n_rows_in(path), n_rows_in(tmp_path / "other")) == (4, 5)
+    assert set(others) <= set(os.listdir(tmp_path))
+    assert os.path.islink(tmp_path / ".exemplar-svm-bbbbbbbbbbbb.tmp")
+
+
+def test_threads_save_in_one_folder_at_the_same_time(tmp_path):
+    indices = {n: small(n) for n in range(3, 9)}
+
+    def save(n):
+        for _ in range(10):
+            indices[n].save(tmp_path / "same")
+            indices[n].save(tmp_path / f"own{n}")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(save, indices))
+    for n in indices:
+        assert n_rows_in(tmp_path / f"own{n}") == n
+    assert n_rows_in(tmp_path / "same") in indices
+    assert len(os.listdir(tmp_path)) == 7
+
+
+@pytest.mark.parametrize("storage", [None, "float16", "scaled", "sparse"])
+def test_a_file_that_is_saved_while_rows_are_written_can_be_opened(tmp_path, storage):
+    rows = clustered(20_000, 24, dtype=np.float32)
+    given, made_with = (rows, {}) if storage is None else stored(rows, storage)
+    index = esvm.ExemplarIndex(given, copy=False, method="full", **made_with)
+    values = given.data if storage == "sparse" else given
+    done = threading.Event()
+
+    def write():
+        while not done.is_set():
+            values[:] += values.dtype.type(1)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(5):
+            index.save(tmp_path / "index")
+            esvm.ExemplarIndex.open(tmp_path / "index", verify=True)
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_rows_that_have_changed_since_the_index_was_built_are_saved_as_they_are(tmp_path, mmap):
+    rows = clustered(2000, 6, dtype=np.float32)
+    for options in ({}, {"method": "full", "center": True}, {"sketch": "int8"}):
+        index = esvm.ExemplarIndex(rows, copy=False, **options)
+        before = rows.copy()
+        rows[3], rows[4, 2], rows[5] = 1e18, np.nan, np.inf
+        index.save(tmp_path / "index")
+        again = esvm.ExemplarIndex.open(tmp_path / "index", mmap=mmap)
+        np.testing.assert_array_equal(again.vectors([3, 4, 5]), rows[3:6])
+        again.search(before[0], timeout=5.0)
+        rows[:] = before
+
+
+def test_sparse_rows_whose_structure_was_changed_replace_no_file(tmp_path):
+    rows, _ = stored(clustered(300, 20, dtype=np.float32), "sparse")
+    index = esvm.ExemplarIndex(rows, copy=False)
+    index.save(tmp_path / "index")
+    old = (tmp_path / "index").read_bytes()
+    rows.indices[7] = 19
+    with pytest.raises(ValueError, match=r"index was not written, .* columns do not ascend"):
+        index.save(tmp_path / "index")
+    assert (tmp_path / "index").read_bytes() == old
+    assert os.listdir(tmp_path) == ["index"]
+
+
+EXTREME = {"tiny": 1e-40, "large": 1e15, "huge": 2e18, "zero": 0.0}
+
+
+@pytest.mark.parametrize("values", [*EXTREME, "nan", "infinite", "one"])
+@pytest.mark.parametrize("n", [70, 1100])
+def test_whatever_rows_an_index_has_it_can_be_opened(tmp_path, options, values, n):
+    rows = np.random.default_rng(0).standard_normal((n, 12)) * EXTREME.get(values, 1.0)
+    if values == "one":
+        rows[:], rows[3] = 0, 5e18
+    if values in ("nan", "infinite"):
+        rows[7, 3] = np.nan if values == "nan" else np.inf
+        rows[5] = rows[7, 3]
+        options = {**options, "check_finite": False}
+    for embeddings in (rows.astype(np.float32), sparse.csr_matrix(rows.astype(np.float32))):
+        if sparse.issparse(embeddings) and (options["method"] == "gram" or "sketch" in options):
+            continue
+        index = esvm.ExemplarIndex(embeddings, **options)
+        index.save(tmp_path / "index")
+        opened = esvm.ExemplarIndex.open(tmp_path / "index", mmap=True)
+        np.testing.assert_array_equal(dense_rows(opened.vectors(range(n))), rows.astype(np.float32))
+
+
+def dense_rows(vectors):
+    return vectors.toarray() if sparse.issparse(vectors) else vectors
+
+
 # What is not what was saved.
 
 
@@ -258,20 +566,6 @@ def saved_others(tmp_path_factory):
         live_index(clustered(70, 5, dtype=np.float32), storage, method="working_set").save(path)
         contents.append(path.read_bytes())
     return contents
-
-
-def header_of(content):
-    (size,) = struct.unpack_from("<I", content, 12)
-    return json.loads(content[PREAMBLE : PREAMBLE + size]), PREAMBLE + size
-
-
-def with_header(content, header):
-    """The file with another header, as if it had been saved with it."""
-    _, begin = header_of(content)
-    text = json.dumps(header).encode()
-    text = text.ljust(-(-(PREAMBLE + len(text)) // 64) * 64 - PREAMBLE)
-    preamble = struct.pack("<8sIII", content[:8], 1, len(text), zlib.crc32(text))
-    return preamble + text + content[begin:]
 
 
 def sections_of(content):

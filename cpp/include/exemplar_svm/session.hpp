@@ -85,7 +85,8 @@ class Session {
     /// Goes on with another index in place of the present one: of as many features, made by
     /// with_rows() or without_rows(). The next step solves afresh, unless it is a copy. Steps are
     /// `invalid_input` as long as an example is the number of a row that was removed.
-    /// @throws std::bad_alloc
+    /// @throws std::invalid_argument for another number of features, std::bad_alloc; the session
+    ///         then goes on with the present index
     void follow(const Index<T>& index, ExecutorRef executor = SerialExecutor{});
 
     /// Whether the index was refreshed after the session was made or renewed.
@@ -122,7 +123,8 @@ class Session {
     bool has_room() const noexcept {
         return n_positives() + n_negatives() < workspace_.max_examples();
     }
-    void reserve_examples();
+    void reserve_examples(std::size_t max_examples, std::size_t n_features);
+    void renew(const Index<T>& index, ExecutorRef executor);
 
     const Index<T>* index_;
     SketchType sketch_type_;

@@ -1,0 +1,88 @@
+"""What pickle and copy keep of an index: what a file keeps, as arrays.
+
+The parts of the index itself are kept, not only what it is made of: nothing is computed anew, and
+the copy gives the same bits, whatever processor it was made on. Arrays stay what they are, so that
+pickle's protocol 5 and joblib hand them over without a copy, and rows that are pickled together
+with their index are still its rows afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._file import VERSION
+from ._sparse import SparseRows
+from ._stored import StoredRows
+from ._validation import as_row_scales, as_rows
+
+_SPARSE = ("data", "indices", "indptr", "shape")
+_WIDEST = 8  # bytes of the widest values that parts consist of
+
+
+def state_of(
+    settings: dict[str, Any], stored: StoredRows, parts: dict[str, NDArray[np.uint8]]
+) -> dict[str, Any]:
+    """Return what `from_state` reads: arrays, and what JSON can say."""
+    stored = stored.joined()
+    rows: Any = stored.rows
+    if isinstance(rows, SparseRows):
+        rows = {name: getattr(rows, name) for name in _SPARSE}
+    return {
+        "version": VERSION,
+        "byte_order": sys.byteorder,
+        "settings": settings,
+        "rows": rows,
+        "row_scales": stored.row_scales,
+        "added": stored.added if stored.n_added else None,
+        "parts": parts,
+    }
+
+
+def from_state(
+    state: dict[str, Any],
+) -> tuple[dict[str, Any], StoredRows, dict[str, NDArray[np.uint8]]]:
+    """Read what `state_of` has returned.
+
+    Raises
+    ------
+    ValueError
+        If another version of the package, or another machine, has pickled it.
+    """
+    if (state["version"], state["byte_order"]) != (VERSION, sys.byteorder):
+        raise ValueError(
+            f"the index was pickled by a version of exemplar-svm of another format "
+            f"({state['version']}, {state['byte_order']}-endian), but this one reads "
+            f"{VERSION}, {sys.byteorder}-endian: build it anew"
+        )
+    return (
+        state["settings"],
+        _stored_rows(state["rows"], state["row_scales"], state["added"]),
+        {name: _aligned(part) for name, part in state["parts"].items()},
+    )
+
+
+def _stored_rows(rows: Any, row_scales: Any, added: Any) -> StoredRows:
+    if isinstance(rows, dict):
+        data, indices, indptr = (_readable(rows[name]) for name in _SPARSE[:-1])
+        n_rows, n_features = rows["shape"]
+        return StoredRows(SparseRows(data, indices, indptr, (int(n_rows), int(n_features))))
+    readable = as_rows(rows, "rows", None)
+    return StoredRows(
+        readable,
+        as_row_scales(row_scales, readable, "rows", None),
+        None if added is None else _readable(added),
+    )
+
+
+def _readable(array: Any) -> NDArray[Any]:
+    return np.require(array, requirements=["C", "A"])
+
+
+def _aligned(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Copy bytes that lie where their values cannot be read: buffers and maps begin anywhere."""
+    array = np.asarray(part)
+    return array.copy() if array.ctypes.data % _WIDEST else array
