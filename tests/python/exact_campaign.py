@@ -1,0 +1,283 @@
+"""Thousands of hard problems against their exact optima.
+
+    python tests/python/exact_campaign.py --seeds 0:5000 --jobs 2
+
+prints each violation in a line that begins with the seed that makes the problem, then tables. One
+problem alone, as a script that needs numpy and this package only:
+
+    python tests/python/exact_campaign.py --script 1234
+
+Problems are judged in processes of their own, which are ended when they hang: that is a violation
+like any other, as is a process that dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_HERE = Path(__file__).resolve()
+sys.path[:0] = [str(_HERE.parent), str(_HERE.parents[1])]
+
+#: Kinds that tell how tight a report is, and break no promise of the documentation.
+NOTES = ("primal, float32 weights", "gap, last digits")
+
+
+def judge_in_processes(
+    seeds: range, *, jobs: int = 1, limit: float = 60.0
+) -> Iterator[dict[str, Any]]:
+    """Judge problems in worker processes, and yield what became of each, in any order.
+
+    Parameters
+    ----------
+    seeds : range
+    jobs : int
+        Worker processes.
+    limit : float
+        Seconds for one problem; then its process is killed, and that is the violation.
+    """
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for seed in seeds:
+        waiting.put(seed)
+    done: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threads = [
+        threading.Thread(target=_serve, args=(waiting, done, limit), daemon=True)
+        for _ in range(jobs)
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in seeds:
+        yield done.get()
+
+
+def _serve(
+    waiting: queue.SimpleQueue[int], done: queue.SimpleQueue[dict[str, Any]], limit: float
+) -> None:
+    worker = None
+    while True:
+        try:
+            seed = waiting.get_nowait()
+        except queue.Empty:
+            break
+        worker = worker or _start_worker()
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(f"{seed}\n")
+        worker.stdin.flush()
+        hung = threading.Event()
+
+        def kill(process: subprocess.Popen[str] = worker, hung: threading.Event = hung) -> None:
+            hung.set()
+            process.kill()
+
+        timer = threading.Timer(limit, kill)
+        timer.start()
+        line = worker.stdout.readline()
+        timer.cancel()
+        if line:
+            done.put(json.loads(line))
+            continue
+        code = worker.wait()
+        what = ("hang", f"no answer in {limit:g} s") if hung.is_set() else ("died", f"exit {code}")
+        done.put(_unanswered(seed, what))
+        worker = None
+    if worker is not None:
+        worker.kill()
+        worker.wait()
+
+
+def _start_worker() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(_HERE), "--worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+
+
+def _unanswered(seed: int, what: tuple[str, str]) -> dict[str, Any]:
+    from exact_problems import draw
+
+    case = draw(seed)
+    return {
+        "seed": seed,
+        "kind": case.kind,
+        "storage": case.storage,
+        "history": case.history,
+        "method": case.settings["method"],
+        "loss": case.settings["loss"],
+        "status": what[0],
+        "fit_status": what[0],
+        "bound": float("nan"),
+        "tol": case.settings["tol"],
+        "max_iter": case.settings["max_iter"],
+        "seconds": 0.0,
+        "found": [what],
+        "describe": case.describe(),
+    }
+
+
+def work() -> None:
+    """Judge the problems whose seeds come in by standard input."""
+    from exact_problems import draw, judge
+
+    for line in sys.stdin:
+        print(judge(draw(int(line))).as_json(), flush=True)
+
+
+def script(seed: int) -> str:
+    """Write a problem, if it has no history, as a script of its own."""
+    from exact_problems import background_of, draw, exact_problem
+    from reference import exact
+
+    case = draw(seed)
+    optimum = exact.solve(exact_problem(case))
+    exact_scores = [float(optimum.score(x).mid()) for x in case.values]
+
+    def array(a: Any) -> str:
+        return f"np.array({np.asarray(a).astype(float).tolist()})"
+
+    def examples(given: list[Any]) -> str:
+        return (
+            "["
+            + ", ".join(
+                str(e) if isinstance(e, int) else f"{array(e)}.astype(np.{case.working})"
+                for e in given
+            )
+            + "]"
+        )
+
+    query = {k: v for k, v in case.query.items() if k != "call"}
+    arguments = ", ".join(
+        f"{k}=np.array({v.astype(int).tolist()}, bool)" if isinstance(v, np.ndarray) else f"{k}={v!r}"
+        for k, v in query.items()
+    )
+    lines = [
+        f"# seed {seed}: {case.describe()}",
+        f"# background: {np.flatnonzero(background_of(case)).tolist()}",
+        "import numpy as np, exemplar_svm as esvm",
+    ]
+    if case.storage == "bfloat16":
+        lines.append("import ml_dtypes")
+    dtype = "ml_dtypes.bfloat16" if case.storage == "bfloat16" else f"np.{case.rows.dtype}"
+    lines.append(f"X = {array(case.rows)}.astype({dtype})")
+    if case.is_csr:
+        lines.append("from scipy import sparse; X = sparse.csr_matrix(X)")
+    extra = "" if case.scales is None else f", row_scales={array(case.scales)}.astype(np.float32)"
+    lines += [
+        f"exact = {array(exact_scores)}",
+        f"index = esvm.ExemplarIndex(X, **{case.settings!r}{extra})",
+        f"positives = {examples(case.positives)}",
+    ]
+    weights = ""
+    if case.positive_weights is not None:
+        weights += f", positive_weights={case.positive_weights!r}"
+    if case.negatives:
+        lines.append(f"negatives = {examples(case.negatives)}")
+        weights += f", negatives=negatives, negative_weight={case.negative_weights!r}"
+    if case.query["call"] == "search":
+        lines.append(f"r = index.search(positives[0], {arguments})")
+    else:
+        lines.append(f"r = index.search_shared(positives{weights}, {arguments})")
+    lines += [
+        "found = r.indices >= 0",
+        "print(r.report)",
+        "print('errors', r.scores[found] - exact[r.indices[found]])",
+        f"m = index.fit(positives{weights}); print(m.report_)",
+        "print('errors of the model', X @ m.coef_.astype(float) + m.intercept_ - exact)",
+    ]
+    if case.steps:
+        lines.append(f"# The case has a history, which this leaves out: {case.steps}")
+    return "\n".join(lines)
+
+
+def tables(outcomes: list[dict[str, Any]]) -> str:
+    """Count violations, and searches that did not converge, by what the problems were."""
+    lines = []
+    for key in ("kind", "storage", "method", "loss", "history"):
+        lines.append(f"\n{key:<16} problems  violated  broken  not conv. of 1000 epochs  loose  vacuous")
+        for value in sorted({o[key] for o in outcomes}):
+            group = [o for o in outcomes if o[key] == value]
+            patient = [o for o in group if o["max_iter"] >= 1000 and o["tol"] >= 1e-5]
+            unconverged = sum(o["status"] != "converged" for o in patient)
+            lines.append(
+                f"{value:<16} {len(group):8d}  {sum(bool(promises(o)) for o in group):8d}  "
+                f"{sum(bool(broken(o)) for o in group):6d}  "
+                f"{unconverged:9d} of {len(patient):<5d}        "
+                f"{sum(o['bound'] > 10 * o['tol'] for o in group):6d}  "
+                f"{sum(not o['bound'] < 1 for o in group):7d}"
+            )
+    lines.append("\nviolations by kind (problems): all; of float64 rows; of float32 and narrower")
+    counts: Counter[str] = Counter()
+    wide: Counter[str] = Counter()
+    for o in outcomes:
+        for kind in {kind for kind, _ in o["found"]}:
+            counts[kind] += 1
+            wide[kind] += o["storage"] in ("float64", "csr64")
+    for kind, count in counts.most_common():
+        note = "  (a note, no broken promise)" if kind in NOTES else ""
+        lines.append(f"  {kind:<34} {count:6d} {wide[kind]:6d} {count - wide[kind]:6d}{note}")
+    statuses = Counter(o["status"] for o in outcomes)
+    lines.append(f"\nstatus: {dict(statuses)}; violated: {sum(bool(promises(o)) for o in outcomes)}")
+    return "\n".join(lines)
+
+
+def promises(outcome: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the violations of an outcome, without notes."""
+    return [(kind, text) for kind, text in outcome["found"] if kind not in NOTES]
+
+
+def broken(outcome: dict[str, Any]) -> bool:
+    """Whether an answer is unusable whatever its report says."""
+    unusable = {"invalid input", "not finite", "zero model", "exception", "hang", "died", "slow"}
+    return any(kind in unusable for kind, _ in outcome["found"])
+
+
+def main() -> int:
+    """Run from the command line; the exit status tells whether there were violations."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", default="0:1000", help="first:last, or one seed")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds per problem")
+    parser.add_argument("--notes", action="store_true", help="print notes too")
+    parser.add_argument("--json", type=Path, help="write every outcome there, one a line")
+    parser.add_argument("--script", type=int, help="print the problem of a seed as a script")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work()
+        return 0
+    if arguments.script is not None:
+        print(script(arguments.script))
+        return 0
+    first, _, last = arguments.seeds.partition(":")
+    seeds = range(int(first), int(last) if last else int(first) + 1)
+    outcomes = []
+    for outcome in judge_in_processes(seeds, jobs=arguments.jobs, limit=arguments.limit):
+        outcomes.append(outcome)
+        shown = outcome["found"] if arguments.notes else promises(outcome)
+        if shown:
+            what = "; ".join(f"{kind}: {text}" for kind, text in shown)
+            print(f"seed {outcome['seed']}: {what}  [{outcome['describe']}]", flush=True)
+        if len(outcomes) % 500 == 0:
+            print(f"# {len(outcomes)} of {len(seeds)}", flush=True)
+    if arguments.json:
+        arguments.json.write_text("".join(json.dumps(o) + "\n" for o in outcomes))
+    print(tables(outcomes))
+    return int(any(promises(o) for o in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
