@@ -108,7 +108,7 @@ def _start_worker() -> subprocess.Popen[str]:
 
 
 def _unanswered(seed: int, what: tuple[str, str]) -> dict[str, Any]:
-    from exact_problems import draw
+    from exact_problems import draw, exact_problem, hardness
 
     case = draw(seed)
     return {
@@ -126,6 +126,8 @@ def _unanswered(seed: int, what: tuple[str, str]) -> dict[str, Any]:
         "seconds": 0.0,
         "found": [what],
         "describe": case.describe(),
+        "size": case.rows.size,
+        "hardness": hardness(exact_problem(case)),
     }
 
 
@@ -140,6 +142,7 @@ def work() -> None:
 def script(seed: int) -> str:
     """Write a problem, if it has no history, as a script of its own."""
     from exact_problems import background_of, draw, exact_problem
+
     from reference import exact
 
     case = draw(seed)
@@ -160,8 +163,9 @@ def script(seed: int) -> str:
         )
 
     query = {k: v for k, v in case.query.items() if k != "call"}
+    masks = {k: v for k, v in query.items() if isinstance(v, np.ndarray)}
     arguments = ", ".join(
-        f"{k}=np.array({v.astype(int).tolist()}, bool)" if isinstance(v, np.ndarray) else f"{k}={v!r}"
+        f"{k}=np.array({v.astype(int).tolist()}, bool)" if k in masks else f"{k}={v!r}"
         for k, v in query.items()
     )
     lines = [
@@ -204,34 +208,51 @@ def script(seed: int) -> str:
 
 
 def tables(outcomes: list[dict[str, Any]]) -> str:
-    """Count violations, and searches that did not converge, by what the problems were."""
+    """Count violations, and searches that did not converge, by what the problems were.
+
+    "unfinished" counts searches that did not converge of those that had 1,000 epochs and a ``tol``
+    of 1e-5 or more; "loose" are bounds above ``10 tol``, "vacuous" those that are not below 1.
+    """
     lines = []
     for key in ("kind", "storage", "method", "loss", "history"):
-        lines.append(f"\n{key:<16} problems  violated  broken  not conv. of 1000 epochs  loose  vacuous")
+        lines.append(f"\n{key:<16}{_HEADER}")
         for value in sorted({o[key] for o in outcomes}):
-            group = [o for o in outcomes if o[key] == value]
-            patient = [o for o in group if o["max_iter"] >= 1000 and o["tol"] >= 1e-5]
-            unconverged = sum(o["status"] != "converged" for o in patient)
-            lines.append(
-                f"{value:<16} {len(group):8d}  {sum(bool(promises(o)) for o in group):8d}  "
-                f"{sum(bool(broken(o)) for o in group):6d}  "
-                f"{unconverged:9d} of {len(patient):<5d}        "
-                f"{sum(o['bound'] > 10 * o['tol'] for o in group):6d}  "
-                f"{sum(not o['bound'] < 1 for o in group):7d}"
-            )
+            lines.append(_line(value, [o for o in outcomes if o[key] == value]))
+    for wide, name in ((True, "float64"), (False, "float32")):
+        lines.append(f"\nmax C|x|^2, {name:<4}{_HEADER}")
+        rows = [o for o in outcomes if (o["storage"] in ("float64", "csr64")) == wide]
+        for decade in range(-10, 25, 5):
+            group = [o for o in rows if decade <= max(o["hardness"], -10) < decade + 5]
+            if group:
+                lines.append(_line(f"1e{decade} to 1e{decade + 5}", group))
     lines.append("\nviolations by kind (problems): all; of float64 rows; of float32 and narrower")
     counts: Counter[str] = Counter()
-    wide: Counter[str] = Counter()
+    of_wide: Counter[str] = Counter()
     for o in outcomes:
         for kind in {kind for kind, _ in o["found"]}:
             counts[kind] += 1
-            wide[kind] += o["storage"] in ("float64", "csr64")
+            of_wide[kind] += o["storage"] in ("float64", "csr64")
     for kind, count in counts.most_common():
         note = "  (a note, no broken promise)" if kind in NOTES else ""
-        lines.append(f"  {kind:<34} {count:6d} {wide[kind]:6d} {count - wide[kind]:6d}{note}")
+        lines.append(f"  {kind:<34} {count:6d} {of_wide[kind]:6d} {count - of_wide[kind]:6d}{note}")
     statuses = Counter(o["status"] for o in outcomes)
-    lines.append(f"\nstatus: {dict(statuses)}; violated: {sum(bool(promises(o)) for o in outcomes)}")
+    violated = sum(bool(promises(o)) for o in outcomes)
+    lines.append(f"\nstatus: {dict(statuses)}; violated: {violated} of {len(outcomes)}")
     return "\n".join(lines)
+
+
+_HEADER = "  problems  violated  broken    unfinished   loose  vacuous"
+
+
+def _line(name: str, group: list[dict[str, Any]]) -> str:
+    patient = [o for o in group if o["max_iter"] >= 1000 and o["tol"] >= 1e-5]
+    unfinished = sum(o["status"] not in ("converged", "deadline") for o in patient)
+    return (
+        f"{name:<16}  {len(group):8d}  {sum(bool(promises(o)) for o in group):8d}  "
+        f"{sum(broken(o) for o in group):6d}  {unfinished:5d} of {len(patient):<5d} "
+        f"{sum(o['bound'] > 10 * o['tol'] for o in group):6d}  "
+        f"{sum(not o['bound'] < 1 for o in group):7d}"
+    )
 
 
 def promises(outcome: dict[str, Any]) -> list[tuple[str, str]]:
@@ -265,16 +286,19 @@ def main() -> int:
     first, _, last = arguments.seeds.partition(":")
     seeds = range(int(first), int(last) if last else int(first) + 1)
     outcomes = []
+    if arguments.json:
+        arguments.json.write_text("")
     for outcome in judge_in_processes(seeds, jobs=arguments.jobs, limit=arguments.limit):
         outcomes.append(outcome)
+        if arguments.json:
+            with arguments.json.open("a") as file:
+                file.write(json.dumps(outcome) + "\n")
         shown = outcome["found"] if arguments.notes else promises(outcome)
         if shown:
             what = "; ".join(f"{kind}: {text}" for kind, text in shown)
             print(f"seed {outcome['seed']}: {what}  [{outcome['describe']}]", flush=True)
         if len(outcomes) % 500 == 0:
             print(f"# {len(outcomes)} of {len(seeds)}", flush=True)
-    if arguments.json:
-        arguments.json.write_text("".join(json.dumps(o) + "\n" for o in outcomes))
     print(tables(outcomes))
     return int(any(promises(o) for o in outcomes))
 

@@ -315,8 +315,7 @@ class _InteriorPoint:
     def _violations(self, s: Vector, t: Vector) -> Vector:
         product = (self.Z * arb_mat(len(self.w), 1, self.w)).entries()
         return [
-            (f - 1 + D * a - x + y).mid()
-            for f, D, a, x, y in _zip(product, self.D, self.a, s, t)
+            (f - 1 + D * a - x + y).mid() for f, D, a, x, y in _zip(product, self.D, self.a, s, t)
         ]
 
 
