@@ -2,8 +2,9 @@
 
     python tests/python/exact_campaign.py --seeds 0:5000 --jobs 2
 
-prints each violation in a line that begins with the seed that makes the problem, then tables. One
-problem alone, as a script that needs numpy and this package only:
+prints each violation in a line that begins with the seed that makes the problem, then tables.
+Seeds from 1,000,000 on make problems of more rows: up to 1,600 instead of mostly 60. One problem
+alone, as a script that needs numpy and this package only:
 
     python tests/python/exact_campaign.py --script 1234
 
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,13 @@ NOTES = ("primal, float32 weights", "gap, last digits")
 
 
 def judge_in_processes(
-    seeds: range, *, jobs: int = 1, limit: float = 60.0
+    seeds: Sequence[int], *, jobs: int = 1, limit: float = 60.0
 ) -> Iterator[dict[str, Any]]:
     """Judge problems in worker processes, and yield what became of each, in any order.
 
     Parameters
     ----------
-    seeds : range
+    seeds : sequence of int
     jobs : int
         Worker processes.
     limit : float
@@ -233,7 +234,7 @@ def tables(outcomes: list[dict[str, Any]]) -> str:
             counts[kind] += 1
             of_wide[kind] += o["storage"] in ("float64", "csr64")
     for kind, count in counts.most_common():
-        note = "  (a note, no broken promise)" if kind in NOTES else ""
+        note = "  (a note, no broken promise)" if kind.startswith(NOTES) else ""
         lines.append(f"  {kind:<34} {count:6d} {of_wide[kind]:6d} {count - of_wide[kind]:6d}{note}")
     statuses = Counter(o["status"] for o in outcomes)
     violated = sum(bool(promises(o)) for o in outcomes)
@@ -257,7 +258,7 @@ def _line(name: str, group: list[dict[str, Any]]) -> str:
 
 def promises(outcome: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the violations of an outcome, without notes."""
-    return [(kind, text) for kind, text in outcome["found"] if kind not in NOTES]
+    return [(kind, text) for kind, text in outcome["found"] if not kind.startswith(NOTES)]
 
 
 def broken(outcome: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ answer with the optimum that `reference.exact` proves.
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import time
@@ -118,6 +119,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: Seeds from here on make problems of more rows, of which working sets leave some outside.
+LARGE = 1_000_000
+
+
 def draw(seed: int) -> Case:
     """Make the problem of a seed."""
     rng = np.random.default_rng(seed)
@@ -126,6 +131,8 @@ def draw(seed: int) -> Case:
     large = rng.random() < 0.04
     n = int(rng.integers(200, 1500)) if large else int(rng.integers(1, 61))
     d = int(rng.integers(1, 7)) if large else int(rng.integers(1, 13))
+    if seed >= LARGE:
+        n = int(10 ** rng.uniform(1.8, 3.2))
     wide, scale = _draw_rows(rng, kind, storage, n, d)
     rows, scales, written = _store(rng, wide, storage)
     settings = _draw_settings(rng, storage)
@@ -539,7 +546,7 @@ def candidates_of(case: Case) -> Array:
     return mask
 
 
-def exact_problem(case: Case, mean: Any = None) -> exact.Problem:
+def exact_problem(case: Case, mean: Any = None, rounded_costs: bool = False) -> exact.Problem:
     """State the problem of a case; ``mean`` is that of the live rows unless given."""
     values = case.values
     weight = case.settings["class_weight"]
@@ -563,6 +570,7 @@ def exact_problem(case: Case, mean: Any = None) -> exact.Problem:
         intercept_scaling=case.settings["intercept_scaling"],
         mean=mean,
         prior=case.settings["prior"],
+        rounded_costs=rounded_costs,
     )
 
 
@@ -632,25 +640,23 @@ def _bound_violations(
 def _rank_violations(
     case: Case, answer: Answer, optimum: exact.Optimum
 ) -> Iterator[tuple[str, str]]:
-    values = case.values
+    """Each certified rank is ahead of the next, and the last of them of all that are left."""
+    ranked = answer.indices[: answer.certified].tolist()
     left = candidates_of(case)
-    others = np.flatnonzero(left)
-    for rank in range(answer.certified):
-        row = int(answer.indices[rank])
-        left[row] = False
-        others = others[others != row]
-        for other in others.tolist():
-            lead = optimum.difference(values[row], values[other])
-            if lead < 0 or (not lead > 0 and other < row):
-                kind = "rank"
-                if np.array_equal(values[row], values[other]):
-                    kind = "rank of equal rows"
-                yield (
-                    kind,
-                    f"rank {rank} of {answer.certified} certified: row {row} is behind {other} by "
-                    f"{float(lead.mid()):.3g}, bound {answer.bound:.3g}, {answer.status}",
-                )
-                return
+    left[ranked] = False
+    pairs = list(itertools.pairwise(ranked))
+    pairs += [(ranked[-1], other) for other in np.flatnonzero(left).tolist()] if ranked else []
+    for row, other in pairs:
+        lead = optimum.difference(case.values[row], case.values[other])
+        if lead < 0 or (not lead > 0 and other < row):
+            equal = np.array_equal(case.values[row], case.values[other])
+            yield (
+                "rank of equal rows" if equal else "rank",
+                f"rank {ranked.index(row)} of {answer.certified} certified: row {row} is behind "
+                f"{other} by {lead.mid().str(3, radius=False)}, bound {answer.bound:.3g}, "
+                f"{answer.status}",
+            )
+            return
 
 
 def _equal_row_violations(case: Case, answer: Answer) -> Iterator[tuple[str, str]]:
@@ -682,7 +688,7 @@ def _model_violations(
         return
     ctx.prec = problem.bits
     largest = max((abs(w) for w in optimum.weights[:-1]), default=arb(0))
-    if not model.coef_.any() and largest > float(np.finfo(case.working).tiny):
+    if not model.coef_.any() and largest - optimum.distance > float(np.finfo(case.working).tiny):
         yield "zero model", f"largest weight is {float(largest):.3g}, {model.report_.status}"
     bound = model.report_.score_error_bound
     if np.isfinite(bound):
@@ -791,6 +797,9 @@ class Outcome:
 SLOW = 5.0
 
 
+_OF_BOUNDS = ("score bound", "model bound", "rank", "gap", "gap, covered", "primal")
+
+
 def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     """Run a case, and say what is wrong."""
     found: list[tuple[str, str]] = []
@@ -806,8 +815,8 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     if answer is not None:
         optimum = exact.solve(problem)
         found = list(violations(case, answer, optimum))
-        if case.settings["center"] and any("bound" in kind or kind == "gap" for kind, _ in found):
-            found = list(_despite_stored_mean(case, answer, found))
+        if any(kind in _OF_BOUNDS for kind, _ in found):
+            found = list(_explained(case, answer, found))
         if answer.seconds > SLOW:
             found.append(("slow", f"{answer.seconds:.1f} s"))
     return Outcome(
@@ -830,14 +839,27 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     )
 
 
-def _despite_stored_mean(
+def _explained(
     case: Case, answer: Answer, found: list[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
-    """Tell violations that only the rounding of the mean explains from others."""
-    optimum = exact.solve(exact_problem(case, answer.mean.tolist()))
-    still = {kind for kind, _ in violations(case, answer, optimum)}
+    """Name what was rounded before the solver began, where nothing else explains a violation.
+
+    They are violations all the same: bounds are to hold for the problem as it was stated.
+    """
+    left = [kind for kind, _ in found]
+    reasons: dict[str, str] = {}
+    mean = answer.mean.tolist()
+    variants: list[tuple[str, Any, bool]] = [("rounded costs", None, True)]
+    if case.settings["center"]:
+        variants += [("rounded mean", mean, False), ("rounded mean and costs", mean, True)]
+    for name, stored_mean, rounded in variants:
+        optimum = exact.solve(exact_problem(case, stored_mean, rounded))
+        still = {kind for kind, _ in violations(case, answer, optimum)}
+        for kind in left:
+            if kind not in still:
+                reasons.setdefault(kind, f" ({name})")
     for kind, text in found:
-        yield (kind if kind in still else f"{kind} (rounded mean)", text)
+        yield kind + reasons.get(kind, ""), text
 
 
 def hardness(problem: exact.Problem) -> float:

@@ -119,6 +119,7 @@ def exemplar_problem(
     intercept_scaling: float = 1.0,
     mean: Sequence[Any] | None = None,
     prior: float = 0.0,
+    rounded_costs: bool = False,
 ) -> Problem:
     """State the problem as the documentation of ExemplarIndex does, without rounding.
 
@@ -130,18 +131,21 @@ def exemplar_problem(
         None: balanced.
     mean : d numbers, optional
         What rows and examples are to be taken less of: see `exact_mean`.
+    rounded_costs : bool
+        Costs as float64 arithmetic has them: another problem, which explains differences.
     """
     d = positives.shape[1]
     negatives = np.empty((0, d)) if negatives is None else negatives
     p, q, n = len(positives), len(negatives), len(rows)
+    as_cost = float if rounded_costs else _fmpq
     if class_weight is None:
-        positive = fmpq(n + q + p, 2 * p)
-        negative = fmpq(n + q + p, 2 * max(n + q, 1))
+        positive = as_cost(C) * (n + q + p) / (2 * p)
+        negative = as_cost(C) * (n + q + p) / (2 * max(n + q, 1))
     else:
-        positive, negative = map(_fmpq, class_weight)
+        positive, negative = (as_cost(C) * as_cost(weight) for weight in class_weight)
     p_weights = [_fmpq(w) for w in positive_weights or [1.0] * p]
-    q_weights = [_fmpq(w) for w in negative_weights or [1.0] * q]
-    costs = [_fmpq(C) * positive * w for w in p_weights + q_weights] + [_fmpq(C) * negative] * n
+    example_weights = [*(positive_weights or [1.0] * p), *(negative_weights or [1.0] * q)]
+    costs = [_fmpq(positive * as_cost(w)) for w in example_weights] + [_fmpq(negative)] * n
 
     stacked = np.vstack([positives, negatives, rows]).astype(float)
     bits = _bits(stacked)
