@@ -129,6 +129,7 @@ def _unanswered(seed: int, what: tuple[str, str]) -> dict[str, Any]:
         "describe": case.describe(),
         "size": case.rows.size,
         "hardness": hardness(exact_problem(case)),
+        "error": float("nan"),
     }
 
 
@@ -212,7 +213,8 @@ def tables(outcomes: list[dict[str, Any]]) -> str:
     """Count violations, and searches that did not converge, by what the problems were.
 
     "unfinished" counts searches that did not converge of those that had 1,000 epochs and a ``tol``
-    of 1e-5 or more; "loose" are bounds above ``10 tol``, "vacuous" those that are not below 1.
+    of 1e-5 or more; "inexact" those of them with a score that is off by more than ``10 tol``.
+    "loose" are bounds above ``10 tol``, "vacuous" those that are not below 1.
     """
     lines = []
     for key in ("kind", "storage", "method", "loss", "history"):
@@ -242,7 +244,7 @@ def tables(outcomes: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-_HEADER = "  problems  violated  broken    unfinished   loose  vacuous"
+_HEADER = "  problems  violated  broken    unfinished   inexact  loose  vacuous"
 
 
 def _line(name: str, group: list[dict[str, Any]]) -> str:
@@ -251,6 +253,7 @@ def _line(name: str, group: list[dict[str, Any]]) -> str:
     return (
         f"{name:<16}  {len(group):8d}  {sum(bool(promises(o)) for o in group):8d}  "
         f"{sum(broken(o) for o in group):6d}  {unfinished:5d} of {len(patient):<5d} "
+        f"{sum(o['error'] > 10 * o['tol'] for o in patient):7d} "
         f"{sum(o['bound'] > 10 * o['tol'] for o in group):6d}  "
         f"{sum(not o['bound'] < 1 for o in group):7d}"
     )

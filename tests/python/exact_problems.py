@@ -579,10 +579,9 @@ def violations(case: Case, answer: Answer, optimum: exact.Optimum) -> Iterator[t
     yield from _shape_violations(case, answer)
     if not np.isfinite(answer.scores[answer.indices >= 0]).all():
         return
-    exact_scores = {int(i): optimum.score(case.values[i]) for i in answer.indices if i >= 0}
-    yield from _bound_violations(case, answer, optimum, exact_scores)
+    yield from _bound_violations(case, answer, optimum)
     yield from _rank_violations(case, answer, optimum)
-    if answer.status != "deadline":
+    if answer.status != "deadline" and not np.isnan(answer.scores).any():
         yield from _equal_row_violations(case, answer)
     yield from _model_violations(case, answer, optimum)
 
@@ -617,23 +616,25 @@ def _shape_violations(case: Case, answer: Answer) -> Iterator[tuple[str, str]]:
             yield "not finite", f"decision_function {live[:5]}"
 
 
+def largest_error(case: Case, answer: Answer, optimum: exact.Optimum) -> tuple[Any, int]:
+    """Return how far a returned score is from the exact one at most, and of which row."""
+    errors = [
+        (abs(arb(score) - optimum.score(case.values[i])), i)
+        for i, score in zip(answer.indices.tolist(), answer.scores.tolist(), strict=True)
+        if i >= 0 and np.isfinite(score)
+    ]
+    return max(errors, key=lambda error: error[0].mid(), default=(arb(0), -1))
+
+
 def _bound_violations(
-    case: Case, answer: Answer, optimum: exact.Optimum, exact_scores: dict[int, Any]
+    case: Case, answer: Answer, optimum: exact.Optimum
 ) -> Iterator[tuple[str, str]]:
-    if not np.isfinite(answer.bound):
-        return
-    bound = arb(answer.bound)
-    worst, at = 0.0, -1
-    for i, score in zip(answer.indices.tolist(), answer.scores.tolist(), strict=True):
-        if i >= 0:
-            error = abs(arb(score) - exact_scores[i])
-            if error > bound and float(error.mid()) > worst:
-                worst, at = float(error.mid()), i
-    if at >= 0:
+    error, row = largest_error(case, answer, optimum)
+    if np.isfinite(answer.bound) and error > arb(answer.bound):
         yield (
             "score bound",
-            f"row {at} off by {worst:.3g}, bound {answer.bound:.3g}, "
-            f"score {float(exact_scores[at].mid()):.4g}, {answer.status}",
+            f"row {row} off by {float(error.mid()):.3g}, bound {answer.bound:.3g}, "
+            f"score {float(optimum.score(case.values[row]).mid()):.4g}, {answer.status}",
         )
 
 
@@ -671,7 +672,7 @@ def _equal_row_violations(case: Case, answer: Answer) -> Iterator[tuple[str, str
             key = (case.values[row] + 0).tobytes()  # of -0 and 0 the same
             first, same = seen.setdefault(key, (row, score))
             written = case.written_zeros is not None
-            if same != score:
+            if same != score and not np.isnan(score):
                 kind = "equal rows, zeros written" if written else "equal rows"
                 yield kind, f"{name}: rows {first} and {row} score {same!r} and {score!r}"
                 break
@@ -688,7 +689,8 @@ def _model_violations(
         return
     ctx.prec = problem.bits
     largest = max((abs(w) for w in optimum.weights[:-1]), default=arb(0))
-    if not model.coef_.any() and largest - optimum.distance > float(np.finfo(case.working).tiny):
+    longest = max(_length(x) for x in problem.samples)
+    if not model.coef_.any() and largest * longest > arb(case.settings["tol"]):
         yield "zero model", f"largest weight is {float(largest):.3g}, {model.report_.status}"
     bound = model.report_.score_error_bound
     if np.isfinite(bound):
@@ -788,6 +790,7 @@ class Outcome:
     describe: str
     size: int
     hardness: float  # see `hardness`
+    error: float  # the largest of a returned score
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -804,7 +807,7 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     """Run a case, and say what is wrong."""
     found: list[tuple[str, str]] = []
     answer: Answer | None = None
-    problem = exact_problem(case)
+    problem, error = exact_problem(case), float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -815,6 +818,8 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     if answer is not None:
         optimum = exact.solve(problem)
         found = list(violations(case, answer, optimum))
+        if answer.status != "deadline":
+            error = float(largest_error(case, answer, optimum)[0].mid())
         if any(kind in _OF_BOUNDS for kind, _ in found):
             found = list(_explained(case, answer, found))
         if answer.seconds > SLOW:
@@ -836,6 +841,7 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
         describe=case.describe(),
         size=case.rows.size,
         hardness=hardness(problem),
+        error=error,
     )
 
 
