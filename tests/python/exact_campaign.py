@@ -32,7 +32,7 @@ _HERE = Path(__file__).resolve()
 sys.path[:0] = [str(_HERE.parent), str(_HERE.parents[1])]
 
 #: Kinds that tell how tight a report is, and break no promise of the documentation.
-NOTES = ("primal, float32 weights", "gap, last digits")
+NOTES = ("primal, float32 weights", "primal, last digits", "gap, last digits")
 
 
 def judge_in_processes(
@@ -130,6 +130,7 @@ def _unanswered(seed: int, what: tuple[str, str]) -> dict[str, Any]:
         "size": case.rows.size,
         "hardness": hardness(exact_problem(case)),
         "error": float("nan"),
+        "resolution": 0.0,
     }
 
 
@@ -212,9 +213,10 @@ def script(seed: int) -> str:
 def tables(outcomes: list[dict[str, Any]]) -> str:
     """Count violations, and searches that did not converge, by what the problems were.
 
-    "unfinished" counts searches that did not converge of those that had 1,000 epochs and a ``tol``
-    of 1e-5 or more; "inexact" those of them with a score that is off by more than ``10 tol``.
-    "loose" are bounds above ``10 tol``, "vacuous" those that are not below 1.
+    "unfinished" counts searches that did not converge of those that could have: they had 1,000
+    epochs, a ``tol`` of 1e-5 or more, and arithmetic that resolves scores to a tenth of it.
+    "inexact" are those of them with a score that is off by more than ``10 tol``. "loose" are bounds
+    above ``10 tol``, "vacuous" those that are not below 1, of all.
     """
     lines = []
     for key in ("kind", "storage", "method", "loss", "history"):
@@ -248,7 +250,7 @@ _HEADER = "  problems  violated  broken    unfinished   inexact  loose  vacuous"
 
 
 def _line(name: str, group: list[dict[str, Any]]) -> str:
-    patient = [o for o in group if o["max_iter"] >= 1000 and o["tol"] >= 1e-5]
+    patient = [o for o in group if could_converge(o)]
     unfinished = sum(o["status"] not in ("converged", "deadline") for o in patient)
     return (
         f"{name:<16}  {len(group):8d}  {sum(bool(promises(o)) for o in group):8d}  "
@@ -257,6 +259,12 @@ def _line(name: str, group: list[dict[str, Any]]) -> str:
         f"{sum(o['bound'] > 10 * o['tol'] for o in group):6d}  "
         f"{sum(not o['bound'] < 1 for o in group):7d}"
     )
+
+
+def could_converge(outcome: dict[str, Any]) -> bool:
+    """Whether there were epochs enough, and digits enough for ``tol``."""
+    tol = outcome["tol"]
+    return outcome["max_iter"] >= 1000 and tol >= max(1e-5, 10 * outcome["resolution"])
 
 
 def promises(outcome: dict[str, Any]) -> list[tuple[str, str]]:

@@ -626,6 +626,15 @@ def largest_error(case: Case, answer: Answer, optimum: exact.Optimum) -> tuple[A
     return max(errors, key=lambda error: error[0].mid(), default=(arb(0), -1))
 
 
+def resolution(case: Case, optimum: exact.Optimum) -> float:
+    """Return what one rounding of each product in a score amounts to, in the rows' dtype."""
+    w = np.array([float(v.mid()) for v in optimum.weights])
+    mean = np.array([float(m.mid()) for m in optimum.problem.mean])
+    sizes = np.abs(case.values.astype(float)) @ np.abs(w[:-1])
+    constant = abs(w[-1] * case.settings["intercept_scaling"] - mean @ w[:-1])
+    return float(np.finfo(case.working).eps / 2 * (sizes.max(initial=0.0) + constant))
+
+
 def _bound_violations(
     case: Case, answer: Answer, optimum: exact.Optimum
 ) -> Iterator[tuple[str, str]]:
@@ -723,8 +732,11 @@ def _primal_violations(
     w.append((arb(model.intercept_) + shift) / problem.intercept_scaling)
     excess = problem.primal(w) - problem.primal(optimum.weights)
     if excess > arb(model.duality_gap_):
+        kind = "primal" if case.working == np.float64 else "primal, float32 weights"
+        if excess < arb(model.duality_gap_) * arb("1.001"):
+            kind = "primal, last digits"
         yield (
-            "primal" if case.working == np.float64 else "primal, float32 weights",
+            kind,
             f"above the optimum by {float(excess.mid()):.4g}, gap {model.duality_gap_:.4g}, "
             f"{model.report_.status}",
         )
@@ -791,6 +803,7 @@ class Outcome:
     size: int
     hardness: float  # see `hardness`
     error: float  # the largest of a returned score
+    resolution: float  # see `resolution`
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -807,7 +820,7 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     """Run a case, and say what is wrong."""
     found: list[tuple[str, str]] = []
     answer: Answer | None = None
-    problem, error = exact_problem(case), float("nan")
+    problem, error, resolved = exact_problem(case), float("nan"), 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -818,6 +831,7 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
     if answer is not None:
         optimum = exact.solve(problem)
         found = list(violations(case, answer, optimum))
+        resolved = resolution(case, optimum)
         if answer.status != "deadline":
             error = float(largest_error(case, answer, optimum)[0].mid())
         if any(kind in _OF_BOUNDS for kind, _ in found):
@@ -842,6 +856,7 @@ def judge(case: Case, on_answer: Callable[[], None] = lambda: None) -> Outcome:
         size=case.rows.size,
         hardness=hardness(problem),
         error=error,
+        resolution=resolved,
     )
 
 
