@@ -35,6 +35,9 @@ sys.path[:0] = [str(_HERE.parent), str(_HERE.parents[1])]
 NOTES = ("primal, float32 weights", "primal, last digits", "gap, last digits")
 
 
+_ANSWERED = "answered\n"
+
+
 def judge_in_processes(
     seeds: Sequence[int], *, jobs: int = 1, limit: float = 60.0
 ) -> Iterator[dict[str, Any]]:
@@ -46,7 +49,8 @@ def judge_in_processes(
     jobs : int
         Worker processes.
     limit : float
-        Seconds for one problem; then its process is killed, and that is the violation.
+        Seconds for the library's part of one; then its process is killed, and that is the
+        violation.
     """
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     for seed in seeds:
@@ -60,6 +64,8 @@ def judge_in_processes(
         thread.start()
     for _ in seeds:
         yield done.get()
+    for thread in threads:
+        thread.join()
 
 
 def _serve(
@@ -86,16 +92,18 @@ def _serve(
         timer.start()
         line = worker.stdout.readline()
         timer.cancel()
+        if line == _ANSWERED:  # and the exact solver, whose steps are counted, may take its time
+            line = worker.stdout.readline()
         if line:
             done.put(json.loads(line))
             continue
-        code = worker.wait()
+        worker.communicate()
+        code = worker.returncode
         what = ("hang", f"no answer in {limit:g} s") if hung.is_set() else ("died", f"exit {code}")
         done.put(_unanswered(seed, what))
         worker = None
     if worker is not None:
-        worker.kill()
-        worker.wait()
+        worker.communicate()  # ends it, as its input does
 
 
 def _start_worker() -> subprocess.Popen[str]:
@@ -138,8 +146,11 @@ def work() -> None:
     """Judge the problems whose seeds come in by standard input."""
     from exact_problems import draw, judge
 
+    def answered() -> None:
+        print(_ANSWERED, end="", flush=True)
+
     for line in sys.stdin:
-        print(judge(draw(int(line))).as_json(), flush=True)
+        print(judge(draw(int(line)), answered).as_json(), flush=True)
 
 
 def script(seed: int) -> str:

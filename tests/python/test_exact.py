@@ -20,7 +20,7 @@ from reference import exact
 
 LOSSES = ("squared_hinge", "hinge")
 #: The command line of exact_campaign runs thousands.
-SEEDS = [*range(300), *range(exact_problems.LARGE, exact_problems.LARGE + 10)]
+SEEDS = [*range(500), *range(exact_problems.LARGE, exact_problems.LARGE + 10)]
 
 
 def floats(values: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

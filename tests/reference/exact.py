@@ -182,8 +182,8 @@ def solve(problem: Problem) -> Optimum:
     ArithmeticError
         If they were not found, which no problem has led to yet.
     """
-    merged, groups = _merge_equal(problem)
     ctx.prec = problem.bits
+    merged, groups = _merge_equal(problem)
     iterates = _InteriorPoint(merged)
     goal = arb(10) ** -DIGITS
     for steps in range(_PATIENCE):
@@ -204,7 +204,8 @@ def solve(problem: Problem) -> Optimum:
             rounding = _length([w.rad() for w in balls])
             weights = [w.mid() for w in balls]
             return Optimum(problem, weights, (distance + rounding).upper(), dual, steps)
-    raise ArithmeticError(f"no optimum after {_PATIENCE} steps: gap {iterates.gap_estimate()}")
+    gap = iterates.gap_estimate().str(3)
+    raise ArithmeticError(f"no optimum after {_PATIENCE} steps, but a gap of {gap}")
 
 
 class _InteriorPoint:
@@ -267,7 +268,7 @@ class _InteriorPoint:
             q = zero
         da, ds, dt = self._direction(room, p, q)
         # Close to the boundary only as fast as the path is followed.
-        short = 1 - min(arb("0.1"), max(sigma, arb(10) ** -12)).mid()
+        short = 1 - min(arb("0.1"), max(sigma, arb(10) ** -60)).mid()
         length = self._length(room, da, ds, dt, short)
         self.a = [(a + length * x).mid() for a, x in zip(self.a, da, strict=True)]
         self.s = [(s + length * x).mid() for s, x in zip(self.s, ds, strict=True)]
