@@ -32,7 +32,12 @@ _HERE = Path(__file__).resolve()
 sys.path[:0] = [str(_HERE.parent), str(_HERE.parents[1])]
 
 #: Kinds that tell how tight a report is, and break no promise of the documentation.
-NOTES = ("primal, float32 weights", "primal, last digits", "gap, last digits")
+NOTES = (
+    "gap, float32 weights",
+    "gap, last digits",
+    "dual, last digits",
+    "gap of the weights of the duals",
+)
 
 
 _ANSWERED = "answered\n"

@@ -57,7 +57,7 @@ def test_the_exact_solver_is_exact_where_float64_is_at_a_loss(loss: str) -> None
     optimum = exact.solve(problem)
     assert optimum.distance < arb(10) ** -exact.DIGITS
     assert problem.is_feasible(optimum.dual)
-    excess = problem.primal(optimum.weights) - problem.primal(problem.weights_of(optimum.dual))
+    excess = problem.primal(optimum.weights) - problem.dual(optimum.dual)
     assert abs(excess) < arb(10) ** -exact.DIGITS
 
 

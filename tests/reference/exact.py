@@ -59,8 +59,22 @@ class Problem:
         step = signed * arb_mat(self.samples) if dual else arb_mat(1, len(self.start))
         return [a + b for a, b in zip(self.start, step.entries(), strict=True)]
 
+    def dual(self, dual: Vector) -> Any:
+        """Return the dual objective: no primal one is below it."""
+        w = self.weights_of(dual)
+        apart = [a - b for a, b in zip(w, self.start, strict=True)]
+        linear = sum(
+            (a * (1 - y * _dot(x, self.start)) for (x, y), a in _zip(self._samples(), dual)),
+            arb(0),
+        )
+        penalties = [arb(0)] if self.hinge else [a * a / (4 * c) for a, c in _zip(dual, self.costs)]
+        return linear - _dot(apart, apart) / 2 - sum(penalties, arb(0))
+
     def gap(self, dual: Vector) -> Any:
-        """Return primal minus dual objective, from terms that are never negative."""
+        """Return primal minus dual objective where the weights are those of the coefficients.
+
+        From terms that are never negative.
+        """
         w = self.weights_of(dual)
         total = arb(0)
         for (x, y), a, cost in zip(self._samples(), dual, self.costs, strict=True):
