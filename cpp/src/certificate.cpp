@@ -7,7 +7,9 @@ namespace exemplar_svm {
 double weights_error_from_gap(double gap) noexcept { return std::sqrt(std::max(gap, 0.0)); }
 
 double ScoreError::bound(double squared_norm) const noexcept {
-    return weights_error * std::sqrt(squared_norm + intercept_scaling * intercept_scaling) +
+    // Squares of tiny elements may have been lost.
+    constexpr double lost = 1e-36;
+    return weights_error * std::sqrt(squared_norm + intercept_scaling * intercept_scaling + lost) +
            rounding;
 }
 
@@ -27,8 +29,9 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
     const auto proven_ahead = [&](std::size_t rank, std::size_t later) {
         const double apart = rows.distance(static_cast<std::size_t>(ranking[rank].row),
                                            static_cast<std::size_t>(ranking[later].row));
-        return apart == 0.0 ||
-               lead(rank, later) > error.weights_error * apart + 2.0 * error.rounding;
+        // Equal rows have equal exact scores, and the smaller row number goes first.
+        if (apart == 0.0) return ranking[rank].row < ranking[later].row;
+        return lead(rank, later) > error.weights_error * apart + 2.0 * error.rounding;
     };
 
     std::size_t proven = 0;

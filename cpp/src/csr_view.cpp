@@ -5,6 +5,7 @@
 #include <string>
 #include <type_traits>
 
+#include "distance.hpp"
 #include "exemplar_svm/error.hpp"
 #include "kernels/dispatch.hpp"
 #include "prefetch.hpp"
@@ -239,16 +240,18 @@ double CsrRows<T>::distance(std::size_t i, std::size_t j) const noexcept {
             j, [&](const T* b_values, const auto* b_columns, std::size_t b_end) noexcept {
                 std::size_t a = 0, b = 0;
                 double square = 0.0;
+                bool differ = false;
                 while (a < a_end || b < b_end) {
                     const bool takes_a = b == b_end || (a < a_end && a_columns[a] <= b_columns[b]);
                     const bool takes_b = a == a_end || (b < b_end && b_columns[b] <= a_columns[a]);
                     const double difference = (takes_a ? static_cast<double>(a_values[a]) : 0.0) -
                                               (takes_b ? static_cast<double>(b_values[b]) : 0.0);
                     square += difference * difference;
+                    differ = differ || difference != 0.0;
                     a += takes_a ? 1 : 0;
                     b += takes_b ? 1 : 0;
                 }
-                return std::sqrt(square);
+                return differ ? distance_at_most(square) : 0.0;
             });
     });
 }

@@ -15,6 +15,7 @@
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
+#include "proximal_newton.hpp"
 #include "row_sum.hpp"
 
 namespace exemplar_svm {
@@ -31,8 +32,12 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
     constexpr int patience = 2;  // rounds that do not halve the lowest violation
     double lowest_violation = infinity, previous_gap = infinity;
     int fruitless = 0;
+    bool needs_newton = false;
     for (;;) {
-        const Descent descent = descend(tol, score_tol);
+        const bool is_last = needs_newton;
+        const Descent descent = is_last
+                                    ? solve_together(settings_.tol, gap_for(settings_.score_tol))
+                                    : descend(tol, score_tol, settings_.max_epochs);
         if (descent == Descent::stopped) {
             report = conclude();
             break;
@@ -42,13 +47,21 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
         const BlockSummary verified = verify();
         fill(report, verified);
 
-        const bool within_tol = verified.violation <= settings_.tol;
-        const bool proven =
-            weights_error_from_gap(verified.gap) * largest_norm_ <= settings_.score_tol;
+        // Weights that differ from those of the coefficients by more than rounding are not optimal.
+        const double drift = std::max(drift_ - 2.0 * sum_rounding_, 0.0) * largest_norm_;
+        const bool within_tol = std::max(verified.violation, drift) <= settings_.tol;
+        const double error = weights_error_from_gap(verified.gap) * largest_norm_;
+        const bool proven = error <= settings_.score_tol;
         fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
         lowest_violation = std::min(lowest_violation, verified.violation);
         const bool exhausted = descent != Descent::converged || fruitless >= patience ||
                                verified.gap > 0.5 * previous_gap;
+        const bool ends = is_last || is_exhausted_;
+        const bool at_resolution =
+            ends || (fruitless >= patience && verified.violation <= 1e3 * resolution());
+        needs_newton = !ends && error > settings_.tol && (within_tol ? exhausted : at_resolution) &&
+                       can_solve_together();
+        if (needs_newton) continue;
         if (within_tol && (proven || exhausted)) {
             report.status = SolveStatus::converged;
             break;
@@ -57,22 +70,19 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
             report.status = SolveStatus::epoch_limit;
             break;
         }
-        previous_gap = verified.gap;
-        if (fruitless >= patience) {
-            if (verified.violation <= 1e3 * resolution()) {
-                report.status = SolveStatus::precision_limit;
-                break;
-            }
-            shrinking_ = false;  // rows are shrunk too early, again and again
+        if (at_resolution) {
+            report.status = SolveStatus::precision_limit;
+            break;
         }
+        previous_gap = verified.gap;
+        if (fruitless >= patience)
+            shrinking_ = false;  // rows are shrunk too early, again and again
         // A row was shrunk too early, or the descent's weights had drifted by rounding.
         tol *= 0.5;
         score_tol *= 0.5;
         activate_violators(verified.violation);
     }
-    for (std::size_t j = 0; eliminates() && j < n_examples(); ++j) {
-        workspace_.example_dual[j] = block_.dual(j);
-    }
+    keep_example_duals();
     return report;
 }
 
@@ -88,21 +98,10 @@ void DualCoordinateDescent<T>::fill(SolveReport& report,
     report.n_support = verified.n_support;
     report.violation = verified.violation;
     report.primal = 0.5 * square + verified.loss;
-    report.gap = verified.gap;
+    const double terms = gap_at_most(verified);
+    report.gap = terms + 0.5 * drift_ * drift_;
     report.score_rounding_bound = score_rounding_;
-    report.weights_error_bound =
-        weights_error_from_gap(gap_with_rounding(verified)) + coef_rounding_;
-}
-
-/// An upper bound on the gap that exact scores would give. Let the precise scores err by at most
-/// r. A term C (h - a/2C)^2 of the squared hinge is the square of a number that errs by sqrt(C) r,
-/// so that the root of their sum errs by at most r sqrt(sum C) (the triangle inequality); a term
-/// a max(0, -u) errs by a r, as both terms of the hinge do with their own factors.
-template <Real T>
-double DualCoordinateDescent<T>::gap_with_rounding(const BlockSummary& verified) const noexcept {
-    const double root =
-        std::sqrt(verified.gap) + precise_rounding_ * std::sqrt(verified.quadratic_rounding);
-    return root * root + precise_rounding_ * verified.linear_rounding;
+    report.weights_error_bound = weights_error_from_gap(terms) + drift_ + coef_rounding_;
 }
 
 template <Real T>
@@ -113,6 +112,9 @@ void DualCoordinateDescent<T>::start() noexcept {
             std::inner_product(problem_.mean, problem_.mean + n_features(), problem_.mean, 0.0);
     }
     examples_ = prepare_examples(problem_, workspace_);
+    prior_norm_ =
+        std::sqrt(std::inner_product(workspace_.prior_coef.begin(), workspace_.prior_coef.end(),
+                                     workspace_.prior_coef.begin(), 0.0));
     add_rows(0);
     if (begins_level()) return level_rows();
     refresh();
@@ -135,7 +137,7 @@ void DualCoordinateDescent<T>::level_rows() noexcept {
     // The rows are added up once, for the curvature of that coordinate and for the weights.
     double* const wide = workspace_.wide_coef.data();
     double* const rows_sum = workspace_.wide_row.data();
-    sum_weights();
+    sum_weights(wide);
     std::copy_n(wide, d, rows_sum);
     kernels.axpy(-1.0, workspace_.prior_coef.data(), rows_sum, d);
     std::copy_n(workspace_.prior_coef.data(), d, wide);
@@ -186,7 +188,9 @@ bool DualCoordinateDescent<T>::support_all() const noexcept {
 
 template <Real T>
 void DualCoordinateDescent<T>::approach(double tol) noexcept {
-    descend(tol, infinity);
+    // Where so many are not enough, the rows that are missing matter more.
+    constexpr std::uint32_t most_epochs = 64;
+    descend(tol, infinity, std::min(settings_.max_epochs, epochs_ + most_epochs));
     if (refining_) {
         refining_ = false;
         refresh();
@@ -210,7 +214,7 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
     for (std::size_t i = begin; i < n_rows(); ++i) {
         const Penalty bounds = row_penalty(i);
         const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
-        workspace_.dual[i] = std::clamp(initial, 0.0, bounds.upper);
+        workspace_.dual[i] = initial > 0.0 ? std::min(initial, bounds.upper) : 0.0;
         active[i] = static_cast<RowIndex>(i);
         if (bounds.upper > 0.0) std::swap(active[n_active_++], active[i]);
     }
@@ -269,7 +273,8 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
 /// Epochs over the active rows until their violations are within tol and prove the scores to within
 /// score_tol, or until nothing improves any more.
 template <Real T>
-auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept -> Descent {
+auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
+                                       std::uint32_t limit) noexcept -> Descent {
     // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding
     // of a score. So the last epochs work on the change from weights in double precision: what is
     // small is rounded by little.
@@ -282,8 +287,11 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
     // the violations are small enough and only the proof of the scores is not.
     constexpr int patience = 3, patience_within_tol = 8;
 
-    const double gap_tol = (score_tol / largest_norm_) * (score_tol / largest_norm_);
+    is_exhausted_ = false;
+    const double gap_tol = gap_for(score_tol);
     std::uint32_t since_polish = 0, since_start = 0;
+    // Epochs to wait for the next step on many sparse rows: longer after each that gave up.
+    std::uint32_t joint_wait = 0, since_joint = 0;
     std::size_t n_inside = is_level_ ? 0 : count_inside();
     double lowest = infinity;
     int without_progress = 0;
@@ -292,12 +300,17 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         if (stepped != Descent::stalled) return stepped;
     }
     is_level_ = false;
-    while (epochs_ < settings_.max_epochs) {
+    while (epochs_ < limit) {
         const EpochSummary seen = epoch();
         ++epochs_;
         fold();
         if (has_to_conclude()) return Descent::stopped;
         const double violation = seen.violation();
+        const bool diverges = !std::isfinite(seen.gap) || violation > 1e6 * lowest;
+        if (diverges || ++since_newton_ >= epochs_before_newton(seen.n_inside)) {
+            const Descent solved = solve_together(tol, gap_tol);
+            if (solved != Descent::unable) return solved;
+        }
         shrink_above_ = seen.highest > 0.0 ? seen.highest : infinity;
         shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -infinity;
         if (violation <= tol && seen.gap <= gap_tol) return Descent::converged;
@@ -314,9 +327,11 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol) noexcept ->
         const auto [fewer, more] = std::minmax(seen.n_inside, n_inside);
         const bool is_settled = more - fewer <= more / 32;
         n_inside = seen.n_inside;
-        if (is_settled && suits_joint_steps()) {
+        if (is_settled && suits_joint_steps() && ++since_joint > joint_wait) {
             const Descent stepped = solve_jointly(tol, gap_tol);
             if (stepped != Descent::stalled) return stepped;
+            joint_wait = 2 * joint_wait + 1;
+            since_joint = 0;
             continue;
         }
 
@@ -481,8 +496,10 @@ double DualCoordinateDescent<T>::visit_row(RowIndex i, double product, bool& sta
     seen.add(violation, gap_term(problem_.loss, c, bounds.diagonal, dual, slack));
     if (violation == 0.0) return 0.0;
 
+    // Rounded up by what the products with the examples, in T, may lose of it.
     const double curvature =
-        static_cast<double>(problem_.squared_norms[i]) + bias_square_ + bounds.diagonal;
+        (static_cast<double>(problem_.squared_norms[i]) + bias_square_) * product_slack<T> +
+        bounds.diagonal;
     Coordinate coordinate{gradient, curvature, bounds.diagonal, y, -dual, bounds.upper - dual};
     const double step = block_.minimise(coordinate, k);
     dual = coordinate.settle(dual + step, bounds.upper);
@@ -576,7 +593,7 @@ double DualCoordinateDescent<T>::resolution() const noexcept {
 /// examples optimal for them.
 template <Real T>
 void DualCoordinateDescent<T>::refresh() noexcept {
-    round_weights(optimise_examples(sum_weights()));
+    round_weights(optimise_examples(sum_weights(workspace_.wide_coef.data())));
     if (refining_) rebase();
 }
 
@@ -624,38 +641,61 @@ void DualCoordinateDescent<T>::round_weights(double sum) noexcept {
         workspace_.coef[c] = workspace_.weights.coef[c] = rounded;
     }
     coef_rounding_ = std::sqrt(rounding_square);
-    const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
-    const double norms = std::sqrt(square) * raw_norm;
+    const double mean_norm = std::sqrt(mean_square_), raw_norm = largest_norm_ + mean_norm;
+    const double norm = std::sqrt(square) + coef_rounding_, norms = norm * raw_norm;
     workspace_.weights.intercept = intercept_ + offset_;
+    // Products of tiny values are lost. The mean's part in the scores is rounded once for each
+    // feature.
+    const double underflow = static_cast<double>(n_features() + 2) *
+                             static_cast<double>(std::numeric_limits<T>::denorm_min());
+    const double offset_rounding = static_cast<double>(n_features() + 4) * 0.5 *
+                                       std::numeric_limits<double>::epsilon() *
+                                       (norm * mean_norm + std::abs(intercept_)) +
+                                   norm * problem_.mean_error + underflow;
     score_rounding_ = score_rounding_bound<T>(problem_.rows, norms, workspace_.weights.intercept) +
-                      coef_rounding_ * raw_norm;
+                      coef_rounding_ * raw_norm + offset_rounding;
+    precise_rounding_per_norm_ = score_rounding_bound<double>(problem_.rows) * norm;
     precise_rounding_ =
-        score_rounding_bound<double>(problem_.rows, norms, workspace_.weights.intercept);
+        precise_rounding_per_norm_ * raw_norm +
+        std::numeric_limits<double>::epsilon() * std::abs(workspace_.weights.intercept) +
+        offset_rounding;
     is_fresh_ = true;
 }
 
-/// Adds up the weights w_0 + sum a_i y_i x_i in double precision in workspace.wide_coef, and
-/// returns sum a_i y_i.
+/// Adds up the weights w_0 + sum a_i y_i x_i in double precision, and returns sum a_i y_i.
 template <Real T>
-double DualCoordinateDescent<T>::sum_weights() noexcept {
+double DualCoordinateDescent<T>::sum_weights(double* wide) noexcept {
     const std::size_t d = n_features();
-    double* wide = workspace_.wide_coef.data();
     std::copy_n(workspace_.prior_coef.data(), d, wide);
-    double sum = 0.0;
+    double sum = 0.0, norms = 0.0;  // a ||x~||, added up
+    std::size_t n_added = 0;
+    const double mean_norm = std::sqrt(mean_square_);
     RowSum<T> row_sum(problem_.rows, wide, workspace_.row_scratch.data());
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (workspace_.dual[i] == 0.0) continue;
         const double dual = label(i) * workspace_.dual[i];
         sum += dual;
         row_sum.add(dual, i);
+        ++n_added;
+        norms += workspace_.dual[i] *
+                 (std::sqrt(static_cast<double>(problem_.squared_norms[i]) + bias_square_) +
+                  2.0 * mean_norm);
     }
     row_sum.finish();
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double a = example_dual(j);
         if (a != 0.0) add_raw_example(problem_, j, a, wide);
         sum += example_label(j) * a;
+        norms += a * (example_norm_at_most(j) + 2.0 * mean_norm);
     }
     subtract_mean(problem_, sum, wide);
+    // Each addition rounds what has been added so far. Costs are rounded a few times, too: with
+    // exact ones, coefficients that are larger or smaller by as much have the same terms of the
+    // gap.
+    const auto roundings = static_cast<double>(n_added + 2 * n_examples() + 16);
+    sum_rounding_ = roundings * std::numeric_limits<double>::epsilon() * (norms + prior_norm_) +
+                    problem_.mean_error * std::abs(sum);
+    drift_ = sum_rounding_;
     return sum;
 }
 
@@ -664,72 +704,40 @@ double DualCoordinateDescent<T>::sum_weights() noexcept {
 /// the weights have been rounded on their way, their error is bounded by their own objective.
 template <Real T>
 SolveReport DualCoordinateDescent<T>::conclude() noexcept {
-    const std::size_t d = n_features();
-    Weights<T>& weights = workspace_.weights;
-    double square = 0.0, from_prior = 0.0, mean_score = 0.0;
-    for (std::size_t c = 0; c < d; ++c) {
+    for (std::size_t c = 0; c < n_features(); ++c) {
         double w = static_cast<double>(workspace_.coef[c]);
         if (refining_) w += workspace_.wide_coef[c];
-        weights.coef[c] = static_cast<T>(w);
-        workspace_.wide_coef[c] = w = static_cast<double>(weights.coef[c]);
-        square += w * w;
-        from_prior += (w - workspace_.prior_coef[c]) * (w - workspace_.prior_coef[c]);
-        if (problem_.mean != nullptr) mean_score += w * problem_.mean[c];
+        workspace_.wide_coef[c] = static_cast<double>(static_cast<T>(w));
     }
     refining_ = false;
-    weights.intercept = intercept_ - mean_score;
-    const double raw_norm = largest_norm_ + std::sqrt(mean_square_);
-    score_rounding_ =
-        score_rounding_bound<T>(problem_.rows, std::sqrt(square) * raw_norm, weights.intercept);
-
+    adopt_weights(bias_square_ > 0.0 ? intercept_ / bias_square_ : 0.0);
     SolveReport report;
+    fill(report, verify(Accuracy::of_scores));
     report.status = SolveStatus::deadline;
-    report.epochs = epochs_;
-    score_rows(problem_.rows, weights.view(), executor_, scores_);
-    report.primal = 0.5 * from_prior;
-    if (bias_square_ > 0.0) report.primal += 0.5 * intercept_ * intercept_ / bias_square_;
-    for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (workspace_.dual[i] > 0.0) ++report.n_support;
-        const double slack = 1.0 - label(i) * static_cast<double>(scores_[i]) + score_rounding_;
-        report.primal += loss_term(problem_.loss, cost(i), slack);
-    }
-    for (std::size_t j = 0; j < n_examples(); ++j) {
-        const double score = example_label(j) * intercept_ +
-                             example_product(problem_, j, workspace_.wide_coef.data(), mean_score);
-        report.primal += loss_term(problem_.loss, example_cost(j), 1.0 - score);
-    }
-    // Sums in double precision lose far less than this part of the objective.
-    constexpr double rounding = 1e-11;
-    report.gap = std::max(report.primal - dual_objective(), 0.0) + rounding * (1.0 + report.primal);
-    report.score_rounding_bound = score_rounding_;
-    report.weights_error_bound = std::sqrt(2.0 * report.gap);
-    for (std::size_t j = 0; eliminates() && j < n_examples(); ++j) {
-        workspace_.example_dual[j] = block_.dual(j);
-    }
+    keep_example_duals();
     return report;
 }
 
-/// D(a) = sum a_i - w_0.(w - w_0) - 1/2 ||w~ - w~_0||^2 - 1/2 sum D_i a_i^2 for the weights w~ of
-/// the dual coefficients, as sum a_i y_i w_0.x_i = w_0.(w - w_0).
+/// Takes over weights in workspace.wide_coef that are not quite those of the dual coefficients.
+/// @param sum  the intercept less the mean's part, over s^2
 template <Real T>
-double DualCoordinateDescent<T>::dual_objective() noexcept {
-    const double sum = sum_weights();
-    double objective = -0.5 * sum * sum * bias_square_;
+void DualCoordinateDescent<T>::adopt_weights(double sum) noexcept {
+    double* const own = workspace_.wide_row.data();  // of the dual coefficients
+    const double change = sum - sum_weights(own);
+    double square = change * change * bias_square_;
     for (std::size_t c = 0; c < n_features(); ++c) {
-        const double prior = workspace_.prior_coef[c];
-        const double change = workspace_.wide_coef[c] - prior;
-        objective -= change * (prior + 0.5 * change);
+        const double difference = workspace_.wide_coef[c] - own[c];
+        square += difference * difference;
     }
-    const auto add = [&](double dual, Penalty bounds) noexcept {
-        objective += dual * (1.0 - 0.5 * bounds.diagonal * dual);
-    };
-    for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (workspace_.dual[i] > 0.0) add(workspace_.dual[i], row_penalty(i));
+    drift_ += std::sqrt(square);
+    round_weights(sum);
+}
+
+template <Real T>
+void DualCoordinateDescent<T>::keep_example_duals() noexcept {
+    for (std::size_t j = 0; eliminates() && j < n_examples(); ++j) {
+        workspace_.example_dual[j] = block_.dual(j);
     }
-    for (std::size_t j = 0; j < n_examples(); ++j) {
-        add(example_dual(j), penalty(problem_.loss, example_cost(j)));
-    }
-    return objective;
 }
 
 /// Begins to work on the change from the refreshed weights.
@@ -855,10 +863,70 @@ auto DualCoordinateDescent<T>::solve_jointly(double tol, double gap_tol) noexcep
         refresh();
         return Descent::stalled;
     }
-    kernels::active_table<double>().axpy(1.0, step.change_of_weights(), workspace_.wide_coef.data(),
-                                         n_features());
-    round_weights(optimise_examples(sum_ + step.change_of_sum()));
+    refresh();
     return Descent::converged;
+}
+
+/// After how many epochs a Newton step over all samples is worth its price: these have then taken
+/// as long as the steps that it takes to the end. Never where the steps would take longer than all
+/// epochs that are allowed.
+template <Real T>
+double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) const noexcept {
+    constexpr double fewest = 32.0;
+    const double steps = problem_.loss == Loss::hinge ? 40.0 : 8.0;
+    const double bytes = static_cast<double>(problem_.rows.bytes_per_row());
+    const double passes = 4.0 * static_cast<double>(n_rows()) * bytes / sizeof(T);
+    const double epoch =
+        2.0 * static_cast<double>(std::max<std::size_t>(n_active_, 1)) * bytes / sizeof(T);
+    const double epochs =
+        steps * (ProximalNewton<T>::work_of_step(n_inside, n_features()) + passes) / epoch;
+    const auto limit = static_cast<double>(settings_.max_epochs);
+    if (epochs > 4.0 * limit) return infinity;
+    return std::max(fewest, std::min(epochs, 0.25 * limit));
+}
+
+/// Whether there are epochs left for that, and samples few enough for it to take little time.
+template <Real T>
+bool DualCoordinateDescent<T>::can_solve_together() const noexcept {
+    return epochs_ < settings_.max_epochs && std::isfinite(epochs_before_newton(count_inside()));
+}
+
+/// Solves for all samples together, to the end.
+template <Real T>
+auto DualCoordinateDescent<T>::solve_together(double tol, double gap_tol) noexcept -> Descent {
+    using Newton = ProximalNewton<T>;
+    since_newton_ = 0;
+    keep_example_duals();
+    Newton newton(problem_, executor_, stop_.earlier_by(seconds_to_conclude_), workspace_);
+    const auto outcome = newton.solve(0.5 * tol, 0.25 * gap_tol, settings_.max_epochs - epochs_);
+    epochs_ += newton.steps();
+    refining_ = false;
+    for (std::size_t j = 0; j < block_.count(); ++j) {
+        block_.set_outside(j, workspace_.example_dual[j]);
+    }
+    block_.fold();
+    if (outcome == Newton::Outcome::too_large) {
+        refresh();
+        return Descent::unable;
+    }
+    adopt_weights(bias_square_ > 0.0 ? newton.bias() / problem_.intercept_scaling : 0.0);
+    is_exhausted_ = outcome == Newton::Outcome::exhausted;
+    switch (outcome) {
+        case Newton::Outcome::step_limit: return Descent::epoch_limit;
+        case Newton::Outcome::stopped: return Descent::stopped;
+        case Newton::Outcome::exhausted: return Descent::stalled;
+        default: return Descent::converged;
+    }
+}
+
+/// ||x~_j||, or more.
+template <Real T>
+double DualCoordinateDescent<T>::example_norm_at_most(std::size_t j) const noexcept {
+    if (eliminates()) return std::sqrt(block_.gram_row(j)[j]) * (1.0 + 1e-12);
+    constexpr double rounding = 1e-3;
+    return std::sqrt(static_cast<double>(problem_.examples.squared_norm(j)) + bias_square_) *
+               (1.0 + rounding) +
+           std::sqrt(mean_square_);
 }
 
 /// Brings a row, or an example as sample n_rows + j, less the mean into workspace_.wide_row, and
@@ -886,48 +954,26 @@ double DualCoordinateDescent<T>::precise_score(std::size_t i) const noexcept {
 /// Scores every row under the refreshed weights and measures all optimality conditions. The rows
 /// that enter the gap are few: their scores are computed again in double precision, so that the
 /// gap, and with it the certificate, does not suffer from the rounding of T.
+///
+/// Accuracy::of_scores leaves it at the scores in T, for which there is always time.
 template <Real T>
-BlockSummary DualCoordinateDescent<T>::verify() noexcept {
+BlockSummary DualCoordinateDescent<T>::verify(Accuracy accuracy) noexcept {
+    const bool is_precise = accuracy == Accuracy::precise;
+    const double rounding = is_precise ? precise_rounding_ : score_rounding_;
     for_each_block(
         executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-            // Sparse rows are scored one by one, those with a coefficient precisely at once.
-            const bool one_by_one = !problem_.rows.is_dense();
-            if (!one_by_one) {
-                score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
-            }
+            score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
             BlockSummary summary;
             for (std::size_t i = begin; i < end; ++i) {
-                const double dual = workspace_.dual[i];
-                double precise = 0.0;
-                const bool is_precise = one_by_one && dual > 0.0;
-                if (is_precise) {
-                    precise = precise_score(i);
-                    scores_[i] = static_cast<T>(precise);
-                } else if (one_by_one) {
-                    score_block(problem_.rows, i, i + 1, workspace_.weights.view(), scores_ + i);
-                }
-                const double c = cost(i);
+                const double c = cost(i), dual = workspace_.dual[i];
                 if (c <= 0.0) continue;
-                const Penalty bounds = row_penalty(i);
                 double slack = 1.0 - label(i) * static_cast<double>(scores_[i]);
-                if (dual > 0.0 || slack > -score_rounding_) {
-                    slack = 1.0 - label(i) * (is_precise ? precise : precise_score(i));
+                // Equal rows have equal scores in T, whether or not they have a coefficient.
+                if (is_precise && (dual > 0.0 || slack > -score_rounding_)) {
+                    slack = 1.0 - label(i) * precise_score(i);
                 }
-                const double gradient = bounds.diagonal * dual - slack;
-                summary.violation =
-                    std::max(summary.violation, std::abs(projected(gradient, dual, bounds.upper)));
+                add_sample(summary, problem_.loss, c, row_penalty(i), dual, slack, rounding);
                 summary.n_support += dual > 0.0 ? 1 : 0;
-                summary.loss += loss_term(problem_.loss, c, slack);
-                summary.gap += gap_term(problem_.loss, c, bounds.diagonal, dual, slack);
-                const bool may_lose = slack > -precise_rounding_;
-                const bool may_gain = dual > 0.0 && slack < precise_rounding_;
-                if (problem_.loss == Loss::hinge) {
-                    summary.linear_rounding +=
-                        std::max(may_lose ? c - dual : 0.0, may_gain ? dual : 0.0);
-                } else {
-                    summary.quadratic_rounding += may_lose ? c : 0.0;
-                    summary.linear_rounding += may_gain ? dual : 0.0;
-                }
             }
             workspace_.summaries[block] = summary;
         });
@@ -945,15 +991,12 @@ BlockSummary DualCoordinateDescent<T>::verify() noexcept {
     const double* const wide = workspace_.wide_coef.data();
     const double mean_part = mean_product(problem_, wide);
     for (std::size_t j = 0; j < n_examples(); ++j) {
-        const double dual = example_dual(j);
-        const Penalty bounds = penalty(problem_.loss, example_cost(j));
         const double slack =
             1.0 - example_label(j) * intercept_ - example_product(problem_, j, wide, mean_part);
-        const double gradient = bounds.diagonal * dual - slack;
-        total.violation =
-            std::max(total.violation, std::abs(projected(gradient, dual, bounds.upper)));
-        total.loss += loss_term(problem_.loss, example_cost(j), slack);
-        total.gap += gap_term(problem_.loss, example_cost(j), bounds.diagonal, dual, slack);
+        // An example may be longer than all rows.
+        const double longer = std::max(example_norm_at_most(j) - largest_norm_, 0.0);
+        add_sample(total, problem_.loss, example_cost(j), example_penalty(j), example_dual(j),
+                   slack, precise_rounding_ + precise_rounding_per_norm_ * longer);
     }
     return total;
 }

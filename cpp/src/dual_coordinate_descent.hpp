@@ -69,7 +69,7 @@ class DualCoordinateDescent {
     double seconds_to_conclude() const noexcept { return seconds_to_conclude_; }
 
   private:
-    enum class Descent { converged, stalled, epoch_limit, stopped };
+    enum class Descent { converged, stalled, epoch_limit, stopped, unable };
 
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
     void add_rows(std::size_t begin) noexcept;
@@ -83,7 +83,7 @@ class DualCoordinateDescent {
     bool support_all() const noexcept;
     void multiply_rows_by_examples(std::size_t first) noexcept;
 
-    Descent descend(double tol, double score_tol) noexcept;
+    Descent descend(double tol, double score_tol, std::uint32_t limit) noexcept;
     EpochSummary epoch() noexcept;
     void order_visits() noexcept;
     void visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
@@ -98,6 +98,16 @@ class DualCoordinateDescent {
     void fold() noexcept;
     double resolution() const noexcept;
     bool polish() noexcept;
+    Descent solve_together(double tol, double gap_tol) noexcept;
+    bool can_solve_together() const noexcept;
+    double gap_for(double score_tol) const noexcept {
+        return (score_tol / largest_norm_) * (score_tol / largest_norm_);
+    }
+    double epochs_before_newton(std::size_t n_inside) const noexcept;
+    double example_norm_at_most(std::size_t j) const noexcept;
+    Penalty example_penalty(std::size_t j) const noexcept {
+        return penalty(problem_.loss, example_cost(j));
+    }
     Descent solve_jointly(double tol, double gap_tol) noexcept;
     /// Where many coordinates are better solved for together than one by one.
     bool suits_joint_steps() const noexcept {
@@ -107,14 +117,15 @@ class DualCoordinateDescent {
     double widen_sample(std::size_t sample) noexcept;
 
     void refresh() noexcept;
-    double sum_weights() noexcept;
+    double sum_weights(double* weights) noexcept;
+    void adopt_weights(double sum) noexcept;
+    void keep_example_duals() noexcept;
     double optimise_examples(double sum) noexcept;
     void round_weights(double sum) noexcept;
-    double dual_objective() noexcept;
     void rebase() noexcept;
-    BlockSummary verify() noexcept;
+    enum class Accuracy { precise, of_scores };
+    BlockSummary verify(Accuracy accuracy = Accuracy::precise) noexcept;
     double precise_score(std::size_t i) const noexcept;
-    double gap_with_rounding(const BlockSummary& verified) const noexcept;
     void activate_violators(double slack) noexcept;
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
@@ -179,7 +190,8 @@ class DualCoordinateDescent {
     std::size_t n_active_ = 0;
     std::size_t next_outside_ = 0;
     std::uint32_t epochs_ = 0;
-    double largest_norm_ = 0.0;  // of the x~_i
+    std::uint32_t since_newton_ = 0;  // epochs
+    double largest_norm_ = 0.0;       // of the x~_i
 
     // The decision function while it changes: the score of a row x_i is
     //     coef . x_i + intercept_ + offset_ - shift_ (mean . x_i) + block_.pending_score(k_i),
@@ -187,18 +199,23 @@ class DualCoordinateDescent {
     // While refining_, workspace_.coef holds only what changes from the weights of the last
     // refresh, and scores_[i] the product of row i with those.
     bool refining_ = false;
-    bool is_level_ = false;  // all active rows have the same dual coefficient
-    bool is_fresh_ = false;  // the weights are those of the dual coefficients, just recomputed
-    double sum_ = 0.0;       // of a_i y_i, at the last refresh
+    bool is_level_ = false;      // all active rows have the same dual coefficient
+    bool is_exhausted_ = false;  // double precision has allowed no more
+    bool is_fresh_ = false;      // the weights are those of the dual coefficients, just recomputed
+    double sum_ = 0.0;           // of a_i y_i, at the last refresh
     double intercept_ = 0.0;
     double offset_ = 0.0;
     double shift_ = 0.0;
     double mean_square_ = 0.0;
 
     double refreshed_offset_ = 0.0;
-    double coef_rounding_ = 0.0;     // ||coef - its value before rounding to T||
+    double coef_rounding_ = 0.0;  // ||coef - its value before rounding to T||
+    double prior_norm_ = 0.0;
+    double sum_rounding_ = 0.0;      // bound on that of the last sum of rows
+    double drift_ = 0.0;             // bound on ||w - w(a)||: of the weights from the coefficients'
     double score_rounding_ = 0.0;    // bound on the rounding of a score in T, and
-    double precise_rounding_ = 0.0;  // in double precision
+    double precise_rounding_ = 0.0;  // in double precision: of a row, and per norm of any sample
+    double precise_rounding_per_norm_ = 0.0;
 };
 
 }  // namespace exemplar_svm

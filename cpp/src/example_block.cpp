@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace exemplar_svm {
 namespace {
@@ -23,6 +24,7 @@ void ExampleBlock::reset(std::size_t count, const double* gram, const double* di
     std::fill_n(multiplier_, count, 0.0);
     std::fill_n(state_, count, State::outside);
     std::fill_n(inverse_, count * count, 0.0);
+    rounding_ = 0.0;
 }
 
 void ExampleBlock::set_outside(std::size_t j, double dual) noexcept {
@@ -52,7 +54,8 @@ double ExampleBlock::walk(Coordinate& c, const double* k) noexcept {
     // where rounding makes a member hesitate at its bound.
     for (std::size_t leg = 0; leg <= 4 * count_; ++leg) {
         double z[capacity];
-        double curvature = c.curvature;
+        // Too large a curvature shortens the step; too small a one would make it overshoot.
+        double curvature = c.curvature * (1.0 + rounding_);
         for (std::size_t j = 0; j < count_; ++j) {
             z[j] = state_[j] == State::free ? response(j, k) : 0.0;
             curvature -= z[j] * k[j];
@@ -197,6 +200,13 @@ void ExampleBlock::invert_free() noexcept {
             inverse_[members[m] * count_ + members[c]] = h[m];
         }
     }
+    double trace = 0.0, inverse_trace = 0.0;
+    for (std::size_t m = 0; m < size; ++m) {
+        const std::size_t j = members[m];
+        trace += gram_row(j)[j] + diagonal_[j];
+        inverse_trace += inverse_[j * count_ + j];
+    }
+    rounding_ = std::numeric_limits<double>::epsilon() * trace * inverse_trace;
 }
 
 }  // namespace exemplar_svm

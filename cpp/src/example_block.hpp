@@ -124,6 +124,7 @@ class ExampleBlock {
     std::size_t count_ = 0;
     double gram_[capacity * capacity];
     double inverse_[capacity * capacity];  // H, zero outside of F
+    double rounding_ = 0.0;  // about the part of k' H k, at most, that H's rounding takes
     double diagonal_[capacity];
     double upper_[capacity];
     double dual_[capacity];

@@ -79,6 +79,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
     if (!statistics_.mean.empty()) {
         problem_.mean = statistics_.mean.data();
         problem_.mean_products = statistics_.mean_products.data();
+        problem_.mean_error = statistics_.mean_error;
     }
     settings_ = search_.solver;
     settings_.score_tol = std::min(settings_.score_tol, score_tol_per_tol * settings_.tol);

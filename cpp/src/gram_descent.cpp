@@ -54,13 +54,14 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
             report.status = SolveStatus::deadline;
             return true;
         }
+        if (!std::isfinite(seen.gap)) break;
         const double violation = seen.violation();
         shrink_above_ = seen.highest > 0.0 ? seen.highest : std::numeric_limits<double>::infinity();
         shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -std::numeric_limits<double>::infinity();
         if (violation <= tol && seen.gap <= needed_gap) {
             refresh();
-            verify(report);
-            if (report.violation <= settings_.tol && report.gap <= gap_tol) {
+            const double gap = verify(report);
+            if (report.violation <= settings_.tol && gap <= gap_tol) {
                 report.status = SolveStatus::converged;
                 // Where the rounding of the products may leave more than this in the scores,
                 // weights in double precision do better.
@@ -172,7 +173,8 @@ bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
     seen.add(violation, gap_term(problem_.loss, problem_.cost, penalty_.diagonal, dual, slack));
     if (violation == 0.0) return true;
 
-    const double curvature = static_cast<double>(gram[i]) + bias_square_ + penalty_.diagonal;
+    const double curvature =
+        (static_cast<double>(gram[i]) + bias_square_) * product_slack<T> + penalty_.diagonal;
     Coordinate coordinate{gradient, curvature, penalty_.diagonal,
                           -1.0,     -dual,     penalty_.upper - dual};
     const double step = block_.minimise(coordinate, k);
@@ -259,9 +261,10 @@ void GramDescent<T>::refresh() noexcept {
     block_.optimise(gradients);
 }
 
-/// Measures all optimality conditions and the gap, and leaves the scores in scores_.
+/// Measures all optimality conditions and the gap, and leaves the scores in scores_. Returns the
+/// gap before roundings are added to it.
 template <Real T>
-void GramDescent<T>::verify(SolveReport& report) noexcept {
+double GramDescent<T>::verify(SolveReport& report) noexcept {
     const std::size_t n = n_rows(), p = block_.count();
     double duals = dual_sum_;
     for (std::size_t j = 0; j < p; ++j) duals += block_.dual(j) + problem_.prior;
@@ -273,26 +276,19 @@ void GramDescent<T>::verify(SolveReport& report) noexcept {
     }
     const double largest_norm = std::sqrt(largest) + std::sqrt(mean_square);
     const double square = largest_norm * largest_norm;
+    const double underflow = static_cast<double>(problem_.rows.cols + 2) *
+                             static_cast<double>(std::numeric_limits<T>::denorm_min());
     const double rounding =
-        duals * (GramMatrix<T>::rounding(problem_.rows.cols) * square +
+        duals * (GramMatrix<T>::rounding(problem_.rows.cols) * square + underflow +
+                 2.0 * largest_norm * problem_.mean_error +
                  static_cast<double>(n + p) * std::numeric_limits<double>::epsilon() *
                      (square + bias_square_));
 
     report.n_support = 0;
-    report.violation = report.gap = 0.0;
-    double quadratic_rounding = 0.0, linear_rounding = 0.0, largest_score = 0.0;
+    double largest_score = 0.0;
+    BlockSummary sums;
     const auto measure = [&](double cost, Penalty bounds, double dual, double slack) noexcept {
-        const double gradient = bounds.diagonal * dual - slack;
-        report.violation =
-            std::max(report.violation, std::abs(projected(gradient, dual, bounds.upper)));
-        report.gap += gap_term(problem_.loss, cost, bounds.diagonal, dual, slack);
-        const bool may_lose = slack > -rounding, may_gain = dual > 0.0 && slack < rounding;
-        if (problem_.loss == Loss::hinge) {
-            linear_rounding += std::max(may_lose ? cost - dual : 0.0, may_gain ? dual : 0.0);
-        } else {
-            quadratic_rounding += may_lose ? cost : 0.0;
-            linear_rounding += may_gain ? dual : 0.0;
-        }
+        add_sample(sums, problem_.loss, cost, bounds, dual, slack, rounding);
     };
     for (std::size_t i = 0; i < n; ++i) {
         double k[ExampleBlock::capacity];
@@ -311,12 +307,17 @@ void GramDescent<T>::verify(SolveReport& report) noexcept {
         measure(cost, penalty(problem_.loss, cost), block_.dual(j), 1.0 - score);
         workspace_.example_dual[j] = block_.dual(j);
     }
-    // The gap is summed from terms that are never negative (optimality.hpp); rounding enters it as
-    // in DualCoordinateDescent::gap_with_rounding.
-    const double root = std::sqrt(report.gap) + rounding * std::sqrt(quadratic_rounding);
-    report.weights_error_bound = weights_error_from_gap(root * root + rounding * linear_rounding);
+    // The scores are those of the dual coefficients' weights but for `rounding`; costs, and with
+    // them the bounds of the coefficients, are rounded a few times.
+    constexpr double few = 16.0 * std::numeric_limits<double>::epsilon();
+    const double drift = few * duals * std::sqrt(square + bias_square_);
+    report.violation = sums.violation;
+    report.gap = gap_at_most(sums) + 0.5 * drift * drift;
+    report.weights_error_bound = weights_error_from_gap(gap_at_most(sums)) + drift;
     report.score_rounding_bound =
-        rounding + 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest_score;
+        rounding + 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest_score +
+        static_cast<double>(std::numeric_limits<T>::denorm_min());
+    return sums.gap;
 }
 
 template class GramDescent<float>;

@@ -42,7 +42,7 @@ class GramDescent {
         return stop_.is_set() && stop_.earlier_by(seconds_to_verify_).reached();
     }
     void refresh() noexcept;
-    void verify(SolveReport& report) noexcept;
+    double verify(SolveReport& report) noexcept;
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
     bool takes_part(std::size_t i) const noexcept {

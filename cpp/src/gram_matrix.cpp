@@ -39,11 +39,14 @@ void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, Executor
                                x[c] = static_cast<T>(static_cast<double>(x[c]) - m);
                                constant -= static_cast<double>(x[c]) * m;
                            }
-                           const std::size_t first = std::max(i, n_before);
+                           // Less a mean, products are not the same both ways round: each row of
+                           // the matrix is made of its own, so that equal rows have equal columns.
+                           const std::size_t first = mean == nullptr ? std::max(i, n_before) : 0;
                            multiply_rows(rows.from(first), x, SerialExecutor{}, row);
                            for (std::size_t j = first; j < n; ++j) {
-                               values[i * n + j] = values[j * n + i] =
-                                   static_cast<T>(row[j - first] + constant);
+                               const auto product = static_cast<T>(row[j - first] + constant);
+                               values[i * n + j] = product;
+                               if (mean == nullptr) values[j * n + i] = product;
                            }
                        }
                    });

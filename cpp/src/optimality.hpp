@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 
 #include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 
@@ -19,6 +21,11 @@ inline Penalty penalty(Loss loss, double cost) noexcept {
     return cost > 0.0 ? Penalty{0.5 / cost, std::numeric_limits<double>::infinity()}
                       : Penalty{0.0, 0.0};
 }
+
+/// By what a squared norm is rounded up, where what examples take of it comes from products in T.
+template <class T>
+inline constexpr double product_slack =
+    1.0 + 256.0 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
 /// The part of a gradient along which the coefficient may still move.
 inline double projected(double gradient, double dual, double upper) noexcept {
@@ -43,6 +50,39 @@ inline double gap_term(Loss loss, double cost, double diagonal, double dual,
 inline double loss_term(Loss loss, double cost, double slack) noexcept {
     const double hinge = std::max(slack, 0.0);
     return loss == Loss::hinge ? cost * hinge : cost * hinge * hinge;
+}
+
+/// Adds a sample to the verification of its block.
+/// @param rounding  bound on the error of the slack
+inline void add_sample(BlockSummary& sums, Loss loss, double cost, Penalty bounds, double dual,
+                       double slack, double rounding) noexcept {
+    // The slack and D a are rounded a few times themselves.
+    constexpr double few = 4.0 * std::numeric_limits<double>::epsilon();
+    rounding += few * (1.0 + std::abs(slack) + bounds.diagonal * dual);
+    const double gradient = bounds.diagonal * dual - slack;
+    sums.violation = std::max(sums.violation, std::abs(projected(gradient, dual, bounds.upper)));
+    sums.loss += loss_term(loss, cost, slack);
+    sums.gap += gap_term(loss, cost, bounds.diagonal, dual, slack);
+    const bool may_lose = slack > -rounding, may_gain = dual > 0.0 && slack < rounding;
+    if (loss == Loss::hinge) {
+        sums.linear_rounding +=
+            rounding * std::max(may_lose ? cost - dual : 0.0, may_gain ? dual : 0.0);
+    } else {
+        sums.quadratic_rounding += may_lose ? cost * rounding * rounding : 0.0;
+        sums.linear_rounding += may_gain ? dual * rounding : 0.0;
+    }
+}
+
+/// An upper bound on the gap that exact slacks would give. Let a slack err by at most r. A term
+/// C (h - a/2C)^2 of the squared hinge is the square of a number that errs by sqrt(C) r, so that
+/// the root of their sum errs by at most the root of the sum of C r^2 (the triangle inequality); a
+/// term a max(0, -u) errs by a r, as both terms of the hinge do with their own factors.
+inline double gap_at_most(const BlockSummary& sums) noexcept {
+    // Terms that are never negative lose less than this part of their sum: they are added up in
+    // blocks, and then over the blocks.
+    constexpr double summing = 4e-12;
+    const double root = std::sqrt(sums.gap * (1.0 + summing)) + std::sqrt(sums.quadratic_rounding);
+    return root * root + sums.linear_rounding;
 }
 
 /// What an epoch sees on its way, before each step.

@@ -169,9 +169,11 @@ auto PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept -> O
         } else {
             ++passes_;
         }
-        if (gradient_norm_ <= goal || std::isnan(gradient_norm_)) return Outcome::converged;
+        if (gradient_norm_ <= goal) return Outcome::converged;
+        if (!std::isfinite(gradient_norm_)) return Outcome::slow;
         if (is_sample && passes == most_sample_passes) return Outcome::converged;
-        if (!is_sample && passes >= settings_.max_epochs) return Outcome::epoch_limit;
+        // The first pass only looks at the beginning: whatever the limit, a step follows.
+        if (!is_sample && passes > settings_.max_epochs) return Outcome::epoch_limit;
 
         fruitless = gradient_norm_ < 0.5 * lowest_norm ? 0 : fruitless + 1;
         if (fruitless == 0) lowest_norm = gradient_norm_;
@@ -477,7 +479,7 @@ void PrimalDescent<T>::fill(SolveReport& report) noexcept {
     workspace_.weights.intercept = offset_;
     const double distance = gradient_norm_ + gradient_rounding();
     report.status = status_;
-    report.epochs = passes_;
+    report.epochs = std::min(passes_, settings_.max_epochs);
     report.n_support = total_.n_support;
     report.violation = largest_norm_ * distance;
     report.primal = value_;

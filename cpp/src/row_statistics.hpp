@@ -29,6 +29,7 @@ struct RowStatistics {
     double max_squared_norm = 0.0;  ///< of the live rows
     bool are_finite = true;         ///< the live rows, and the squares of their norms
     std::vector<double> mean;       ///< of the live rows; empty unless centred
+    double mean_error = 0.0;        ///< bound on its distance from the exact mean
     Buffer<T> mean_products;        ///< empty unless centred
     Background<T> background;
     Signatures<T> signatures;       ///< empty unless searches choose working sets of dense rows,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "distance.hpp"
 #include "kernels/dispatch.hpp"
 #include "prefetch.hpp"
 
@@ -205,12 +206,14 @@ double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
     constexpr std::size_t lanes = 8;  // as many sums at once as hide the latency of an addition
     static_assert(piece % lanes == 0);
     double sums[lanes] = {};
+    bool differ = false;
     for_each_piece(i, [&](const T* a, std::size_t first, std::size_t n) noexcept {
         T scratch[piece];
         const T* const b = columns(first, n).read(j, scratch);
         const auto add = [&](std::size_t lane, std::size_t c) {
             const double difference = static_cast<double>(a[c]) - static_cast<double>(b[c]);
             sums[lane] += difference * difference;
+            differ = differ || difference != 0.0;
         };
         std::size_t c = 0;
         for (; c + lanes <= n; c += lanes) {
@@ -218,7 +221,7 @@ double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
         }
         for (; c < n; ++c) add(0, c);
     });
-    return std::sqrt(std::accumulate(sums, sums + lanes, 0.0));
+    return differ ? distance_at_most(std::accumulate(sums, sums + lanes, 0.0)) : 0.0;
 }
 
 template <Real T>

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "examples.hpp"
+#include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
@@ -186,9 +187,12 @@ bool WorkingSetSearch<T>::finish(double tol, double score_tol, SolveReport& repo
             return true;
         }
         const std::size_t n_joining = collect_violating();
-        if (n_joining == 0 && report.status != SolveStatus::epoch_limit) return true;
-        const bool gives_up = panel_.size() + n_joining > panel_.capacity() ||
-                              report.status == SolveStatus::epoch_limit;
+        if (report.status == SolveStatus::epoch_limit) {
+            if (n_joining > 0) add_outside(report);
+            return true;
+        }
+        if (n_joining == 0) return true;
+        const bool gives_up = panel_.size() + n_joining > panel_.capacity();
         if (has_to_conclude(gives_up ? seconds_over_all_rows() : seconds_to_gather(n_joining))) {
             conclude(report);
             return true;
@@ -230,7 +234,8 @@ void WorkingSetSearch<T>::add_outside(SolveReport& report) noexcept {
     const double loss = outside_loss();
     report.primal += loss;
     report.gap += loss;
-    report.weights_error_bound = std::sqrt(2.0 * report.gap);
+    // The root of a sum is at most the sum of the roots.
+    report.weights_error_bound += weights_error_from_gap(loss);
 }
 
 /// An upper bound on the loss of the rows outside of the panel under the present weights.

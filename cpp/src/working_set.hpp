@@ -59,7 +59,7 @@ class WorkingSetSearch {
     void scan() noexcept;
 
     /// The rest, up to the given tol and score_tol; may go on with others. Returns false if the
-    /// panel cannot hold the working set, or max_epochs were not enough: then a solver over all
+    /// panel cannot hold the working set: then a solver over all
     /// rows has to go on from the dual coefficients, which it finds in workspace.dual.
     bool finish(double tol, double score_tol, SolveReport& report) noexcept;
 

@@ -11,6 +11,7 @@
 #include "exemplar_svm/scan.hpp"
 #include "panel.hpp"
 #include "primal_descent.hpp"
+#include "proximal_newton.hpp"
 #include "signatures.hpp"
 #include "sketch.hpp"
 #include "sparse_examples.hpp"
@@ -76,6 +77,8 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       polish_rows(2 * polish_size(rows.rows, max_examples)),
       joint_scratch(std::make_unique_for_overwrite<double[]>(
           if_sparse(rows, ConjugateGradients<T>::scratch_size(rows.rows, rows.cols)))),
+      newton_scratch(std::make_unique_for_overwrite<double[]>(
+          ProximalNewton<T>::scratch_size(rows.rows, rows.cols, max_examples))),
       primal_scratch(
           if_dense(rows, PrimalDescent<T>::scratch_size(rows.rows, rows.cols, max_examples))),
       given_examples(if_dense(rows, max_examples * rows.cols)),

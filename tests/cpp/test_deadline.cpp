@@ -103,7 +103,8 @@ struct Case {
         exact.resize(n);
         const auto report =
             judge.fit(reference::view(positives, d), tight.search, judge_workspace, exact.data());
-        REQUIRE(report.score_error_bound < 1e-6);
+        // Rounding alone leaves the hinge so much: it enters the bound by its root.
+        REQUIRE(report.score_error_bound < (way.loss == Loss::hinge ? 1e-5 : 1e-6));
         ranking.resize(n);
         for (std::size_t i = 0; i < n; ++i) ranking[i] = static_cast<RowNumber>(i);
         std::sort(ranking.begin(), ranking.end(), [&](RowNumber a, RowNumber b) {

@@ -294,7 +294,10 @@ TEMPLATE_TEST_CASE("score_tol goes on until the scores are proven", "", float, d
     settings.max_epochs = 20000;
     const auto s = solved(problem, settings);
     CHECK(s.report.status == SolveStatus::converged);
-    CHECK(std::sqrt(s.report.gap) * std::sqrt(largest + 1.0) <= settings.score_tol);
+    // The reported gap includes what rounding may add, of which the goal knows nothing.
+    const double rounding = 1e-13 * (1.0 + s.report.primal);
+    CAPTURE(s.report.primal);
+    CHECK(s.report.gap <= settings.score_tol * settings.score_tol / (largest + 1.0) + rounding);
 }
 
 TEMPLATE_TEST_CASE("any executor gives the same bits", "", float, double) {

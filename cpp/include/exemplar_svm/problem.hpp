@@ -46,6 +46,7 @@ struct Problem {
     /// Work on x - mean in place of x, for rows and examples; null: the rows as they are.
     const double* mean = nullptr;
     const T* mean_products = nullptr;  ///< mean . x_i per row; given together with `mean`
+    double mean_error = 0.0;  ///< bound on the distance of `mean` from the exact mean of the rows
 
     /// w_0 = prior * (mean of the positive examples, weighted by their costs, not centred), without
     /// intercept.

@@ -117,7 +117,7 @@ class RowsView {
     /// ||x_i||^2
     T squared_norm(std::size_t i) const noexcept;
 
-    /// ||x_i - x_j||, in double precision
+    /// ||x_i - x_j||, or a little more; 0 for equal rows alone
     double distance(std::size_t i, std::size_t j) const noexcept;
 
     /// Whether a row has these cols values.

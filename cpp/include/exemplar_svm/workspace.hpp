@@ -106,6 +106,7 @@ class Workspace {
     std::vector<std::size_t> polish_rows;       ///< its coordinates
     std::vector<BlockSummary> summaries;        ///< one per block of rows, or of the panel
     std::unique_ptr<double[]> joint_scratch;    ///< of ConjugateGradients, touched as it is needed
+    std::unique_ptr<double[]> newton_scratch;   ///< of ProximalNewton, likewise
     std::vector<double> primal_scratch;         ///< of PrimalDescent
 
     // What a query is made into, where its problem does not borrow from it.
