@@ -30,6 +30,8 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
     SolveReport report;
     double tol = settings_.tol, score_tol = settings_.score_tol;
     constexpr int patience = 2;  // rounds that do not halve the lowest violation
+    // Scores that are proven no better than this are worth a Newton step.
+    constexpr double poor_proof = 30.0;
     double lowest_violation = infinity, previous_gap = infinity;
     int fruitless = 0;
     bool needs_newton = false;
@@ -59,8 +61,8 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
         const bool ends = is_last || is_exhausted_;
         const bool at_resolution =
             ends || (fruitless >= patience && verified.violation <= 1e3 * resolution());
-        needs_newton = !ends && error > settings_.tol && (within_tol ? exhausted : at_resolution) &&
-                       can_solve_together();
+        needs_newton = !ends && error > poor_proof * settings_.tol &&
+                       (within_tol ? exhausted : at_resolution) && can_solve_together();
         if (needs_newton) continue;
         if (within_tol && (proven || exhausted)) {
             report.status = SolveStatus::converged;
