@@ -294,14 +294,15 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
     std::uint32_t since_polish = 0, since_start = 0;
     // Epochs to wait for the next step on many sparse rows: longer after each that gave up.
     std::uint32_t joint_wait = 0, since_joint = 0;
-    std::size_t n_inside = is_level_ ? 0 : count_inside();
+    const bool was_level = std::exchange(is_level_, false);
+    std::size_t n_inside = was_level ? 0 : count_inside();
     double lowest = infinity;
     int without_progress = 0;
-    if (is_level_ && suits_joint_steps() && support_all()) {
+    if (was_level && suits_joint_steps() && support_all()) {
+        ++epochs_;  // so that no round comes for nothing
         const Descent stepped = solve_jointly(tol, gap_tol);
         if (stepped != Descent::stalled) return stepped;
     }
-    is_level_ = false;
     while (epochs_ < limit) {
         const EpochSummary seen = epoch();
         ++epochs_;

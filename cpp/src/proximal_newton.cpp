@@ -23,7 +23,7 @@ constexpr double first_proximal = 0.1, proximal_factor = 0.1;
 // squared hinge, whose Newton steps converge quadratically in the end, and of the hinge, which gets
 // there in rounds.
 constexpr int patience_squared = 4, patience_hinge = 60;
-constexpr double noticeable = 1e-9;
+constexpr double noticeable = 1e-13;
 
 // Steps until the smoothed hinge changes, whether or not they have arrived.
 constexpr int most_in_round = 300;
@@ -107,7 +107,8 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
     const bool smooths = problem_.loss == Loss::hinge;
     start();
     keep_best();
-    double lowest_gap = infinity, lowest_value = std::numeric_limits<double>::max();
+    double lowest_gap = infinity, lowest_merit = infinity;
+    double lowest_value = std::numeric_limits<double>::max();
     int fruitless = 0, steps_in_round = 0;
     last_move_ = infinity;
     Outcome outcome = Outcome::reached;
@@ -122,12 +123,18 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
         const bool ends_round = !smooths || ++steps_in_round >= most_in_round ||
                                 last_move_ <= std::max(0.1 * distance.violation, 0.25 * tol);
         ++fruitless;
+        const double value = objective();
         if (distance.gap < 0.5 * lowest_gap) {
             fruitless = 0;
             lowest_gap = distance.gap;
+        }
+        // The optimal objective is not below zero: where the coefficients prove nothing, the value
+        // bounds the weights' error.
+        const double merit = std::min(distance.gap, value);
+        if (merit < lowest_merit) {
+            lowest_merit = merit;
             keep_best();
         }
-        const double value = objective();
         if (value < lowest_value - noticeable * std::abs(lowest_value)) {
             fruitless = 0;
             lowest_value = value;
@@ -324,6 +331,10 @@ auto ProximalNewton<T>::measure() noexcept -> Distance {
         square += drift * drift;
     }
     distance.gap += 0.5 * square;
+    // Coefficients of other weights are as far from optimal as these would move the scores.
+    const double bias_square = problem_.intercept_scaling * problem_.intercept_scaling;
+    const double moved = std::sqrt(square * (problem_.max_squared_norm + bias_square));
+    distance.violation = std::max(distance.violation, moved);
     return distance;
 }
 

@@ -318,6 +318,7 @@ class ExemplarIndex:
         other = type(self).__new__(type(self))
         vars(other).update(vars(self))
         other._changing = threading.Lock()
+        other._sizes = set(self._sizes)
         return other
 
     def save(self, path: str | os.PathLike[str]) -> None:
