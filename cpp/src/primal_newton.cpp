@@ -109,7 +109,7 @@ class PrimalNewton {
     double goal() noexcept;
     void multiply_samples(const std::vector<double>& weights, std::vector<double>& out) noexcept;
     void compute_slacks() noexcept;
-    void find_active() noexcept;
+    bool find_active() noexcept;
     void compute_gradient() noexcept;
     template <class Factor>
     void sum_active(Factor&& factor, std::vector<double>& out) noexcept;
@@ -133,7 +133,7 @@ class PrimalNewton {
     StopCondition stop_;
     std::size_t d_, n_rows_, n_samples_;
     bool has_factor_ = false;
-    bool factor_is_new_ = false;
+    bool factor_is_current_ = false;  // of the samples that are active now
 };
 
 template <Real T>
@@ -206,12 +206,18 @@ void PrimalNewton<T>::compute_slacks() noexcept {
     for (double& slack : s_.slacks) slack = 1.0 - slack;
 }
 
+/// Lists the samples with a loss. Whether they are those of the last time.
 template <Real T>
-void PrimalNewton<T>::find_active() noexcept {
+bool PrimalNewton<T>::find_active() noexcept {
     s_.active.clear();  // there is room for all
+    bool same = true;
     for (std::size_t i = 0; i < n_samples_; ++i) {
-        if (s_.costs[i] > 0.0 && s_.slacks[i] > 0.0) s_.active.push_back(i);
+        const bool is_active = s_.costs[i] > 0.0 && s_.slacks[i] > 0.0;
+        if (is_active) s_.active.push_back(i);
+        same = same && is_active == (s_.was_active[i] != 0);
+        s_.was_active[i] = is_active ? 1 : 0;
     }
+    return same;
 }
 
 /// out = sum over the active samples of factor(rows, row, sample) x~.
@@ -350,7 +356,7 @@ void PrimalNewton<T>::form_factor() noexcept {
     }
     for (std::size_t j = 0; j < width; ++j) matrix[j * width + j] += 1.0;
     decompose();
-    has_factor_ = factor_is_new_ = true;
+    has_factor_ = factor_is_current_ = true;
 }
 
 /// The matrix, scaled to a diagonal of ones, as R'R with an upper triangle R (Golub and Van Loan,
@@ -421,30 +427,34 @@ void PrimalNewton<T>::precondition() noexcept {
 template <Real T>
 std::size_t PrimalNewton<T>::patience() const noexcept {
     const std::size_t width = d_ + 1;
-    if (width > PrimalNewtonScratch::max_factored + 1 || factor_is_new_) return 500;
+    if (width > PrimalNewtonScratch::max_factored + 1 || factor_is_current_) return 500;
     if (!has_factor_ && width <= small) return 0;
     return 3 + width / 8 + width * width / (12 * std::max<std::size_t>(s_.active.size(), 1));
 }
 
-/// Solves for the step, to a residual of `accuracy`, from `scaled` for a residual of -gradient.
-/// Whether there was time to.
+/// Solves for the step, from `scaled` for a residual of -gradient, until the error is down to a
+/// part of `accuracy` in the norm of the Hessian: the norm of the residual says so, as a factor of
+/// this very Hessian scales it. With any other scaling that norm may be small too early, and the
+/// last iterations must have reduced the error by a small part besides. Whether there was time to.
 template <Real T>
 bool PrimalNewton<T>::solve_for_step(double accuracy) noexcept {
+    constexpr std::size_t window = 4;
+    const double part = accuracy * accuracy;
+    double reductions[window] = {};  // of the square of the error, in the norm of the Hessian
+    double reduction = 0.0;          // all of them
     std::fill(s_.step.begin(), s_.step.end(), 0.0);
     double square = dot(s_.residual, s_.scaled);
-    double least = accuracy * accuracy * square;
+    double least = part * square;
     s_.direction = s_.scaled;
     for (std::size_t iteration = 0;; ++iteration) {
         if (stop_.reached()) return false;
         if (iteration >= patience()) {
-            if (factor_is_new_ || d_ > PrimalNewtonScratch::max_factored) return true;
+            if (factor_is_current_ || d_ > PrimalNewtonScratch::max_factored) return true;
             form_factor();
-            if (!has_factor_ || stop_.reached()) return false;
-            // From here on, what is left of the residual is measured otherwise.
-            const double before = square;
+            if (!factor_is_current_) return false;
             precondition();
             square = dot(s_.residual, s_.scaled);
-            if (before > 0.0) least *= square / before;
+            least = part * (square + reduction);
             s_.direction = s_.scaled;
             iteration = 0;
         }
@@ -456,7 +466,14 @@ bool PrimalNewton<T>::solve_for_step(double accuracy) noexcept {
         axpy(-length, s_.product, s_.residual);
         precondition();
         const double next = dot(s_.residual, s_.scaled);
-        if (!(next > least)) return true;
+        reduction += length * square;
+        reductions[iteration % window] = length * square;
+        if (!(next > least)) {
+            if (factor_is_current_) return true;
+            // Hestenes and Stiefel (1952): so much more than this was there to be reduced.
+            const double recent = std::accumulate(reductions, reductions + window, 0.0);
+            if (iteration >= window && recent <= part * reduction) return true;
+        }
         const double ratio = next / square;
         square = next;
         for (std::size_t c = 0; c <= d_; ++c) {
@@ -521,20 +538,21 @@ SolveReport PrimalNewton<T>::run() noexcept {
     const double largest_gradient = goal();
     compute_slacks();
     double change = std::numeric_limits<double>::infinity();  // of a score, by the last step
-    double last_square = 0.0;  // of the gradient, in the norm of the inverse Hessian
+    double last_square = 0.0;  // of the gradient, as a current factor scales it; 0 without one
     double lowest = std::numeric_limits<double>::infinity();  // the same, of all
     int in_vain = 0;                                          // steps that did not improve it
     for (report.epochs = 0;; ++report.epochs) {
-        find_active();
+        if (!find_active()) factor_is_current_ = false;
         compute_gradient();
         if (!has_factor_) find_diagonal();
-        factor_is_new_ = false;
         for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
         precondition();
         const double square = dot(s_.residual, s_.scaled);
-        // A step changes scores in proportion to the gradient in this norm.
-        const double expected =
-            square < last_square ? change * std::sqrt(square / last_square) : change;
+        // With the same Hessian, a step changes scores in proportion to the gradient in the norm of
+        // its inverse.
+        const double expected = factor_is_current_ && square < last_square
+                                    ? change * std::sqrt(square / last_square)
+                                    : change;
         const bool is_small = dot(s_.gradient, s_.gradient) <= largest_gradient * largest_gradient;
         if (square == 0.0 || (is_small && expected <= 0.1 * settings_.tol)) break;
         if (report.epochs == settings_.max_epochs) {
@@ -563,8 +581,14 @@ SolveReport PrimalNewton<T>::run() noexcept {
             report.status = SolveStatus::precision_limit;
             break;
         }
-        change = largest_change(length);
-        last_square = square;
+        // A step that was cut short is no sign of being near.
+        change = largest_change(std::max(length, 1.0));
+        last_square = 0.0;
+        if (factor_is_current_) {
+            for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
+            precondition();
+            last_square = dot(s_.residual, s_.scaled);
+        }
         axpy(length, s_.step, s_.weights);
         compute_slacks();
     }
@@ -610,6 +634,7 @@ PrimalNewtonScratch::PrimalNewtonScratch(const RowsView<T>& rows, std::size_t n_
       costs(dual.size()),
       slacks(dual.size()),
       changes(dual.size()),
+      was_active(dual.size()),
       start(weights.size()),
       gradient(weights.size()),
       step(weights.size()),

@@ -29,9 +29,10 @@ struct PrimalNewtonScratch {
     std::vector<double> dual;     ///< per row and then per example: 2 C max(0, 1 - y f(x))
 
     // What it works with. Samples are the rows, and behind them the examples.
-    std::vector<double> costs;        ///< per sample; 0 for those left out
-    std::vector<double> slacks;       ///< per sample: 1 - y f(x)
-    std::vector<double> changes;      ///< per sample: y times that of the score
+    std::vector<double> costs;    ///< per sample; 0 for those left out
+    std::vector<double> slacks;   ///< per sample: 1 - y f(x)
+    std::vector<double> changes;  ///< per sample: y times that of the score
+    std::vector<std::uint8_t> was_active;
     std::vector<std::size_t> active;  ///< samples with a cost and a loss
     std::vector<double> start;        ///< w_0, here and below per weight
     std::vector<double> gradient, step, residual, direction, product, scaled;
