@@ -538,21 +538,21 @@ SolveReport PrimalNewton<T>::run() noexcept {
     const double largest_gradient = goal();
     compute_slacks();
     double change = std::numeric_limits<double>::infinity();  // of a score, by the last step
-    double last_square = 0.0;  // of the gradient, as a current factor scales it; 0 without one
+    double left = 1.0;         // the part of its error that the last step left
+    double last_square = 0.0;  // of the gradient before it, as a current factor scales it
     double lowest = std::numeric_limits<double>::infinity();  // the same, of all
     int in_vain = 0;                                          // steps that did not improve it
     for (report.epochs = 0;; ++report.epochs) {
-        if (!find_active()) factor_is_current_ = false;
+        const bool is_same = find_active();
+        if (!is_same) factor_is_current_ = false;
         compute_gradient();
         if (!has_factor_) find_diagonal();
         for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
         precondition();
         const double square = dot(s_.residual, s_.scaled);
-        // With the same Hessian, a step changes scores in proportion to the gradient in the norm of
-        // its inverse.
-        const double expected = factor_is_current_ && square < last_square
-                                    ? change * std::sqrt(square / last_square)
-                                    : change;
+        // With the same Hessian, the next step makes up for what the last one left of its error.
+        if (is_same && factor_is_current_) left = std::min(left, std::sqrt(square / last_square));
+        const double expected = is_same ? change * left : change;
         const bool is_small = dot(s_.gradient, s_.gradient) <= largest_gradient * largest_gradient;
         if (square == 0.0 || (is_small && expected <= 0.1 * settings_.tol)) break;
         if (report.epochs == settings_.max_epochs) {
@@ -583,7 +583,7 @@ SolveReport PrimalNewton<T>::run() noexcept {
         }
         // A step that was cut short is no sign of being near.
         change = largest_change(std::max(length, 1.0));
-        last_square = 0.0;
+        left = length == 1.0 ? accuracy : 1.0;
         if (factor_is_current_) {
             for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
             precondition();
