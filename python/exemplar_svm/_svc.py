@@ -223,7 +223,9 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
             intercepts.append(intercept)
             epochs.append(n_epochs)
             gaps.append(gap)
-            unfinished |= STATUS_NAMES[status] == "epoch_limit"
+            # As in scikit-learn, the last step allowed counts as one too few: that it was enough
+            # is for a further one to say.
+            unfinished |= STATUS_NAMES[status] == "epoch_limit" or n_epochs >= self.max_iter
         if unfinished:
             # The first sentence is scikit-learn's, so that filters made for it find this one.
             warnings.warn(
