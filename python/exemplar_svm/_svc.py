@@ -317,9 +317,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
             )
 
     def _sample_weights(self, sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64]:
-        weights = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
             raise ValueError("sample_weight is zero for every sample")
         return np.asarray(weights)

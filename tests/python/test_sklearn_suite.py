@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import sklearn_suite
 
 
@@ -17,7 +18,16 @@ def test_scikit_learns_tests_of_linear_svc_pass():
     if not modules:
         pytest.skip("this scikit-learn was installed without its tests")
     tests = Path(sklearn_suite.__file__).parent
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "sklearn_suite", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "sklearn_suite",
+        "-p",
+        "no:cacheprovider",
+    ]
     # Neither the project's settings nor its conftest apply to tests of another project.
     settings = ["-c", os.devnull, "--rootdir", str(sklearn_suite.ROOT), "-W", "ignore"]
     done = subprocess.run(
