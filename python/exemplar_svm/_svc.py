@@ -254,7 +254,8 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
             Positive where the class ``classes_[1]`` (of two), or the column's class, is predicted.
         """
         check_is_fitted(self)
-        coefs = np.atleast_2d(self.coef_.toarray() if is_sparse(self.coef_) else self.coef_)
+        given: Any = self.coef_
+        coefs = np.atleast_2d(given.toarray() if is_sparse(given) else given)
         # As numpy has it, float32 samples meet float64 weights in float64.
         wide = coefs.dtype != np.float32
         dtypes = np.float64 if wide else [np.float64, np.float32]

@@ -150,7 +150,7 @@ def test_one_class_is_refused_as_scikit_learn_refuses_it():
 def test_bad_sample_weights_are_named():
     x, y = blobs(20, 3, 2)
     for bad in (np.ones(3), -np.ones(20), np.full(20, np.nan), np.zeros(20)):
-        with pytest.raises(ValueError, match="(?i)sample[_ ]weight"):
+        with pytest.raises(ValueError, match=r"(?i)sample[_ ]weight"):
             esvm.LinearSVC().fit(x, y, bad)
 
 
