@@ -20,6 +20,10 @@ constexpr std::size_t max_groups = 8;
 /// Up to so many weights, the Hessian is factored at once.
 constexpr std::size_t small = 64;
 
+/// After so many steps that improved nothing, rounding is taken to keep them from it: single ones
+/// may be in vain where samples come and go.
+constexpr int patience_with_rounding = 10;
+
 /// Samples that are added to the Hessian together, so that they stay in a cache.
 std::size_t panel_rows(std::size_t n_weights) noexcept {
     return std::clamp<std::size_t>(32768 / n_weights, 32, 512) / 4 * 4;
@@ -124,6 +128,7 @@ class PrimalNewton {
     Slope slope_at(double length, double linear, double square) noexcept;
     double search_line() noexcept;
     double largest_change(double length) const noexcept;
+    double objective_here() const noexcept;
     void conclude(SolveReport& report) noexcept;
 
     const Problem<T>& problem_;
@@ -133,6 +138,7 @@ class PrimalNewton {
     StopCondition stop_;
     std::size_t d_, n_rows_, n_samples_;
     bool has_factor_ = false;
+    bool was_cut_short_ = false;      // the last step
     bool factor_is_current_ = false;  // of the samples that are active now
 };
 
@@ -370,9 +376,11 @@ void PrimalNewton<T>::decompose() noexcept {
         double* const row = matrix + j * width;
         for (std::size_t c = j; c < width; ++c) row[c] /= s_.scales[j] * s_.scales[c];
     }
-    // What rounding leaves of a pivot may be zero or less. It is small then, and any small value
-    // in its place leaves a scaling that is good in all other directions.
-    const double least = epsilon * static_cast<double>(width);
+    // Rounding may leave a pivot at zero or less. The diagonal is raised by as much as rounding
+    // takes from it; where that is not enough, the pivot is as small, and its row has no part in
+    // the rest. Both leave a scaling that is good in all other directions.
+    const double rounding = 8.0 * epsilon * static_cast<double>(width);
+    for (std::size_t j = 0; j < width; ++j) matrix[j * width + j] += rounding;
     constexpr std::size_t most = 32;
     for (std::size_t first = 0; first < width; first += most) {
         const std::size_t n = std::min(most, width - first);
@@ -382,9 +390,10 @@ void PrimalNewton<T>::decompose() noexcept {
                 const double* const above = matrix + r * width;
                 kernels::active_table<double>().axpy(-above[k], above + k, row + k, width - k);
             }
-            const double pivot = std::sqrt(std::max(row[k], least));
+            const bool is_lost = !(row[k] > 0.125 * rounding);
+            const double pivot = std::sqrt(is_lost ? rounding : row[k]);
             row[k] = pivot;
-            for (std::size_t c = k + 1; c < width; ++c) row[c] /= pivot;
+            for (std::size_t c = k + 1; c < width; ++c) row[c] = is_lost ? 0.0 : row[c] / pivot;
         }
         if (n < most) break;  // these were the last rows
         for_each_block(executor_, RowBlocks(width - first - n, width * 1024),
@@ -424,11 +433,13 @@ void PrimalNewton<T>::precondition() noexcept {
 }
 
 /// So many iterations of conjugate gradients take as long as forming and decomposing the Hessian.
+/// Where samples that a step brings back cut it short, only accurate steps get on: others bring
+/// back one sample after the other.
 template <Real T>
 std::size_t PrimalNewton<T>::patience() const noexcept {
     const std::size_t width = d_ + 1;
     if (width > PrimalNewtonScratch::max_factored + 1 || factor_is_current_) return 500;
-    if (!has_factor_ && width <= small) return 0;
+    if (was_cut_short_ || (!has_factor_ && width <= small)) return 0;
     return 3 + width / 8 + width * width / (12 * std::max<std::size_t>(s_.active.size(), 1));
 }
 
@@ -531,6 +542,17 @@ double PrimalNewton<T>::largest_change(double length) const noexcept {
 }
 
 template <Real T>
+double PrimalNewton<T>::objective_here() const noexcept {
+    double objective = 0.0;
+    for (std::size_t c = 0; c <= d_; ++c) {
+        const double w = s_.weights[c] - s_.start[c];
+        objective += 0.5 * w * w;
+    }
+    for (const std::size_t i : s_.active) objective += s_.costs[i] * s_.slacks[i] * s_.slacks[i];
+    return objective;
+}
+
+template <Real T>
 SolveReport PrimalNewton<T>::run() noexcept {
     SolveReport report;
     report.score_rounding_bound = std::numeric_limits<double>::infinity();
@@ -540,8 +562,9 @@ SolveReport PrimalNewton<T>::run() noexcept {
     double change = std::numeric_limits<double>::infinity();  // of a score, by the last step
     double left = 1.0;         // the part of its error that the last step left
     double last_square = 0.0;  // of the gradient before it, as a current factor scales it
-    double lowest = std::numeric_limits<double>::infinity();  // the same, of all
-    int in_vain = 0;                                          // steps that did not improve it
+    double lowest = std::numeric_limits<double>::infinity();  // objective,
+    double shortest = lowest;                                 // and square of the gradient
+    int in_vain = 0;                                          // steps that lowered neither
     for (report.epochs = 0;; ++report.epochs) {
         const bool is_same = find_active();
         if (!is_same) factor_is_current_ = false;
@@ -553,19 +576,19 @@ SolveReport PrimalNewton<T>::run() noexcept {
         // With the same Hessian, the next step makes up for what the last one left of its error.
         if (is_same && factor_is_current_) left = std::min(left, std::sqrt(square / last_square));
         const double expected = is_same ? change * left : change;
-        const bool is_small = dot(s_.gradient, s_.gradient) <= largest_gradient * largest_gradient;
+        const double length_square = dot(s_.gradient, s_.gradient);
+        const bool is_small = length_square <= largest_gradient * largest_gradient;
         if (square == 0.0 || (is_small && expected <= 0.1 * settings_.tol)) break;
         if (report.epochs == settings_.max_epochs) {
             report.status = SolveStatus::epoch_limit;
             break;
         }
-        double objective = 0.0;
-        for (const std::size_t i : s_.active) {
-            objective += s_.costs[i] * s_.slacks[i] * s_.slacks[i];
-        }
-        in_vain = square < 0.25 * lowest ? 0 : in_vain + 1;
-        lowest = std::min(lowest, square);
-        if (!std::isfinite(square) || (in_vain > 3 && square <= 1e-12 * objective)) {
+        const double objective = objective_here();
+        const bool is_lower = objective < (1.0 - 4.0 * epsilon) * lowest;
+        in_vain = is_lower || length_square < 0.25 * shortest ? 0 : in_vain + 1;
+        lowest = std::min(lowest, objective);
+        shortest = std::min(shortest, length_square);
+        if (!std::isfinite(square) || in_vain > patience_with_rounding) {
             report.status = SolveStatus::precision_limit;
             break;
         }
@@ -581,6 +604,7 @@ SolveReport PrimalNewton<T>::run() noexcept {
             report.status = SolveStatus::precision_limit;
             break;
         }
+        was_cut_short_ = length < 0.5;
         // A step that was cut short is no sign of being near.
         change = largest_change(std::max(length, 1.0));
         left = length == 1.0 ? accuracy : 1.0;
@@ -599,18 +623,12 @@ SolveReport PrimalNewton<T>::run() noexcept {
 template <Real T>
 void PrimalNewton<T>::conclude(SolveReport& report) noexcept {
     std::fill(s_.dual.begin(), s_.dual.end(), 0.0);
-    double loss = 0.0, norm = 0.0;
     for (const std::size_t i : s_.active) {
         s_.dual[i] = curvature(i) * s_.slacks[i];
-        loss += s_.costs[i] * s_.slacks[i] * s_.slacks[i];
         report.n_support += is_row(i) ? 1 : 0;
     }
-    for (std::size_t c = 0; c <= d_; ++c) {
-        const double w = s_.weights[c] - s_.start[c];
-        norm += w * w;
-    }
     const double square = dot(s_.gradient, s_.gradient);
-    report.primal = 0.5 * norm + loss;
+    report.primal = objective_here();
     report.gap = 0.5 * square;
     report.weights_error_bound = std::sqrt(square);
     // The dual's weights are w - gradient, so this is what the gradient does to scores.
