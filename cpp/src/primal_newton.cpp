@@ -212,7 +212,7 @@ void PrimalNewton<T>::compute_slacks() noexcept {
     for (double& slack : s_.slacks) slack = 1.0 - slack;
 }
 
-/// Lists the samples with a loss. Whether they are those of the last time.
+/// Lists the samples with a loss. Whether they are those of the last time, up to rounding.
 template <Real T>
 bool PrimalNewton<T>::find_active() noexcept {
     s_.active.clear();  // there is room for all
@@ -220,7 +220,8 @@ bool PrimalNewton<T>::find_active() noexcept {
     for (std::size_t i = 0; i < n_samples_; ++i) {
         const bool is_active = s_.costs[i] > 0.0 && s_.slacks[i] > 0.0;
         if (is_active) s_.active.push_back(i);
-        same = same && is_active == (s_.was_active[i] != 0);
+        const bool has_changed = is_active != (s_.was_active[i] != 0);
+        same = same && !(has_changed && std::abs(s_.slacks[i]) > 4.0 * epsilon);
         s_.was_active[i] = is_active ? 1 : 0;
     }
     return same;
@@ -560,8 +561,7 @@ SolveReport PrimalNewton<T>::run() noexcept {
     const double largest_gradient = goal();
     compute_slacks();
     double change = std::numeric_limits<double>::infinity();  // of a score, by the last step
-    double left = 1.0;         // the part of its error that the last step left
-    double last_square = 0.0;  // of the gradient before it, as a current factor scales it
+    double left = 1.0;  // the part of its error that the last step left
     double lowest = std::numeric_limits<double>::infinity();  // objective,
     double shortest = lowest;                                 // and square of the gradient
     int in_vain = 0;                                          // steps that lowered neither
@@ -573,12 +573,11 @@ SolveReport PrimalNewton<T>::run() noexcept {
         for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
         precondition();
         const double square = dot(s_.residual, s_.scaled);
-        // With the same Hessian, the next step makes up for what the last one left of its error.
-        if (is_same && factor_is_current_) left = std::min(left, std::sqrt(square / last_square));
-        const double expected = is_same ? change * left : change;
         const double length_square = dot(s_.gradient, s_.gradient);
         const bool is_small = length_square <= largest_gradient * largest_gradient;
-        if (square == 0.0 || (is_small && expected <= 0.1 * settings_.tol)) break;
+        // A sample that joins or leaves may matter however little the step moved it.
+        const bool is_near = is_same && left * change <= 0.1 * settings_.tol;
+        if (square == 0.0 || (is_small && is_near)) break;
         if (report.epochs == settings_.max_epochs) {
             report.status = SolveStatus::epoch_limit;
             break;
@@ -607,12 +606,8 @@ SolveReport PrimalNewton<T>::run() noexcept {
         was_cut_short_ = length < 0.5;
         // A step that was cut short is no sign of being near.
         change = largest_change(std::max(length, 1.0));
-        left = length == 1.0 ? accuracy : 1.0;
-        if (factor_is_current_) {
-            for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
-            precondition();
-            last_square = dot(s_.residual, s_.scaled);
-        }
+        // Where a factor was needed, small errors may move scores far: the next step is to tell.
+        left = length == 1.0 && !has_factor_ ? accuracy : 1.0;
         axpy(length, s_.step, s_.weights);
         compute_slacks();
     }

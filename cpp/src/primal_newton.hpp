@@ -57,8 +57,9 @@ struct PrimalNewtonScratch {
 /// the accuracy of the minimum.
 ///
 /// It ends when the norm of the gradient is below tol min(n_+, n_-) / n times that without weights,
-/// which is LIBLINEAR's rule (`dual=False`), and the next step is not expected to move a score by
-/// more than tol / 10, relative to the scores above 1.
+/// which is LIBLINEAR's rule (`dual=False`), and the last step changed neither which samples have a
+/// loss nor a score by more than tol / 10, relative to the scores above 1: a large feature
+/// dominates the norm of the gradient, which is then small far from the minimum.
 ///
 /// All kinds of rows, examples, masks, the mean and the prior are read as Problem states them; its
 /// initial coefficients and squared norms are not. Sums are in double precision, and over fixed

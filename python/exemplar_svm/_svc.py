@@ -61,7 +61,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
         which has the dual alone.
     tol : float, default 1e-4
         Of the primal, the norm of the gradient relative to that without weights, as LIBLINEAR has
-        it, and ten times the change of a score that a further step may make. Of the dual, the
+        it, and ten times the largest change of a score by the last step. Of the dual, the
         largest violation of an optimality condition.
     C : float, default 1.0
     multi_class : {"ovr"}, default "ovr"
