@@ -588,7 +588,7 @@ SolveReport PrimalNewton<T>::run() noexcept {
         lowest = std::min(lowest, objective);
         shortest = std::min(shortest, length_square);
         if (!std::isfinite(square) || in_vain > patience_with_rounding) {
-            report.status = SolveStatus::precision_limit;
+            report.status = is_small ? SolveStatus::converged : SolveStatus::precision_limit;
             break;
         }
         const double accuracy =
@@ -600,7 +600,7 @@ SolveReport PrimalNewton<T>::run() noexcept {
         multiply_samples(s_.step, s_.changes);
         const double length = search_line();
         if (length == 0.0) {
-            report.status = SolveStatus::precision_limit;
+            report.status = is_small ? SolveStatus::converged : SolveStatus::precision_limit;
             break;
         }
         was_cut_short_ = length < 0.5;
