@@ -13,6 +13,7 @@ import pytest
 import sklearn_suite
 
 
+@pytest.mark.timeout(1800)  # a minute where nothing else runs
 def test_scikit_learns_tests_of_linear_svc_pass():
     modules = sklearn_suite.modules_with_linear_svc()
     if not modules:
