@@ -219,6 +219,10 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
                 seed=seed,
                 n_threads=thread_count(self.n_threads),
             )
+            if not np.isfinite(gap):
+                raise ValueError(
+                    "X holds values so large that their squares overflow: scale the features"
+                )
             coefs.append(coef)
             intercepts.append(intercept)
             epochs.append(n_epochs)

@@ -321,6 +321,14 @@ def test_samples_of_weight_zero_take_no_part():
         np.testing.assert_allclose(some.coef_, half.coef_, atol=1e-7)
 
 
+@pytest.mark.parametrize("dual", [True, False])
+def test_samples_whose_squares_overflow_are_refused(dual):
+    x, y = blobs(50, 4, 2)
+    assert esvm.LinearSVC(dual=False).fit(1e100 * x, y).score(1e100 * x, y) > 0.8
+    with pytest.raises(ValueError, match="their squares overflow: scale the features"):
+        esvm.LinearSVC(dual=dual).fit(1e200 * x, y)
+
+
 def test_no_iterations_leave_no_weights_and_warn():
     x, y = blobs(50, 4, 2)
     with pytest.warns(ConvergenceWarning, match="Liblinear failed to converge"):
