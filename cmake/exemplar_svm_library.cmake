@@ -29,6 +29,7 @@ add_library(exemplar_svm
   ${source_dir}/example_block.cpp
   ${source_dir}/examples.cpp
   ${source_dir}/primal_descent.cpp
+  ${source_dir}/primal_newton.cpp
   ${source_dir}/proximal_newton.cpp
   ${source_dir}/query_problem.cpp
   ${source_dir}/row_statistics.cpp

@@ -1,3 +1,4 @@
+#include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -13,28 +14,30 @@
 namespace exemplar_svm::python {
 namespace {
 
-py::tuple train(const py::array& rows, const py::array& labels, const py::array& costs, Loss loss,
-                double intercept_scaling, double tol, std::uint32_t max_iter, std::uint64_t seed,
-                int n_threads) {
-    return with_dtype(rows, "X", [&]<class T>(T) -> py::tuple {
-        const auto view = as_dense_view<T>(rows, "X");
-        const auto* const label_values = as_vector<std::int8_t>(labels, view.rows, "labels");
-        const auto* const cost_values = as_vector<double>(costs, view.rows, "costs");
-        SolverSettings settings;
-        settings.tol = tol;
-        settings.max_epochs = max_iter;
-        settings.seed = seed;
-        const LinearSvc<T> trained = without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-            return train_linear_svc(view, label_values, cost_values, loss, intercept_scaling,
-                                    settings, executor);
+py::tuple train(const GivenRows& rows, const py::array& labels, const py::array& costs, Loss loss,
+                double intercept_scaling, Formulation formulation, double tol,
+                std::uint32_t max_iter, std::uint64_t seed, int n_threads) {
+    return with_rows_view(
+        rows, std::nullopt, "X", [&]<Real T>(const RowsView<T>& given) -> py::tuple {
+            const RowsView<T> view = given.checked("X");
+            const auto* const label_values = as_vector<std::int8_t>(labels, view.rows, "labels");
+            const auto* const cost_values = as_vector<double>(costs, view.rows, "costs");
+            SolverSettings settings;
+            settings.tol = tol;
+            settings.max_epochs = max_iter;
+            settings.seed = seed;
+            const LinearSvc<T> trained =
+                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                    return train_linear_svc(view, label_values, cost_values, loss,
+                                            intercept_scaling, settings, executor, formulation);
+                });
+            const SolveReport& report = trained.report;
+            return py::make_tuple(
+                py::array_t<T>(static_cast<py::ssize_t>(view.cols), trained.weights.coef.data()),
+                trained.weights.intercept,
+                py::array_t<double>(static_cast<py::ssize_t>(view.rows), trained.dual.data()),
+                static_cast<int>(report.status), report.epochs, report.primal, report.gap);
         });
-        const SolveReport& report = trained.report;
-        return py::make_tuple(
-            py::array_t<T>(static_cast<py::ssize_t>(view.cols), trained.weights.coef.data()),
-            trained.weights.intercept,
-            py::array_t<double>(static_cast<py::ssize_t>(view.rows), trained.dual.data()),
-            static_cast<int>(report.status), report.epochs, report.primal, report.gap);
-    });
 }
 
 py::array scores(const GivenRows& rows, const std::optional<py::array>& row_scales,
@@ -69,9 +72,15 @@ bool all_norms_finite(const py::array& vectors) {
 }  // namespace
 
 void bind_solver(py::module_& module) {
+    py::native_enum<Formulation>(module, "Formulation", "enum.Enum")
+        .value("automatic", Formulation::automatic)
+        .value("primal", Formulation::primal)
+        .value("dual", Formulation::dual)
+        .finalize();
     module.def("train_linear_svc", &train, py::arg("rows"), py::kw_only(), py::arg("labels"),
-               py::arg("costs"), py::arg("loss"), py::arg("intercept_scaling"), py::arg("tol"),
-               py::arg("max_iter"), py::arg("seed"), py::arg("n_threads"));
+               py::arg("costs"), py::arg("loss"), py::arg("intercept_scaling"),
+               py::arg("formulation"), py::arg("tol"), py::arg("max_iter"), py::arg("seed"),
+               py::arg("n_threads"));
     module.def("all_norms_finite", &all_norms_finite, py::arg("vectors"));
     module.def("score_rows", &scores, py::arg("rows"), py::kw_only(),
                py::arg("row_scales") = py::none(), py::arg("coef"), py::arg("intercept"),

@@ -28,6 +28,11 @@ class Loss(enum.Enum):
     squared_hinge = 0
     hinge = 1
 
+class Formulation(enum.Enum):
+    automatic = 0
+    primal = 1
+    dual = 2
+
 class Method(enum.Enum):
     automatic = 0
     full = 1
@@ -163,12 +168,13 @@ class Session:
 def is_canonical_csr(rows: CsrArrays, name: str) -> bool: ...
 def all_norms_finite(vectors: NDArray[Any]) -> bool: ...
 def train_linear_svc(
-    rows: NDArray[Any],
+    rows: NDArray[Any] | CsrArrays,
     *,
     labels: NDArray[np.int8],
     costs: NDArray[np.float64],
     loss: Loss,
     intercept_scaling: float,
+    formulation: Formulation,
     tol: float,
     max_iter: int,
     seed: int,

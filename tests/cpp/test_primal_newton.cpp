@@ -1,0 +1,208 @@
+// The primal by Newton's method: whatever the samples, the gradient vanishes where it ends.
+
+#include "primal_newton.hpp"
+
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "catch.hpp"
+#include "reference.hpp"
+#include "sparse_data.hpp"
+#include "threads_executor.hpp"
+
+using namespace exemplar_svm;
+using reference::Random;
+
+namespace {
+
+/// The gradient of the primal at the weights, the obvious way: it bounds their distance from the
+/// optimal ones.
+double distance_from_optimum(const reference::Samples& samples,
+                             const std::vector<double>& weights) {
+    std::vector<double> gradient(weights);
+    for (std::size_t c = 0; c < gradient.size(); ++c) gradient[c] -= samples.prior[c];
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        const double slack = 1.0 - samples.y[i] * reference::dot(samples.x[i], weights);
+        if (slack <= 0.0) continue;
+        for (std::size_t c = 0; c < gradient.size(); ++c) {
+            gradient[c] -= 2.0 * samples.cost[i] * samples.y[i] * slack * samples.x[i][c];
+        }
+    }
+    return std::sqrt(reference::dot(gradient, gradient));
+}
+
+SolverSettings exact() {
+    SolverSettings settings;
+    settings.tol = 1e-10;
+    return settings;
+}
+
+/// A problem with everything that can be said in it.
+template <Real T>
+struct Case {
+    std::vector<T> rows, examples;
+    std::vector<std::int8_t> labels, example_labels;
+    std::vector<double> costs, example_costs, mean;
+    std::vector<std::uint8_t> background;
+    Problem<T> problem;
+
+    Case(std::size_t n, std::size_t d, std::size_t p, Random& random)
+        : rows(random.normals<T>(n * d)), examples(random.normals<T>(p * d)), mean(d, 0.25) {
+        for (std::size_t i = 0; i < n; ++i) {
+            labels.push_back(random.chance(0.3) ? 1 : -1);
+            costs.push_back(i % 11 == 4 ? 0.0 : random.uniform(0.1, 3.0));
+            background.push_back(i % 7 == 3 ? 0 : 1);
+        }
+        for (std::size_t j = 0; j < p; ++j) {
+            example_labels.push_back(j % 3 == 2 ? -1 : 1);
+            example_costs.push_back(random.uniform(1.0, 5.0));
+        }
+        problem.rows = reference::view(rows, d);
+        problem.examples = reference::view(examples, d);
+        problem.cost = 0.2;
+        problem.example_cost = 4.0;
+    }
+
+    void vary() {
+        problem.labels = labels.data();
+        problem.costs = costs.data();
+        problem.background = background.data();
+        problem.example_labels = example_labels.data();
+        problem.example_costs = example_costs.data();
+        problem.mean = mean.data();
+        problem.prior = 0.5;
+        problem.intercept_scaling = 2.0;
+    }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("the gradient vanishes for everything that a problem can say", "", float,
+                   double) {
+    Random random(1);
+    for (const std::size_t d : {1, 5, 33, 90, 200}) {
+        for (const bool varied : {false, true}) {
+            Case<TestType> c(150, d, 4, random);
+            if (varied) c.vary();
+            PrimalNewtonScratch scratch(c.problem.rows, 4);
+            const SolveReport report =
+                minimise_primal(c.problem, exact(), SerialExecutor{}, scratch);
+            CHECK(report.status == SolveStatus::converged);
+            const auto samples = reference::samples_of(c.problem);
+            const double distance = distance_from_optimum(samples, scratch.weights);
+            CHECK(distance < 1e-8);
+            CHECK(report.weights_error_bound == Approx(distance).margin(1e-10));
+            CHECK(report.gap == Approx(0.5 * distance * distance).margin(1e-12));
+            CHECK(report.violation < 1e-6);
+            for (std::size_t i = 0; i < samples.size(); ++i) {
+                const double slack =
+                    1.0 - samples.y[i] * reference::dot(samples.x[i], scratch.weights);
+                CHECK(scratch.dual[i] ==
+                      Approx(2.0 * samples.cost[i] * std::max(slack, 0.0)).margin(1e-9));
+            }
+        }
+    }
+}
+
+TEST_CASE("neither the scales of features nor offsets nor C keep it from the minimum") {
+    Random random(2);
+    for (const double C : {1e-8, 1e-3, 1.0, 1e3, 1e6}) {
+        for (const double offset : {0.0, 1e3, 1e6}) {
+            for (const std::size_t d : {4, 100}) {
+                Case<double> c(60, d, 2, random);
+                for (std::size_t i = 0; i < c.rows.size(); ++i) {
+                    c.rows[i] = (c.rows[i] + offset) * (i % d % 3 == 0 && offset < 1e6 ? 1e3 : 1.0);
+                }
+                c.problem.labels = c.labels.data();
+                c.problem.cost = c.problem.example_cost = C;
+                PrimalNewtonScratch scratch(c.problem.rows, 2);
+                SolverSettings settings = exact();
+                settings.max_epochs = 200;
+                const SolveReport report =
+                    minimise_primal(c.problem, settings, SerialExecutor{}, scratch);
+                CAPTURE(C, offset, d, report.epochs);
+                CHECK(report.status != SolveStatus::epoch_limit);
+                // The gradient is a sum of terms of this size.
+                const double size = 1.0 + C * 62.0 * 1e6;
+                const auto samples = reference::samples_of(c.problem);
+                CHECK(distance_from_optimum(samples, scratch.weights) < 1e-8 * size);
+            }
+        }
+    }
+}
+
+TEST_CASE("sparse samples have the minimum of the same samples as dense ones") {
+    Random random(3);
+    for (const std::size_t d : {20, 150}) {
+        const reference::SparseData<double> data(400, d, 0.1, random);
+        std::vector<std::int8_t> labels;
+        for (std::size_t i = 0; i < data.n; ++i) labels.push_back(random.chance(0.5) ? 1 : -1);
+        Problem<double> problem;
+        problem.labels = labels.data();
+        problem.rows = reference::view(data.dense, d);
+        PrimalNewtonScratch dense(problem.rows, 0);
+        minimise_primal(problem, exact(), SerialExecutor{}, dense);
+        problem.rows = data.view();
+        PrimalNewtonScratch sparse(problem.rows, 0);
+        minimise_primal(problem, exact(), SerialExecutor{}, sparse);
+        for (std::size_t c = 0; c <= d; ++c) {
+            CHECK(sparse.weights[c] == Approx(dense.weights[c]).margin(1e-9));
+        }
+    }
+}
+
+TEST_CASE("the number of threads changes no bit") {
+    Random random(4);
+    for (const std::size_t d : {40, 120}) {
+        Case<double> c(3000, d, 2, random);
+        c.vary();
+        PrimalNewtonScratch one(c.problem.rows, 2), three(c.problem.rows, 2);
+        minimise_primal(c.problem, exact(), SerialExecutor{}, one);
+        minimise_primal(c.problem, exact(), reference::ThreadsExecutor{3}, three);
+        CHECK(one.weights == three.weights);
+    }
+}
+
+TEST_CASE("a scratch serves one problem after the other") {
+    Random random(5);
+    Case<double> first(80, 30, 2, random), second(50, 30, 1, random);
+    first.vary();
+    PrimalNewtonScratch used(first.problem.rows, 2), fresh(second.problem.rows, 1);
+    minimise_primal(first.problem, exact(), SerialExecutor{}, used);
+    minimise_primal(second.problem, exact(), SerialExecutor{}, used);
+    minimise_primal(second.problem, exact(), SerialExecutor{}, fresh);
+    for (std::size_t c = 0; c < fresh.weights.size(); ++c) {
+        CHECK(used.weights[c] == Approx(fresh.weights[c]).margin(1e-12));
+    }
+}
+
+TEST_CASE("a limit or a stop leaves the last weights, and says so") {
+    Random random(6);
+    Case<double> c(200, 10, 2, random);
+    PrimalNewtonScratch scratch(c.problem.rows, 2);
+    SolverSettings settings = exact();
+    settings.max_epochs = 0;
+    SolveReport report = minimise_primal(c.problem, settings, SerialExecutor{}, scratch);
+    CHECK(report.status == SolveStatus::epoch_limit);
+    CHECK(report.epochs == 0);
+    CHECK(scratch.weights == std::vector<double>(11, 0.0));
+    const std::atomic<bool> raised{true};
+    report =
+        minimise_primal(c.problem, exact(), SerialExecutor{}, scratch, StopCondition::when(raised));
+    CHECK(report.status == SolveStatus::deadline);
+    CHECK(std::isfinite(report.gap));
+}
+
+TEST_CASE("without samples the weights are the prior's") {
+    const std::vector<double> none;
+    Problem<double> problem;
+    problem.rows = DenseView<double>{none.data(), 0, 3, 3};
+    PrimalNewtonScratch scratch(problem.rows, 0);
+    const SolveReport report = minimise_primal(problem, exact(), SerialExecutor{}, scratch);
+    CHECK(report.status == SolveStatus::converged);
+    CHECK(scratch.weights == std::vector<double>(4, 0.0));
+}
