@@ -8,6 +8,7 @@
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -23,7 +24,8 @@ bool worth_eliminating(std::size_t p, std::size_t n) noexcept {
 template <Real T>
 LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* labels,
                               const double* costs, Loss loss, double intercept_scaling,
-                              const SolverSettings& settings, ExecutorRef executor) {
+                              const SolverSettings& settings, ExecutorRef executor,
+                              const StopCondition& stop) {
     active_isa();
     require_valid(settings);
     const std::size_t n = rows.rows, d = rows.cols;
@@ -54,7 +56,8 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
         row_costs[i] = 0.0;
     }
     std::vector<T> squared_norms(n);
-    square_rows(rows, executor, squared_norms.data());
+    square_rows(rows, StoppableExecutor(executor, stop), squared_norms.data());
+    stop.throw_if_reached();
 
     Problem<T> problem;
     problem.rows = rows;
@@ -71,7 +74,7 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
 
     Workspace<T> workspace(n, d, 0, eliminated.size());
     LinearSvc<T> result;
-    result.report = solve(problem, settings, executor, workspace, workspace.scores.data());
+    result.report = solve(problem, settings, executor, workspace, workspace.scores.data(), stop);
     result.weights = std::move(workspace.weights);
     result.dual = std::move(workspace.dual);
     for (std::size_t j = 0; j < eliminated.size(); ++j) {
@@ -86,9 +89,9 @@ LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* label
 
 template LinearSvc<float> train_linear_svc(const DenseView<float>&, const std::int8_t*,
                                            const double*, Loss, double, const SolverSettings&,
-                                           ExecutorRef);
+                                           ExecutorRef, const StopCondition&);
 template LinearSvc<double> train_linear_svc(const DenseView<double>&, const std::int8_t*,
                                             const double*, Loss, double, const SolverSettings&,
-                                            ExecutorRef);
+                                            ExecutorRef, const StopCondition&);
 
 }  // namespace exemplar_svm

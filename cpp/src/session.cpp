@@ -75,14 +75,14 @@ bool Session<T>::Examples::remove(RowNumber row) noexcept {
 
 template <Real T>
 Session<T>::Session(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
-                    SketchType sketch, ExecutorRef executor)
+                    SketchType sketch, ExecutorRef executor, const StopCondition& stop)
     : index_(&index),
       sketch_type_(sketch),
       revision_(index.revision()),
       workspace_(index, max_ranks, std::max<std::size_t>(max_examples, 1)),
       memory_(std::make_unique<SessionMemory<T>>()) {
     reserve_examples();
-    renew(executor);
+    renew(executor, stop);
 }
 
 template <Real T>
@@ -115,22 +115,29 @@ void Session<T>::reserve(std::size_t max_ranks, std::size_t max_examples) {
 }
 
 template <Real T>
-void Session<T>::renew(ExecutorRef executor) {
+void Session<T>::renew(ExecutorRef executor, const StopCondition& stop) {
+    begin_afresh(*index_, executor, stop);
+}
+
+template <Real T>
+void Session<T>::follow(const Index<T>& index, ExecutorRef executor, const StopCondition& stop) {
+    if (revision_ != index.revision()) begin_afresh(index, executor, stop);
+    index_ = &index;
+}
+
+/// Changes nothing until all that may throw is done.
+template <Real T>
+void Session<T>::begin_afresh(const Index<T>& index, ExecutorRef executor,
+                              const StopCondition& stop) {
     std::shared_ptr<const SharedSketch<T>> sketch;
-    if (sketch_type_ == SketchType::int8) sketch = index_->sketch_for_sessions(executor);
-    if (workspace_.n_rows() != index_->n_rows() || !workspace_.has_room_for(index_->rows())) {
-        workspace_ = Workspace<T>(*index_, workspace_.max_ranks(), workspace_.max_examples());
+    if (sketch_type_ == SketchType::int8) sketch = index.sketch_for_sessions(executor, stop);
+    if (workspace_.n_rows() != index.n_rows() || !workspace_.has_room_for(index.rows())) {
+        workspace_ = Workspace<T>(index, workspace_.max_ranks(), workspace_.max_examples());
     }
     sketch_ = std::move(sketch);
     memory_->sketch = sketch_.get();
     memory_->holds = SessionMemory<T>::Holds::nothing;
-    revision_ = index_->revision();
-}
-
-template <Real T>
-void Session<T>::follow(const Index<T>& index, ExecutorRef executor) {
-    index_ = &index;
-    if (is_outdated()) renew(executor);
+    revision_ = index.revision();
 }
 
 template <Real T>

@@ -69,15 +69,21 @@ class OpenMpExecutor {
 };
 static_assert(Executor<OpenMpExecutor>);
 
-/// Borrows any executor, so that compiled code need not be a template over it.
+/// Borrows any executor, so that compiled code need not be a template over it. One without a state,
+/// as SerialExecutor, need not outlive it.
 class ExecutorRef {
   public:
     template <Executor E>
         requires(!std::same_as<E, ExecutorRef>)
     ExecutorRef(const E& executor) noexcept  // NOLINT(google-explicit-constructor): a view
-        : executor_(std::addressof(executor)),
-          run_([](const void* object, std::size_t n_tasks, Task task, void* context) noexcept {
-              static_cast<const E*>(object)->run(n_tasks, task, context);
+        : executor_(has_no_state<E> ? nullptr : std::addressof(executor)),
+          run_([]([[maybe_unused]] const void* object, std::size_t n_tasks, Task task,
+                  void* context) noexcept {
+              if constexpr (has_no_state<E>) {
+                  E{}.run(n_tasks, task, context);
+              } else {
+                  static_cast<const E*>(object)->run(n_tasks, task, context);
+              }
           }) {}
 
     void run(std::size_t n_tasks, Task task, void* context) const noexcept {
@@ -85,6 +91,10 @@ class ExecutorRef {
     }
 
   private:
+    template <class E>
+    static constexpr bool has_no_state =
+        std::is_empty_v<E> && std::is_nothrow_default_constructible_v<E>;
+
     const void* executor_;
     void (*run_)(const void*, std::size_t, Task, void*) noexcept;
 };

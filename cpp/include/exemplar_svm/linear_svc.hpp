@@ -7,6 +7,7 @@
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/weights.hpp"
 
 namespace exemplar_svm {
@@ -24,10 +25,12 @@ struct LinearSvc {
 /// @param labels  +1 or -1 per row
 /// @param costs   C_i per row; a row with cost 0 takes no part
 /// @param intercept_scaling  0 for no intercept
-/// @throws std::invalid_argument for settings out of range; std::bad_alloc
+/// @param stop    when to answer with the iterate reached by then: the status is then `deadline`
+/// @throws std::invalid_argument for settings out of range; std::bad_alloc; Stopped if there is none
 template <Real T>
 LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* labels,
                               const double* costs, Loss loss, double intercept_scaling,
-                              const SolverSettings& settings, ExecutorRef executor);
+                              const SolverSettings& settings, ExecutorRef executor,
+                              const StopCondition& stop = {});
 
 }  // namespace exemplar_svm
