@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, _file
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
+from ._locks import ForkableLock
 from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
@@ -194,7 +194,7 @@ class ExemplarIndex:
         self._embeddings = rows  # the caller's; those that were added are the core's
         self._row_scales = row_scales
         self._core = core  # a snapshot: it is replaced, never changed, so a search takes it once
-        self._changing = threading.Lock()  # who replaces it
+        self._changing = ForkableLock(reentrant=True)  # who replaces it
         self._n_threads = n_threads
         self._file: _file.IndexFile | None = None
         self._default_settings = _core.SearchSettings(
@@ -338,10 +338,9 @@ class ExemplarIndex:
         Adding many rows at once is cheaper than adding each.
         """
         added = self._like_own(rows, "rows")
-        with self._changing:
-            core = self._core
-            self._core = core.with_rows(for_core(added), self._n_threads)
-        return np.arange(core.n_rows, core.n_rows + len(added))
+        rows_added = for_core(added)
+        before = self._change(lambda core: core.with_rows(rows_added, self._n_threads))
+        return np.arange(before.n_rows, before.n_rows + len(added))
 
     def remove(self, row_numbers: RowsChosen) -> None:
         """Remove rows: they are neither negatives nor returned, and count in no cost.
@@ -366,10 +365,12 @@ class ExemplarIndex:
         rows are read three times. Borrowed rows that are removed must stay where
         they are, and finite.
         """
-        with self._changing:
-            core = self._core
+
+        def without_rows(core: _core.Index) -> _core.Index:
             rows = np.unique(as_row_numbers(row_numbers, "row_numbers", RowSet.of(core)))
-            self._core = core.without_rows(rows, self._n_threads)
+            return core.without_rows(rows, self._n_threads)
+
+        self._change(without_rows)
 
     @property
     def live(self) -> NDArray[np.bool_]:
@@ -745,8 +746,18 @@ class ExemplarIndex:
         ValueError
             If a row is not finite (unless ``check_finite=False``).
         """
-        with self._changing:
-            self._core = self._core.refreshed(self._n_threads)
+        self._change(lambda core: core.refreshed(self._n_threads))
+
+    def _change(self, change: Callable[[_core.Index], _core.Index]) -> _core.Index:
+        """Put another snapshot in the place of the present one, and return that."""
+        with self._changing.held():
+            while True:
+                before = self._core
+                after = change(before)
+                # Unless a signal's handler has changed the index meanwhile, in this thread.
+                if self._core is before:
+                    self._core = after
+                    return before
 
     def _settings(
         self,
