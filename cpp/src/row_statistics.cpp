@@ -78,7 +78,7 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
                     std::to_string(n));
         if (settings.center) gram = {};
-        gram.extend(rows, mean.empty() ? nullptr : mean.data(), executor);
+        gram.extend(rows, mean.empty() ? nullptr : mean.data(), executor, stop);
     } else {
         gram = {};
     }

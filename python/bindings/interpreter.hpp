@@ -103,54 +103,49 @@ class Work {
     // Often enough to answer within a second, and seldom enough not to matter: a look has to wait
     // for the lock, up to five milliseconds where other threads of Python are busy.
     static constexpr std::chrono::milliseconds between_looks{100};
-    // A clock is not read in every loop over few rows.
-    static constexpr std::chrono::microseconds between_readings{500};
-    static constexpr unsigned most_skipped = 15;
+    // Loops over few rows ask every microsecond: a clock is not read each time.
+    static constexpr unsigned asked_per_reading = 4;
 
     bool says_stop() noexcept {
-        if (is_on_own_thread() && skipped_++ >= skips_) {
-            skipped_ = 0;
-            const Clock::time_point now = Clock::now();
-            skips_ = now - read_ < between_readings ? std::min(2 * skips_ + 1, most_skipped) : 0;
-            read_ = now;
-            if (now >= next_look_) look();
+        if (is_on_own_thread() && ++n_asked_ % asked_per_reading == 0 &&
+            Clock::now() >= next_look_) {
+            look();
         }
         return stopped_.load(std::memory_order_relaxed);
     }
 
     void look() noexcept {
         if (next_look_ == never) return;
-        bool handles_signals = true;
         call_python([&] {
-            if (!has_looked_) handles_signals = is_main_thread();
-            return !handles_signals || PyErr_CheckSignals() == 0;
+            if (!has_looked_ && !find_out_whether_main()) return false;
+            return !is_main_ || PyErr_CheckSignals() == 0;
         });
         has_looked_ = true;
-        next_look_ = handles_signals ? Clock::now() + between_looks : never;
+        next_look_ = is_main_ ? Clock::now() + between_looks : never;
     }
 
-    static bool is_main_thread() noexcept {
+    /// Returns whether nothing was raised: Python handles signals on the way.
+    bool find_out_whether_main() noexcept {
         PyObject* const threading = PyImport_ImportModule("threading");
         PyObject* const main =
             threading == nullptr ? nullptr : PyObject_CallMethod(threading, "main_thread", nullptr);
         PyObject* const ident = main == nullptr ? nullptr : PyObject_GetAttrString(main, "ident");
-        const bool is_known = ident != nullptr && PyLong_Check(ident) != 0;
-        const bool is_main =
-            !is_known || PyLong_AsUnsignedLong(ident) == PyThread_get_thread_ident();
+        if (ident != nullptr) {
+            is_main_ = PyLong_AsUnsignedLong(ident) == PyThread_get_thread_ident();
+        }
         Py_XDECREF(ident);
         Py_XDECREF(main);
         Py_XDECREF(threading);
-        PyErr_Clear();
-        return is_main;
+        return PyErr_Occurred() == nullptr;
     }
 
     static constexpr Clock::time_point never = Clock::time_point::max();
 
     const std::thread::id owner_ = std::this_thread::get_id();
     std::atomic<bool> stopped_{false};
-    bool has_looked_ = false;
-    unsigned skipped_ = 0, skips_ = 0;
-    Clock::time_point read_ = Clock::now(), next_look_ = read_ + between_looks;
+    bool has_looked_ = false, is_main_ = true;
+    unsigned n_asked_ = 0;
+    Clock::time_point next_look_ = Clock::now() + between_looks;
     std::optional<WithoutLock> lock_{std::in_place};
 };
 
