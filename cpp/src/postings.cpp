@@ -10,8 +10,8 @@
 namespace exemplar_svm {
 
 template <Real T>
-void Postings<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
-                         ExecutorRef executor, const StopCondition& stop) {
+void Postings<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor,
+                         const StopCondition& stop) {
     const std::size_t n_before = mean_products_.size();
     if (n_before == rows.rows) return;
     if (starts_.empty()) list(rows, stop);

@@ -164,23 +164,23 @@ void ThreadPool::grow(std::size_t n_helpers) noexcept {
 
 /// What a helper does for ever.
 void ThreadPool::help() noexcept {
-    for (bool was_inside = false;; was_inside = true) {
+    for (;;) {
         Loop* loop = nullptr;
         std::size_t index = 0;
         {
             std::unique_lock lock(mutex_);
-            if (was_inside) --n_inside_;
             work_.wait(lock, [&]() noexcept { return join(loop, index); });
             ++n_inside_;
         }
         loop->run(index);
-        // The loop is gone as soon as nobody is inside.
-        if (loop->inside.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-            {
-                const std::lock_guard lock(mutex_);
-            }  // who is about to wait has begun to, or sees it
-            done_.notify_all();
+        bool was_last = false;
+        {
+            const std::lock_guard lock(mutex_);
+            --n_inside_;
+            // The loop is gone as soon as nobody is inside.
+            was_last = loop->inside.fetch_sub(1, std::memory_order_acq_rel) == 1;
         }
+        if (was_last) done_.notify_all();
     }
 }
 

@@ -515,11 +515,11 @@ class PySession {
     PySession(const PyIndex& index, SketchType sketch, int n_threads) {
         std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) {
-                without_gil(n_threads, [&](const OpenMpExecutor& executor,
-                                           const StopCondition& stop) {
-                    session_ = std::make_unique<Session<T>>(held->index, usual_ranks,
-                                                            usual_examples, sketch, executor, stop);
-                });
+                without_gil(
+                    n_threads, [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                        session_ = std::make_unique<Session<T>>(
+                            held->index, usual_ranks, usual_examples, sketch, executor, stop);
+                    });
             },
             index.index_);
     }
@@ -536,11 +536,11 @@ class PySession {
         std::visit(
             [&]<Real T>(std::unique_ptr<Session<T>>& session) {
                 const auto& held = std::get<std::unique_ptr<IndexOf<T>>>(index.index_);
-                without_gil(n_threads, [&](const OpenMpExecutor& executor,
-                                           const StopCondition& stop) {
-                    const Changing changing(is_changing_);
-                    session->follow(held->index, executor, stop);
-                });
+                without_gil(n_threads,
+                            [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                                const Changing changing(is_changing_);
+                                session->follow(held->index, executor, stop);
+                            });
             },
             session_);
     }
@@ -557,10 +557,10 @@ class PySession {
         follow(index, n_threads);
         std::visit(
             [&](auto& session) {
-                without_gil(n_threads, [&](const OpenMpExecutor& executor,
-                                           const StopCondition& stop) {
-                    session->renew(executor, stop);
-                });
+                without_gil(n_threads,
+                            [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                                session->renew(executor, stop);
+                            });
             },
             session_);
     }
@@ -654,10 +654,11 @@ class PySession {
 
     template <class Session>
     void make_room_for_one(Session& session) {
-        without_gil_if(session.n_positives() + session.n_negatives() >= session.max_examples(), [&] {
-            const Changing changing(is_changing_);
-            make_room(session, 0, 1);
-        });
+        without_gil_if(session.n_positives() + session.n_negatives() >= session.max_examples(),
+                       [&] {
+                           const Changing changing(is_changing_);
+                           make_room(session, 0, 1);
+                       });
     }
 
     static void taken(bool was_taken) {
@@ -683,12 +684,10 @@ class PySession {
 /// @throws ValueError for rows that do not lie within the arrays
 bool is_canonical_csr(const CsrArrays& rows, const char* name) {
     return with_dtype(rows.data, name, [&]<class T>(T) {
-        return rows.with_view<T>(
-            [&](const auto& view) {
-                return without_gil_if(view.entries > few_values, [&] {
-                    return exemplar_svm::is_canonical(view, name);
-                });
-            });
+        return rows.with_view<T>([&](const auto& view) {
+            return without_gil_if(view.entries > few_values,
+                                  [&] { return exemplar_svm::is_canonical(view, name); });
+        });
     });
 }
 

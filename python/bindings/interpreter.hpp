@@ -20,9 +20,9 @@ namespace exemplar_svm::python {
 
 namespace py = pybind11;
 
-/// Calls what may ask for the interpreter's lock. Where the interpreter is ending, Python up to 3.13
-/// ends a thread that asks, by unwinding its stack: through destructors that need the lock, and
-/// frames that let nothing through, which would abort the process. Such a thread sleeps instead
+/// Calls what may ask for the interpreter's lock. Where the interpreter is ending, Python up
+/// to 3.13 ends a thread that asks, by unwinding its stack: through destructors that need the lock,
+/// and frames that let nothing through, which would abort the process. Such a thread sleeps instead
 /// until the process is gone, as threads do of themselves from Python 3.14 on.
 template <class Function>
 auto asking_for_lock(Function&& function) noexcept {
@@ -58,10 +58,10 @@ class WithoutLock {
     PyThreadState* thread_;
 };
 
-/// Work on behalf of a thread of Python, without the lock. The thread looks about ten times a second
-/// whether there are signals to handle, as Python itself does between two instructions; what their
-/// handlers raise (KeyboardInterrupt) stops the work. Does so in the main thread alone, since no
-/// other one handles signals.
+/// Work on behalf of a thread of Python, without the lock. The thread looks about ten times a
+/// second whether there are signals to handle, as Python itself does between two instructions; what
+/// their handlers raise (KeyboardInterrupt) stops the work. Does so in the main thread alone, since
+/// no other one handles signals.
 class Work {
   public:
     Work() = default;
@@ -181,9 +181,9 @@ auto run(Work& work, Function&& function) {
 }
 
 /// Runs `function(executor, stop)` without the interpreter's lock, on `n_threads` threads (0:
-/// OpenMP's default), and returns what it returns. No Python object may be touched inside. It should
-/// end soon after `stop` is reached, by returning or by throwing Stopped; then what a signal's
-/// handler has raised is thrown instead.
+/// OpenMP's default), and returns what it returns. No Python object may be touched inside. It
+/// should end soon after `stop` is reached, by returning or by throwing Stopped; then what a
+/// signal's handler has raised is thrown instead.
 /// @param given  another reason to stop
 template <class Function>
 auto without_gil(int n_threads, Function&& function, const StopCondition& given = {}) {

@@ -31,19 +31,18 @@ void require_main_interpreter() {
 
 }  // namespace
 
-// What makes the module where it can be made: see PyInit__core. Free-threaded Python: every function
-// either reads what its caller lends it or writes what it has just allocated, and an Index is
-// immutable.
+// What makes the module where it can be made: see PyInit__core. Free-threaded Python: every
+// function either reads what its caller lends it or writes what it has just allocated, and an Index
+// is immutable.
 PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
     require_main_interpreter();
     // Static variables that are made at their first use hold a lock meanwhile, which a process that
-    // forks then would never get: numpy's functions, and the instruction set. An unknown one is told
-    // of where it is used.
+    // forks then would never get: numpy's functions, and the instruction set. An unknown one is
+    // told of where it is used.
     py::dtype::of<float>();
     try {
         esvm::active_isa();
-    } catch (const std::invalid_argument&) {
-    }
+    } catch (const std::invalid_argument&) {}
     module.attr("__version__") = EXEMPLAR_SVM_VERSION;
     module.def("active_isa", [] { return std::string(esvm::isa_name(esvm::active_isa())); });
     module.def("supported_isas", [] {

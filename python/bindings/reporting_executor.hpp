@@ -50,8 +50,8 @@ class ReportingExecutor {
         if (!work_.is_on_own_thread() || Clock::now() < next_) return;
         const double part = static_cast<double>(n_done) / static_cast<double>(n_tasks);
         work_.call_python([&] {
-            PyObject* const answer =
-                PyObject_CallFunction(report_.ptr(), "nd", static_cast<Py_ssize_t>(n_passes_), part);
+            PyObject* const answer = PyObject_CallFunction(
+                report_.ptr(), "nd", static_cast<Py_ssize_t>(n_passes_), part);
             Py_XDECREF(answer);
             return answer != nullptr;
         });

@@ -115,7 +115,7 @@ class ExemplarIndex:
     progress : bool or callable, default False
         Tell how far building the index has come, if it takes long: True writes a line to standard
         error, a function is called with the number of the pass over the rows, from 1, and the part
-        of it that is done, at most five times a second and from any thread.
+        of it that is done, at most five times a second. What it raises stops the build.
 
     Raises
     ------

@@ -2,7 +2,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <set>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -86,6 +87,19 @@ TEST_CASE("those who ask for threads get them while others run loops") {
     for (std::thread& caller : callers) caller.join();
     CHECK(meeting.n_present == 6);
 }
+
+#if defined(__linux__)
+TEST_CASE("loop after loop makes no more threads") {
+    const auto count_threads = [] {
+        const std::filesystem::directory_iterator threads("/proc/self/task");
+        return std::distance(begin(threads), end(threads));
+    };
+    each_is_called_once(6, 100, true);
+    const auto n_threads = count_threads();
+    for (int loop = 0; loop < 2000; ++loop) each_is_called_once(6, 12, true);
+    CHECK(count_threads() <= n_threads);
+}
+#endif
 
 TEST_CASE("a task has no pool: what it runs stays on its thread") {
     std::atomic<int> n_found{0};

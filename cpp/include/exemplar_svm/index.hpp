@@ -104,8 +104,7 @@ class Index {
     /// Takes time in the order of n_rows(), and of the features and the removed rows where rows are
     /// sparse; with settings.center, three readings of all rows.
     /// @throws std::invalid_argument for rows that do not exist or have been removed; Stopped
-    Index without_rows(std::span<const RowNumber> removed,
-                       ExecutorRef executor = SerialExecutor{},
+    Index without_rows(std::span<const RowNumber> removed, ExecutorRef executor = SerialExecutor{},
                        const StopCondition& stop = {}) const;
 
     /// Computes everything anew after the rows have changed. Not while a search is running. If it

@@ -26,7 +26,8 @@ struct LinearSvc {
 /// @param costs   C_i per row; a row with cost 0 takes no part
 /// @param intercept_scaling  0 for no intercept
 /// @param stop    when to answer with the iterate reached by then: the status is then `deadline`
-/// @throws std::invalid_argument for settings out of range; std::bad_alloc; Stopped if there is none
+/// @throws std::invalid_argument for settings out of range; std::bad_alloc; Stopped if there is
+/// none
 template <Real T>
 LinearSvc<T> train_linear_svc(const DenseView<T>& rows, const std::int8_t* labels,
                               const double* costs, Loss loss, double intercept_scaling,
