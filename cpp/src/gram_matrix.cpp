@@ -32,7 +32,7 @@ void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, Executor
                    [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
                        T* const x = centred.data() + block * d;
                        double* const row = scratch.data() + block * n;
-                       for (std::size_t i = begin; i < end && !stop.reached(); ++i) {
+                       for (std::size_t i = begin; i < end && !stop.reached(50); ++i) {
                            rows.copy(i, x);
                            double constant = 0.0;
                            for (std::size_t c = 0; c < d; ++c) {

@@ -70,8 +70,8 @@ class Work {
 
     /// When to stop: when Python has raised, or as well at a deadline.
     StopCondition stop(StopCondition given = {}) noexcept {
-        given.says_stop = [](void* work) noexcept { return static_cast<Work*>(work)->says_stop(); };
-        given.context = this;
+        given.flag = &stopped_;
+        given.lookout = &lookout_;
         return given;
     }
 
@@ -83,7 +83,7 @@ class Work {
     bool is_on_own_thread() const noexcept { return std::this_thread::get_id() == owner_; }
 
     /// Calls a function of the C interface, with the lock, that returns whether it has raised
-    /// nothing. What it raises stops the work, and is left for raise(). To be called by the thread
+    /// nothing. What it raises stops the work, and is left for end(). To be called by the thread
     /// whose work it is.
     template <class Function>
     void call_python(Function&& function) noexcept {
@@ -103,16 +103,6 @@ class Work {
     // Often enough to answer within a second, and seldom enough not to matter: a look has to wait
     // for the lock, up to five milliseconds where other threads of Python are busy.
     static constexpr std::chrono::milliseconds between_looks{100};
-    // Loops over few rows ask every microsecond: a clock is not read each time.
-    static constexpr unsigned asked_per_reading = 4;
-
-    bool says_stop() noexcept {
-        if (is_on_own_thread() && ++n_asked_ % asked_per_reading == 0 &&
-            Clock::now() >= next_look_) {
-            look();
-        }
-        return stopped_.load(std::memory_order_relaxed);
-    }
 
     void look() noexcept {
         if (next_look_ == never) return;
@@ -144,8 +134,12 @@ class Work {
     const std::thread::id owner_ = std::this_thread::get_id();
     std::atomic<bool> stopped_{false};
     bool has_looked_ = false, is_main_ = true;
-    unsigned n_asked_ = 0;
     Clock::time_point next_look_ = Clock::now() + between_looks;
+    Lookout lookout_{[](void* opaque) noexcept {
+                         auto& work = *static_cast<Work*>(opaque);
+                         if (Clock::now() >= work.next_look_) work.look();
+                     },
+                     this};
     std::optional<WithoutLock> lock_{std::in_place};
 };
 
