@@ -13,6 +13,10 @@
 #include <type_traits>
 #include <utility>
 
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 
@@ -88,7 +92,15 @@ class Work {
     template <class Function>
     void call_python(Function&& function) noexcept {
         if (stopped_.load(std::memory_order_relaxed)) return;
-        if (!lock_->with_lock(function)) stopped_.store(true, std::memory_order_relaxed);
+        const bool well = lock_->with_lock([&] {
+            const bool raised_nothing = function();
+            if (process() == process_) return raised_nothing;
+            // What other threads were doing for this call, nobody does in the child.
+            PyErr_SetString(PyExc_RuntimeError,
+                            "this process was forked during a call, which the child cannot finish");
+            return false;
+        });
+        if (!well) stopped_.store(true, std::memory_order_relaxed);
     }
 
     /// Takes the lock for good, and throws what Python has raised.
@@ -129,8 +141,17 @@ class Work {
         return PyErr_Occurred() == nullptr;
     }
 
+    static long process() noexcept {
+#if defined(_WIN32)
+        return 0;  // there is no fork
+#else
+        return getpid();
+#endif
+    }
+
     static constexpr Clock::time_point never = Clock::time_point::max();
 
+    const long process_ = process();
     const std::thread::id owner_ = std::this_thread::get_id();
     std::atomic<bool> stopped_{false};
     bool has_looked_ = false, is_main_ = true;

@@ -111,7 +111,9 @@ class ExemplarIndex:
     n_threads : int, optional
         Threads per search. Default: as many as ``OMP_NUM_THREADS`` or threadpoolctl asks for, or
         else one per processor that the affinity and the quota of the control group (a container's
-        limit) leave. The result has the same bits for any number.
+        limit) leave; these are used only while they are seen to make searches faster, which they do
+        not where other processes keep the processors busy. The result has the same bits for any
+        number.
     progress : bool or callable, default False
         Tell how far building the index has come, if it takes long: True writes a line to standard
         error, a function is called with the number of the pass over the rows, from 1, and the part

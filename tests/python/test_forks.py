@@ -150,3 +150,23 @@ def test_the_index_of_a_parent_is_not_that_of_its_child(rows):
     assert succeeds_in_child(lambda: index.add(rows[:2]))
     assert len(index) == len(rows)
     assert list(index.add(rows[:1])) == [len(rows)]
+
+
+def test_a_fork_during_a_build_ends_the_build_in_the_child_alone():
+    rows = np.random.default_rng(0).standard_normal((6000, 1000)).astype(np.float32)
+    children = []
+
+    def fork_once(number, part):
+        if not children:
+            children.append(os.fork())
+
+    try:
+        index = esvm.ExemplarIndex(rows, method="gram", n_threads=2, progress=fork_once)
+    except RuntimeError as error:
+        os._exit(0 if children == [0] and "forked during a call" in str(error) else 1)
+    finally:
+        if children == [0]:
+            os._exit(1)
+    assert index.search(rows[3]).indices[0] == 3
+    _, status = os.waitpid(children[0], 0)
+    assert status == 0
