@@ -369,8 +369,11 @@ class ExemplarIndex:
         """
 
         def without_rows(core: _core.Index) -> _core.Index:
-            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", RowSet.of(core)))
-            return core.without_rows(rows, self._n_threads)
+            # np.unique of numpy 2.3 and 2.4 aborts a process that ends while a daemon thread is in
+            # it, where it is asked for nothing but the values.
+            rows = np.sort(as_row_numbers(row_numbers, "row_numbers", RowSet.of(core)))
+            distinct = rows[np.diff(rows, prepend=-1) != 0]
+            return core.without_rows(distinct, self._n_threads)
 
         self._change(without_rows)
 
@@ -819,9 +822,9 @@ class ExemplarIndex:
 
     @staticmethod
     def _require_disjoint(positives: ExampleSet, negatives: ExampleSet) -> None:
-        both = np.intersect1d(positives.rows, negatives.rows)
-        if both.size:
-            raise ValueError(f"row {both[0]} is named in both positives and negatives")
+        both = set(positives.rows.tolist()) & set(negatives.rows.tolist())
+        if both:
+            raise ValueError(f"row {min(both)} is named in both positives and negatives")
 
     def _common(
         self,
