@@ -51,11 +51,11 @@ struct Answer {
 /// everything as it was each time. Returns how often it was.
 template <class Change, class Check>
 int stop_everywhere(Change&& change, Check&& check) {
-    for (int patience = 0;; ++patience) {
+    for (int patience = 0, n_stops = 0;; ++n_stops, patience += 1 + patience / 2) {
         Impatient caller{patience};
         try {
             change(caller.stop());
-            return patience;
+            return n_stops;
         } catch (const Stopped&) {
             check();
         }
