@@ -41,6 +41,7 @@ add_library(exemplar_svm
   ${source_dir}/sketch.cpp
   ${source_dir}/solver.cpp
   ${source_dir}/sparse_examples.cpp
+  ${source_dir}/thread_pool.cpp
   ${source_dir}/version.cpp
   ${source_dir}/working_set.cpp
   ${source_dir}/workspace.cpp)

@@ -31,9 +31,12 @@ AddedRows<T>::AddedRows(const RowsView<T>& borrowed) {
 }
 
 template <Real T>
-void AddedRows<T>::Dense::append(const RowsView<T>& rows) {
+void AddedRows<T>::Dense::append(const RowsView<T>& rows, const StopCondition& stop) {
     T* place = values.extend(rows.rows * rows.cols);
-    for (std::size_t i = 0; i < rows.rows; ++i, place += rows.cols) rows.copy(i, place);
+    for (std::size_t i = 0; i < rows.rows; ++i, place += rows.cols) {
+        stop.throw_if_reached();
+        rows.copy(i, place);
+    }
 }
 
 template <Real T>
@@ -45,10 +48,11 @@ RowsView<T> AddedRows<T>::Dense::behind(const RowsView<T>& borrowed) const noexc
 
 template <Real T>
 template <class I>
-void AddedRows<T>::Compressed<I>::append(const RowsView<T>& rows) {
+void AddedRows<T>::Compressed<I>::append(const RowsView<T>& rows, const StopCondition& stop) {
     std::vector<T> scratch(rows.is_dense() && !rows.is_read_in_place() ? rows.cols : 0);
     std::size_t n_entries = 0;
     for (std::size_t i = 0; i < rows.rows; ++i) {
+        stop.throw_if_reached();
         for_each_entry(rows, i, scratch.data(), [&](std::size_t, T) noexcept { ++n_entries; });
     }
     auto end = static_cast<std::int64_t>(values.size());
@@ -56,6 +60,7 @@ void AddedRows<T>::Compressed<I>::append(const RowsView<T>& rows) {
     I* column = columns.extend(n_entries);
     std::int64_t* next = starts.extend(rows.rows);
     for (std::size_t i = 0; i < rows.rows; ++i) {
+        stop.throw_if_reached();
         for_each_entry(rows, i, scratch.data(), [&](std::size_t c, T x) noexcept {
             *value++ = x;
             *column++ = static_cast<I>(c);
@@ -74,8 +79,8 @@ RowsView<T> AddedRows<T>::Compressed<I>::behind(const RowsView<T>& borrowed) con
 }
 
 template <Real T>
-void AddedRows<T>::append(const RowsView<T>& rows) {
-    std::visit([&](auto& storage) { storage.append(rows); }, storage_);
+void AddedRows<T>::append(const RowsView<T>& rows, const StopCondition& stop) {
+    std::visit([&](auto& storage) { storage.append(rows, stop); }, storage_);
 }
 
 template <Real T>

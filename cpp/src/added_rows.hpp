@@ -6,6 +6,7 @@
 
 #include "buffer.hpp"
 #include "exemplar_svm/rows_view.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 
 namespace exemplar_svm {
 
@@ -20,7 +21,7 @@ class AddedRows {
 
     /// Copies rows, stored in whatever way, of as many features; of order what is copied, on
     /// average over many calls.
-    void append(const RowsView<T>& rows);
+    void append(const RowsView<T>& rows, const StopCondition& stop);
 
     /// The borrowed rows, and these behind them.
     RowsView<T> behind(const RowsView<T>& borrowed) const noexcept;
@@ -31,7 +32,7 @@ class AddedRows {
     struct Dense {
         Buffer<T> values;
 
-        void append(const RowsView<T>& rows);
+        void append(const RowsView<T>& rows, const StopCondition& stop);
         RowsView<T> behind(const RowsView<T>& borrowed) const noexcept;
         std::size_t bytes() const noexcept { return values.bytes(); }
     };
@@ -44,7 +45,7 @@ class AddedRows {
         Buffer<I> columns;
         Buffer<std::int64_t> starts;
 
-        void append(const RowsView<T>& rows);
+        void append(const RowsView<T>& rows, const StopCondition& stop);
         RowsView<T> behind(const RowsView<T>& borrowed) const noexcept;
         std::size_t bytes() const noexcept {
             return values.bytes() + columns.bytes() + starts.bytes();

@@ -43,8 +43,8 @@ void orthonormalise(std::vector<T>& matrix, std::size_t rank, std::size_t d) noe
 }  // namespace
 
 template <Real T>
-Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
-    measure(rows);
+Background<T>::Background(const RowsView<T>& rows, const StopCondition& stop) : mean_(rows.cols) {
+    measure(rows, stop);
     // What overflows, or is not finite because rows are not, says nothing.
     if (is_finite()) return;
     mean_.assign(rows.cols, T(0));
@@ -54,12 +54,12 @@ Background<T>::Background(const RowsView<T>& rows) : mean_(rows.cols) {
 }
 
 template <Real T>
-void Background<T>::measure(const RowsView<T>& rows) {
+void Background<T>::measure(const RowsView<T>& rows, const StopCondition& stop) {
     const std::size_t n = rows.rows, d = rows.cols;
     const std::size_t n_sampled = std::min(n, std::clamp(n / one_of, fewest_sampled, most_sampled));
     if (n_sampled < 2) return;
     if (!rows.is_dense()) {
-        measure_sparse(rows);
+        measure_sparse(rows, stop);
         return;
     }
     const auto& kernels = kernels::active_table<T>();
@@ -68,7 +68,10 @@ void Background<T>::measure(const RowsView<T>& rows) {
     const auto sampled = [&](std::size_t s) {
         return rows.read(s * n / n_sampled, scratch.data());
     };
-    for (std::size_t s = 0; s < n_sampled; ++s) kernels.axpy_wide(1.0, sampled(s), sum.data(), d);
+    for (std::size_t s = 0; s < n_sampled; ++s) {
+        stop.throw_if_reached();
+        kernels.axpy_wide(1.0, sampled(s), sum.data(), d);
+    }
     std::transform(sum.begin(), sum.end(), mean_.begin(),
                    [&](double v) { return static_cast<T>(v / static_cast<double>(n_sampled)); });
 
@@ -88,6 +91,7 @@ void Background<T>::measure(const RowsView<T>& rows) {
         std::fill(image.begin(), image.end(), T(0));
         variances_.assign(rank, 0.0);
         for (std::size_t s = 0; s < n_sampled; ++s) {
+            stop.throw_if_reached();
             const T* const x = sampled(s);
             std::transform(x, x + d, mean_.begin(), centred.begin(),
                            [](T v, T m) { return v - m; });
@@ -119,11 +123,12 @@ void Background<T>::measure(const RowsView<T>& rows) {
 
 /// All rows are as cheap as a sample is where they are dense.
 template <Real T>
-void Background<T>::measure_sparse(const RowsView<T>& rows) {
+void Background<T>::measure_sparse(const RowsView<T>& rows, const StopCondition& stop) {
     const auto n = static_cast<double>(rows.rows);
     std::vector<double> mean(rows.cols);
     double square = 0.0;
     for (std::size_t i = 0; i < rows.rows; ++i) {
+        stop.throw_if_reached();
         rows.axpy_wide(1.0 / n, i, mean.data());
         square += static_cast<double>(rows.squared_norm(i));
     }

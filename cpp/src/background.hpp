@@ -5,6 +5,7 @@
 
 #include "exemplar_svm/real.hpp"
 #include "exemplar_svm/rows_view.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 
 namespace exemplar_svm {
 
@@ -20,8 +21,8 @@ class Background {
   public:
     Background() = default;
 
-    /// Reads the sample a few times over: of order n_sampled * cols * rank.
-    explicit Background(const RowsView<T>& rows);
+    /// Reads the sample a few times over: of order n_sampled * cols * rank. @throws Stopped
+    explicit Background(const RowsView<T>& rows, const StopCondition& stop = {});
 
     bool empty() const noexcept { return mean_.empty(); }
     const std::vector<T>& mean() const noexcept { return mean_; }
@@ -64,8 +65,8 @@ class Background {
 
   private:
     bool is_finite() const noexcept;
-    void measure(const RowsView<T>& rows);
-    void measure_sparse(const RowsView<T>& rows);
+    void measure(const RowsView<T>& rows, const StopCondition& stop);
+    void measure_sparse(const RowsView<T>& rows, const StopCondition& stop);
 
     std::vector<T> mean_;
     std::vector<T> directions_;      // orthonormal, one per row

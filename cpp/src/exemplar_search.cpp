@@ -8,6 +8,7 @@
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "gram_descent.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -241,7 +242,7 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
     } else {
         working_set_->scatter_dual();
         const Stopwatch stopwatch(workspace_.profile.scan);
-        score_rows(rows_, workspace_.weights.view(), executor_, scores_);
+        score_rows(rows_, workspace_.weights.view(), StoppableExecutor(executor_, stop_), scores_);
     }
     return true;
 }

@@ -17,7 +17,8 @@ GramMatrix<T>::GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorR
 }
 
 template <Real T>
-void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, ExecutorRef executor) {
+void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, ExecutorRef executor,
+                           const StopCondition& stop) {
     const std::size_t n_before = n_rows_, n = rows.rows, d = rows.cols;
     if (n == n_before) return;
     Buffer<T> products;
@@ -31,7 +32,7 @@ void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, Executor
                    [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
                        T* const x = centred.data() + block * d;
                        double* const row = scratch.data() + block * n;
-                       for (std::size_t i = begin; i < end; ++i) {
+                       for (std::size_t i = begin; i < end && !stop.reached(50); ++i) {
                            rows.copy(i, x);
                            double constant = 0.0;
                            for (std::size_t c = 0; c < d; ++c) {

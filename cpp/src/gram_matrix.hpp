@@ -6,6 +6,7 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/real.hpp"
 #include "exemplar_svm/rows_view.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 
 namespace exemplar_svm {
 
@@ -19,8 +20,9 @@ class GramMatrix {
     GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorRef executor);
 
     /// Takes in the rows behind those that it has, of the same mean: n d steps for each of them,
-    /// and a copy of the products that there are.
-    void extend(const RowsView<T>& rows, const double* mean, ExecutorRef executor);
+    /// and a copy of the products that there are. What is there after a stop is of no use.
+    void extend(const RowsView<T>& rows, const double* mean, ExecutorRef executor,
+                const StopCondition& stop = {});
 
     bool empty() const noexcept { return values_.empty(); }
     std::size_t bytes() const noexcept { return values_.bytes(); }

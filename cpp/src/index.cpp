@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,11 +21,13 @@
 namespace exemplar_svm {
 
 /// Shared by the indices of the same rows: one that is made of another without some of them has the
-/// same sketch.
+/// same sketch. Without a lock: making a sketch takes long, and a process may fork meanwhile.
 template <Real T>
 struct Index<T>::SketchSlot {
-    std::mutex mutex;
-    std::shared_ptr<const SharedSketch<T>> sketch;
+    std::atomic<const SharedSketch<T>*> sketch{nullptr};
+
+    SketchSlot() = default;
+    ~SketchSlot() { delete sketch.load(); }
 };
 
 namespace {
@@ -85,10 +86,11 @@ void take(double& to, const IndexPart& part) {
 }  // namespace
 
 template <Real T>
-Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings, ExecutorRef executor)
+Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings, ExecutorRef executor,
+                const StopCondition& stop)
     : rows_(embeddings), settings_(settings) {
     require_valid(rows_, settings);
-    refresh(executor);
+    refresh(executor, stop);
 }
 
 template <Real T>
@@ -99,7 +101,7 @@ Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings,
     const RowsView<T> first = rows_.first_part();
     if (first.rows < rows_.rows) {
         AddedRows<T> owned(first);
-        owned.append(rows_.from(first.rows));
+        owned.append(rows_.from(first.rows), StopCondition{});
         rows_ = owned.behind(first);
         added_ = std::make_shared<const AddedRows<T>>(std::move(owned));
     }
@@ -129,16 +131,17 @@ std::vector<IndexPart> Index<T>::parts() const {
 }
 
 template <Real T>
-Index<T> Index<T>::with_rows(const RowsView<T>& added, ExecutorRef executor) const {
+Index<T> Index<T>::with_rows(const RowsView<T>& added, ExecutorRef executor,
+                             const StopCondition& stop) const {
     if (added.rows == 0) return *this;
     require(added.cols == rows_.cols, "the added rows have another number of features");
     AddedRows<T> owned = added_ == nullptr ? AddedRows<T>(rows_) : *added_;
-    owned.append(added.checked("rows"));
+    owned.append(added.checked("rows"), stop);
     Index next = *this;
     next.rows_ = owned.behind(rows_.first_part());
     require_valid(next.rows_, settings_);
     RowStatistics<T> statistics = *statistics_;
-    statistics.update(next.rows_, settings_, executor);
+    statistics.update(next.rows_, settings_, executor, stop);
     next.added_ = std::make_shared<const AddedRows<T>>(std::move(owned));
     next.change(std::move(statistics));
     next.session_sketch_ = std::make_shared<SketchSlot>();
@@ -146,22 +149,23 @@ Index<T> Index<T>::with_rows(const RowsView<T>& added, ExecutorRef executor) con
 }
 
 template <Real T>
-Index<T> Index<T>::without_rows(std::span<const RowNumber> removed, ExecutorRef executor) const {
+Index<T> Index<T>::without_rows(std::span<const RowNumber> removed, ExecutorRef executor,
+                                const StopCondition& stop) const {
     if (removed.empty()) return *this;
     RowStatistics<T> statistics = *statistics_;
     statistics.remove(rows_, removed);
-    statistics.update(rows_, settings_, executor);
+    statistics.update(rows_, settings_, executor, stop);
     Index next = *this;
     next.change(std::move(statistics));
     return next;
 }
 
 template <Real T>
-void Index<T>::refresh(ExecutorRef executor) {
+void Index<T>::refresh(ExecutorRef executor, const StopCondition& stop) {
     RowStatistics<T> statistics;
     if (statistics_ != nullptr) statistics.live = statistics_->live;
     const RowsView<T> rows = rows_.checked("embeddings");
-    statistics.update(rows, settings_, executor);
+    statistics.update(rows, settings_, executor, stop);
     auto no_sketch = std::make_shared<SketchSlot>();
     change(std::move(statistics));  // what follows does not throw
     session_sketch_ = std::move(no_sketch);
@@ -186,14 +190,21 @@ const std::uint8_t* Index<T>::live() const noexcept {
 }
 
 template <Real T>
-std::shared_ptr<const SharedSketch<T>> Index<T>::sketch_for_sessions(ExecutorRef executor) const {
+std::shared_ptr<const SharedSketch<T>> Index<T>::sketch_for_sessions(
+    ExecutorRef executor, const StopCondition& stop) const {
     if (statistics_->signatures.empty() || !statistics_->sketch.empty() || !rows_.is_dense()) {
         return nullptr;
     }
-    const std::lock_guard lock(session_sketch_->mutex);
-    auto& sketch = session_sketch_->sketch;
-    if (sketch == nullptr) sketch = std::make_shared<const SharedSketch<T>>(rows_, executor);
-    return sketch;
+    const std::shared_ptr<SketchSlot> slot = session_sketch_;
+    const SharedSketch<T>* sketch = slot->sketch.load(std::memory_order_acquire);
+    if (sketch == nullptr) {
+        auto made = std::make_unique<const SharedSketch<T>>(rows_, executor, stop);
+        if (slot->sketch.compare_exchange_strong(sketch, made.get(), std::memory_order_acq_rel,
+                                                 std::memory_order_acquire)) {
+            sketch = made.release();
+        }
+    }
+    return {slot, sketch};
 }
 
 template <Real T>
@@ -207,10 +218,8 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
     usage.signatures = statistics_->signatures.bytes();
     usage.postings = statistics_->postings.bytes();
     usage.sketch = statistics_->sketch.bytes();
-    {
-        const std::lock_guard lock(session_sketch_->mutex);
-        if (session_sketch_->sketch != nullptr)
-            usage.sketch += session_sketch_->sketch->sketch.bytes();
+    if (const auto* shared = session_sketch_->sketch.load(std::memory_order_acquire)) {
+        usage.sketch += shared->sketch.bytes();
     }
     usage.gram = statistics_->gram.bytes();
     return usage;
@@ -233,10 +242,10 @@ SearchReport Index<T>::search(const Query<T>& query, std::size_t k, const Search
 
 template <Real T>
 SearchReport Index<T>::fit(const Query<T>& query, const SearchSettings& settings,
-                           Workspace<T>& workspace, T* scores_out,
-                           ExecutorRef executor) const noexcept {
-    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, executor,
-                             StopCondition{}, workspace, scores_out);
+                           Workspace<T>& workspace, T* scores_out, ExecutorRef executor,
+                           const StopCondition& stop) const noexcept {
+    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, executor, stop,
+                             workspace, scores_out);
     if (search.begin()) search.working_set().scan();
     return search.fit();
 }
@@ -293,9 +302,9 @@ template <Real T>
 void Index<T>::score_batch(DenseView<T> queries, const Query<T>& common,
                            const SearchSettings& settings, Workspace<T>* const* workspaces,
                            std::size_t n_workspaces, T* scores_out, SearchReport* reports,
-                           ExecutorRef executor) const noexcept {
+                           ExecutorRef executor, const StopCondition& stop) const noexcept {
     search_each(
-        queries, common, settings, workspaces, n_workspaces, scores_out, executor, StopCondition{},
+        queries, common, settings, workspaces, n_workspaces, scores_out, executor, stop,
         [&](ExemplarSearch<T>& search, std::size_t q) noexcept { reports[q] = search.fit(); });
 }
 

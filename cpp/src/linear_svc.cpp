@@ -10,6 +10,7 @@
 #include "exemplar_svm/scan.hpp"
 #include "primal_newton.hpp"
 #include "sparse_examples.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -83,7 +84,8 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
         }
     }
     std::vector<T> squared_norms(n);
-    square_rows(rows, executor, squared_norms.data());
+    square_rows(rows, StoppableExecutor(executor, stop), squared_norms.data());
+    stop.throw_if_reached();
 
     problem.squared_norms = squared_norms.data();
     for (const T square : squared_norms) {

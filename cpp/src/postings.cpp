@@ -11,21 +11,22 @@
 namespace exemplar_svm {
 
 template <Real T>
-void Postings<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
-                         ExecutorRef executor) {
+void Postings<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor,
+                         const StopCondition& stop) {
     const std::size_t n_before = mean_products_.size();
     if (n_before == rows.rows) return;
-    if (starts_.empty()) list(rows);
+    if (starts_.empty()) list(rows, stop);
     score_rows(rows.from(n_before), WeightsView<T>{mean.data(), 0.0}, executor,
                mean_products_.extend(rows.rows - n_before));
 }
 
 /// Counts the entries of every column, and then puts them there: rows come in ascending order.
 template <Real T>
-void Postings<T>::list(const RowsView<T>& rows) {
+void Postings<T>::list(const RowsView<T>& rows, const StopCondition& stop) {
     const std::size_t n = rows.rows, d = rows.cols;
     std::uint64_t* const starts = starts_.extend(d + 2);
     for (std::size_t i = 0; i < n; ++i) {
+        stop.throw_if_reached();
         rows.sparse().for_each_entry(i, [&](std::size_t c, T) noexcept { ++starts[c + 1]; });
     }
     for (std::size_t c = 0; c < d; ++c) starts[c + 1] += starts[c];
@@ -34,6 +35,7 @@ void Postings<T>::list(const RowsView<T>& rows) {
     RowIndex* const numbers = rows_.extend(starts[d]);
     T* const values = values_.extend(starts[d]);
     for (std::size_t i = 0; i < n; ++i) {
+        stop.throw_if_reached();
         rows.sparse().for_each_entry(i, [&](std::size_t c, T value) noexcept {
             numbers[places[c]] = static_cast<RowIndex>(i);
             values[places[c]++] = value;

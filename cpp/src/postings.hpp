@@ -9,6 +9,7 @@
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/real.hpp"
 #include "exemplar_svm/rows_view.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 
 namespace exemplar_svm {
 
@@ -23,7 +24,9 @@ class Postings {
 
     /// Takes in the rows behind those that it knows. Lists are made once, of order the entries, and
     /// not appended to: later rows are read as they are.
-    void extend(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor);
+    /// @throws Stopped
+    void extend(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor,
+                const StopCondition& stop = {});
 
     bool empty() const noexcept { return mean_products_.empty(); }
     std::size_t bytes() const noexcept;
@@ -47,7 +50,7 @@ class Postings {
     void require_valid(std::size_t n_rows, std::size_t n_features) const;
 
   private:
-    void list(const RowsView<T>& rows);
+    void list(const RowsView<T>& rows, const StopCondition& stop);
     void add_listed(const Problem<T>& problem, std::size_t j, T factor, std::size_t begin,
                     std::size_t end, T* scores) const noexcept;
     std::size_t n_listed() const noexcept { return starts_[starts_.size() - 1]; }

@@ -10,6 +10,7 @@
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -56,14 +57,16 @@ void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms
 
 template <Real T>
 void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& settings,
-                              ExecutorRef executor) {
+                              ExecutorRef threads, const StopCondition& stop) {
+    // Each pass ends early, and then nothing is made of what it has left.
+    const StoppableExecutor executor(threads, stop);
     const std::size_t n = rows.rows;
     if (!live.empty()) {
         const std::size_t n_new = n - live.size();
         std::fill_n(live.extend(n_new), n_new, std::uint8_t{1});
     }
     n_live = n - static_cast<std::size_t>(std::ranges::count(live, 0));
-    measure(rows, settings, executor);
+    measure(rows, settings, executor, stop);
     require(rows.is_dense() || settings.sketch == SketchType::none,
             "sketch is of dense rows, but embeddings has sparse ones");
     Method method = settings.method;
@@ -90,14 +93,14 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
                     std::to_string(n));
         if (settings.center) gram = {};
-        gram.extend(rows, mean.empty() ? nullptr : mean.data(), executor);
+        gram.extend(rows, mean.empty() ? nullptr : mean.data(), executor, stop);
     } else {
         gram = {};
     }
     if (method == Method::working_set && n > 1) {
         // A guess may do with an old model, but not with one of another kind of rows for ever.
         if (n_modelled_ == 0 || n >= 2 * n_modelled_) {
-            background = Background<T>(rows);
+            background = Background<T>(rows, stop);
             signatures = {};
             postings = {};
             n_modelled_ = n;
@@ -105,10 +108,11 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
         if (rows.is_dense()) {
             signatures.extend(rows, background.mean(), executor);
         } else {
-            postings.extend(rows, background.mean(), executor);
+            postings.extend(rows, background.mean(), executor, stop);
         }
         if (settings.sketch == SketchType::int8) sketch.extend(rows, executor);
     }
+    stop.throw_if_reached();
     find_largest();
 }
 
@@ -130,25 +134,26 @@ void RowStatistics<T>::remove(const RowsView<T>& rows, std::span<const RowNumber
 /// Norms of the rows that are new; where the mean of the rows moves, of all, less the mean.
 template <Real T>
 void RowStatistics<T>::measure(const RowsView<T>& rows, const IndexSettings& settings,
-                               ExecutorRef executor) {
+                               ExecutorRef executor, const StopCondition& stop) {
     if (settings.center) squared_norms = {};
     const std::size_t first = squared_norms.size();
     const RowsView<T> added = rows.from(first);
     std::vector<T> squares(added.rows);
     square_rows(added, executor, squares.data());
+    stop.throw_if_reached();
     if (settings.check_finite) require_finite(added, squares, first);
     // Norms serve in bounds: rounded up by more than they can have been rounded down.
     const double inflation = 2.0 * score_rounding_bound<T>(rows);
     for (T& square : squares) {
         square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
     }
-    if (settings.center) centre(rows, inflation, squares, executor);
+    if (settings.center) centre(rows, inflation, squares, executor, stop);
     squared_norms.append(squares.data(), squares.size());
 }
 
 template <Real T>
 void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::vector<T>& squares,
-                              ExecutorRef executor) {
+                              ExecutorRef executor, const StopCondition& stop) {
     const std::size_t n = rows.rows, d = rows.cols;
     mean.clear();
     mean_products = {};
@@ -158,6 +163,7 @@ void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::ve
     // does not grow with the rows.
     std::vector<double> few(d), lost(d);
     for (std::size_t begin = 0; begin < n; begin += rows_per_sum) {
+        stop.throw_if_reached();
         std::ranges::fill(few, 0.0);
         for (std::size_t i = begin; i < std::min(begin + rows_per_sum, n); ++i) {
             if (is_live(i)) rows.axpy_wide(1.0, i, few.data());
@@ -178,6 +184,7 @@ void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::ve
     const std::vector<T> rounded_mean(mean.begin(), mean.end());
     T* const products = mean_products.extend(n);
     score_rows(rows, WeightsView<T>{rounded_mean.data(), 0.0}, executor, products);
+    stop.throw_if_reached();
     for (std::size_t i = 0; i < n; ++i) {
         // ||x - m||^2 from three numbers that may cancel: plus what they may have lost.
         const auto raw = static_cast<double>(squares[i]);

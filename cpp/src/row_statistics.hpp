@@ -11,6 +11,7 @@
 #include "exemplar_svm/real.hpp"
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "gram_matrix.hpp"
 #include "postings.hpp"
 #include "signatures.hpp"
@@ -40,7 +41,8 @@ struct RowStatistics {
 
     RowStatistics() = default;
 
-    /// @throws std::invalid_argument for rows that are not finite, or too many for the method
+    /// @throws std::invalid_argument for rows that are not finite, or too many for the method;
+    ///         Stopped
     RowStatistics(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor) {
         update(rows, settings, executor);
     }
@@ -48,7 +50,8 @@ struct RowStatistics {
     /// Takes in the rows behind those that it knows, and which of all are live now: of order as
     /// many as are new, but for a pass over the norms. With a mean, rows are read as if all were
     /// new. Throws as the constructor does, and is then of no more use.
-    void update(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor);
+    void update(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor,
+                const StopCondition& stop = {});
 
     /// Takes rows out, before an update(). @throws std::invalid_argument for those that are not
     /// live
@@ -78,9 +81,10 @@ struct RowStatistics {
     void require_valid(const RowsView<T>& rows, const IndexSettings& settings);
 
   private:
-    void measure(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor);
+    void measure(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor,
+                 const StopCondition& stop);
     void centre(const RowsView<T>& rows, double inflation, std::vector<T>& squares,
-                ExecutorRef executor);
+                ExecutorRef executor, const StopCondition& stop);
     void find_largest();
 
     std::size_t n_modelled_ = 0;  // rows that there were when the background was modelled

@@ -76,14 +76,14 @@ bool Session<T>::Examples::remove(RowNumber row) noexcept {
 
 template <Real T>
 Session<T>::Session(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
-                    SketchType sketch, ExecutorRef executor)
+                    SketchType sketch, ExecutorRef executor, const StopCondition& stop)
     : index_(&index),
       sketch_type_(sketch),
       revision_(index.revision()),
       workspace_(index, max_ranks, std::max<std::size_t>(max_examples, 1)),
       memory_(std::make_unique<SessionMemory<T>>()) {
     reserve_examples(workspace_.max_examples(), index.n_features());
-    renew(executor);
+    renew(executor, stop);
 }
 
 template <Real T>
@@ -116,15 +116,24 @@ void Session<T>::reserve(std::size_t max_ranks, std::size_t max_examples) {
 }
 
 template <Real T>
-void Session<T>::renew(ExecutorRef executor) {
-    renew(*index_, executor);
+void Session<T>::renew(ExecutorRef executor, const StopCondition& stop) {
+    begin_afresh(*index_, executor, stop);
+}
+
+template <Real T>
+void Session<T>::follow(const Index<T>& index, ExecutorRef executor, const StopCondition& stop) {
+    require(index.n_features() == index_->n_features(),
+            "a session follows an index of as many features as its own has");
+    if (revision_ != index.revision()) begin_afresh(index, executor, stop);
+    index_ = &index;
 }
 
 /// Goes on with an index as it is now. Whatever throws comes before what changes the session.
 template <Real T>
-void Session<T>::renew(const Index<T>& index, ExecutorRef executor) {
+void Session<T>::begin_afresh(const Index<T>& index, ExecutorRef executor,
+                              const StopCondition& stop) {
     std::shared_ptr<const SharedSketch<T>> sketch;
-    if (sketch_type_ == SketchType::int8) sketch = index.sketch_for_sessions(executor);
+    if (sketch_type_ == SketchType::int8) sketch = index.sketch_for_sessions(executor, stop);
     if (workspace_.n_rows() != index.n_rows() || !workspace_.has_room_for(index.rows())) {
         workspace_ = Workspace<T>(index, workspace_.max_ranks(), workspace_.max_examples());
     }
@@ -132,15 +141,7 @@ void Session<T>::renew(const Index<T>& index, ExecutorRef executor) {
     sketch_ = std::move(sketch);
     memory_->sketch = sketch_.get();
     memory_->holds = SessionMemory<T>::Holds::nothing;
-    revision_ = index_->revision();
-}
-
-template <Real T>
-void Session<T>::follow(const Index<T>& index, ExecutorRef executor) {
-    require(index.n_features() == index_->n_features(),
-            "a session follows an index of as many features as its own has");
-    if (index.revision() != revision_) renew(index, executor);
-    index_ = &index;
+    revision_ = index.revision();
 }
 
 template <Real T>

@@ -7,7 +7,9 @@
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/rows_view.hpp"
+#include "exemplar_svm/stop_condition.hpp"
 #include "sketch.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm {
 
@@ -17,7 +19,9 @@ struct SharedSketch {
     Sketch<T> sketch;
     double max_error = 0.0;
 
-    SharedSketch(const RowsView<T>& rows, ExecutorRef executor) : sketch(rows, executor) {
+    SharedSketch(const RowsView<T>& rows, ExecutorRef executor, const StopCondition& stop)
+        : sketch(rows, StoppableExecutor(executor, stop)) {
+        stop.throw_if_reached();
         for (std::size_t i = 0; i < rows.rows; ++i) {
             max_error = std::max(max_error, static_cast<double>(sketch.error(i)));
         }

@@ -4,11 +4,13 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -16,6 +18,7 @@
 #include "bindings.hpp"
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/session.hpp"
+#include "interpreter.hpp"
 #include "numpy_view.hpp"
 #include "reporting_executor.hpp"
 #include "room.hpp"
@@ -169,6 +172,17 @@ py::array_t<Element> borrowed_array(std::vector<py::ssize_t> shape, const Elemen
     return array;
 }
 
+/// Frees what a variant of pointers holds. Returning much memory to the system takes long.
+template <class Held, class CountRows>
+void free_without_gil(Held& held, CountRows&& n_rows) {
+    std::visit(
+        [&](auto& pointer) {
+            if (pointer == nullptr) return;
+            without_gil_if(n_rows(pointer) > few_values, [&] { pointer.reset(); });
+        },
+        held);
+}
+
 /// exemplar_svm.Index<float> or <double> over the memory of numpy arrays, which it keeps alive. It
 /// does not change: where rows come and go, another one is made, which shares what it can.
 class PyIndex {
@@ -190,18 +204,30 @@ class PyIndex {
         settings.sketch = sketch;
         if (added && !parts_) throw py::value_error("rows are added to an index that has parts");
         with_rows_view(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& view) {
+            std::vector<IndexPart> given;
+            RowsView<T> all = view;
             if (parts_) {
-                const std::vector<IndexPart> given = views(*parts_);
-                index_ = hold(Index<T>(added ? followed_by(view, *added) : view, settings, given));
-                return;
+                given = views(*parts_);
+                if (added) all = followed_by(view, *added);
             }
-            std::optional<ReportingExecutor> reporting;
-            if (progress) reporting.emplace(OpenMpExecutor(n_threads), *progress);
-            without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                index_ = reporting ? hold(Index<T>(view, settings, *reporting))
-                                   : hold(Index<T>(view, settings, executor));
+            Work work;
+            run(work, [&] {
+                const OpenMpExecutor executor(n_threads, work.waiting());
+                if (parts_) {
+                    index_ = hold(Index<T>(all, settings, given));
+                } else if (progress) {
+                    const ReportingExecutor reporting(executor, *progress, work);
+                    index_ = hold(Index<T>(all, settings, reporting, work.stop()));
+                } else {
+                    index_ = hold(Index<T>(all, settings, executor, work.stop()));
+                }
             });
         });
+    }
+
+    PyIndex(PyIndex&&) = default;
+    ~PyIndex() {
+        free_without_gil(index_, [](const auto& held) { return held->index.n_rows(); });
     }
 
     std::size_t n_rows() const {
@@ -214,8 +240,8 @@ class PyIndex {
     PyIndex with_rows(const GivenRows& rows, int n_threads) const {
         return changed(n_threads, [&]<Real T>(const Index<T>& index) {
             const auto view = as_rows_view<T>(rows, "rows");
-            return [&index, view](const OpenMpExecutor& executor) {
-                return index.with_rows(view, executor);
+            return [&index, view](const OpenMpExecutor& executor, const StopCondition& stop) {
+                return index.with_rows(view, executor, stop);
             };
         });
     }
@@ -225,17 +251,17 @@ class PyIndex {
             const std::span removed(
                 as_vector<RowNumber>(rows, static_cast<std::size_t>(rows.size()), "rows"),
                 static_cast<std::size_t>(rows.size()));
-            return [&index, removed](const OpenMpExecutor& executor) {
-                return index.without_rows(removed, executor);
+            return [&index, removed](const OpenMpExecutor& executor, const StopCondition& stop) {
+                return index.without_rows(removed, executor, stop);
             };
         });
     }
 
     PyIndex refreshed(int n_threads) const {
         return changed(n_threads, [&]<Real T>(const Index<T>& index) {
-            return [&index](const OpenMpExecutor& executor) {
+            return [&index](const OpenMpExecutor& executor, const StopCondition& stop) {
                 Index<T> next = index;
-                next.refresh(executor);
+                next.refresh(executor, stop);
                 return next;
             };
         });
@@ -337,21 +363,22 @@ class PyIndex {
     /// One SVM for all examples.
     py::tuple search_shared(const QueryArrays& asked, std::size_t k, const SearchSettings& settings,
                             int n_threads, double timeout) const {
-        const StopCondition stop = stop_after(timeout);
+        const StopCondition given = stop_after(timeout);
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Query<T> query = asked.view(held->index);
                 py::array_t<T> scores({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 py::array_t<RowNumber> rows({py::ssize_t{1}, static_cast<py::ssize_t>(k)});
                 Reports reports(1);
-                auto workspace = held->workspaces->take_for(query, held->index, k);
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                const auto work = [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                    auto workspace = held->workspaces->take_for(query, held->index, k);
                     reports[0] = held->index.search(query, k, settings, *workspace, scores_out,
                                                     rows_out, executor, stop);
-                });
-                held->workspaces->give_back(std::move(workspace));
+                    held->workspaces->give_back(std::move(workspace));
+                };
+                without_gil(n_threads, work, given);
                 return py::make_tuple(scores, rows, std::move(reports));
             },
             index_);
@@ -368,23 +395,27 @@ class PyIndex {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
                 const Query<T> query = asked.view(held->index);
-                auto workspace = held->workspaces->take_for(query, held->index, 0);
+                const std::size_t n_examples = query.n_positives() + query.n_negatives();
+                py::array_t<T> coef(static_cast<py::ssize_t>(held->index.n_features()));
+                py::array_t<double> dual(static_cast<py::ssize_t>(held->index.n_rows()));
+                py::array_t<double> example_dual(static_cast<py::ssize_t>(n_examples));
+                double intercept = 0.0;
                 Reports reports(1);
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                T* const coef_out = coef.mutable_data();
+                double* const dual_out = dual.mutable_data();
+                double* const example_dual_out = example_dual.mutable_data();
+                without_gil(n_threads, [&](const OpenMpExecutor& executor,
+                                           const StopCondition& stop) {
+                    auto workspace = held->workspaces->take_for(query, held->index, 0);
                     reports[0] = held->index.fit(query, settings, *workspace,
-                                                 workspace->scores.data(), executor);
+                                                 workspace->scores.data(), executor, stop);
+                    std::copy_n(workspace->weights.coef.data(), held->index.n_features(), coef_out);
+                    std::copy_n(workspace->dual.data(), held->index.n_rows(), dual_out);
+                    std::copy_n(workspace->example_dual.data(), n_examples, example_dual_out);
+                    intercept = workspace->weights.intercept;
+                    held->workspaces->give_back(std::move(workspace));
                 });
-                const auto copy = [](const auto& values, std::size_t size) {
-                    using Element = std::remove_cvref_t<decltype(values[0])>;
-                    return py::array_t<Element>(static_cast<py::ssize_t>(size), values.data());
-                };
-                auto result = py::make_tuple(
-                    copy(workspace->weights.coef, workspace->weights.coef.size()),
-                    workspace->weights.intercept, copy(workspace->dual, held->index.n_rows()),
-                    copy(workspace->example_dual, query.n_positives() + query.n_negatives()),
-                    std::move(reports));
-                held->workspaces->give_back(std::move(workspace));
-                return result;
+                return py::make_tuple(coef, intercept, dual, example_dual, std::move(reports));
             },
             index_);
     }
@@ -423,10 +454,11 @@ class PyIndex {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) {
                 const auto make = prepare(held->index);
-                auto next = without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                const auto work = [&](const OpenMpExecutor& executor, const StopCondition& stop) {
                     return std::make_unique<IndexOf<T>>(
-                        IndexOf<T>{make(executor), held->workspaces});
-                });
+                        IndexOf<T>{make(executor, stop), held->workspaces});
+                };
+                auto next = without_gil(n_threads, work);
                 return PyIndex(rows_, row_scales_, parts_, std::move(next));
             },
             index_);
@@ -442,7 +474,7 @@ class PyIndex {
 
     /// The best k rows per query, or every row's score where no k is given.
     py::tuple each_query(const py::array& queries, const QueryArrays* asked,
-                         const SearchSettings& settings, int n_threads, const StopCondition& stop,
+                         const SearchSettings& settings, int n_threads, const StopCondition& given,
                          std::optional<std::size_t> k) const {
         return std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) -> py::tuple {
@@ -455,34 +487,35 @@ class PyIndex {
                 py::array_t<T> scores({m, static_cast<py::ssize_t>(width)});
                 py::array_t<RowNumber> rows({m, static_cast<py::ssize_t>(k ? width : 0)});
                 Reports reports(view.rows);
-                std::vector<std::unique_ptr<Workspace<T>>> workspaces;
-                std::vector<Workspace<T>*> borrowed;
-                for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
-                    workspaces.push_back(held->workspaces->take(
-                        index, k ? width : 0, 1, index.rows().is_dense() ? 0 : view.cols));
-                    borrowed.push_back(workspaces.back().get());
-                }
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
+                const auto work = [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                    std::vector<std::unique_ptr<Workspace<T>>> workspaces;
+                    std::vector<Workspace<T>*> borrowed;
+                    for (std::size_t w = 0; w < std::min(max_batch, view.rows); ++w) {
+                        workspaces.push_back(held->workspaces->take(
+                            index, k ? width : 0, 1, index.rows().is_dense() ? 0 : view.cols));
+                        borrowed.push_back(workspaces.back().get());
+                    }
                     if (view.rows == 1) {  // the threads have one search to themselves
                         common.positives = view;
-                        reports[0] =
-                            k ? index.search(common, *k, settings, *borrowed[0], scores_out,
-                                             rows_out, executor, stop)
-                              : index.fit(common, settings, *borrowed[0], scores_out, executor);
+                        reports[0] = k ? index.search(common, *k, settings, *borrowed[0],
+                                                      scores_out, rows_out, executor, stop)
+                                       : index.fit(common, settings, *borrowed[0], scores_out,
+                                                   executor, stop);
                     } else if (k) {
                         index.search_batch(view, common, *k, settings, borrowed.data(),
                                            borrowed.size(), scores_out, rows_out, reports.data(),
                                            executor, stop);
                     } else {
                         index.score_batch(view, common, settings, borrowed.data(), borrowed.size(),
-                                          scores_out, reports.data(), executor);
+                                          scores_out, reports.data(), executor, stop);
                     }
-                });
-                for (auto& workspace : workspaces) {
-                    held->workspaces->give_back(std::move(workspace));
-                }
+                    for (auto& workspace : workspaces) {
+                        held->workspaces->give_back(std::move(workspace));
+                    }
+                };
+                without_gil(n_threads, work, given);
                 return py::make_tuple(scores, rows, std::move(reports));
             },
             index_);
@@ -499,13 +532,18 @@ class PyIndex {
 /// exemplar_svm.Session over a PyIndex, which Python keeps alive. Makes room where C++ refuses.
 class PySession {
   public:
+    ~PySession() {
+        free_without_gil(session_, [](const auto& session) { return session->n_rows(); });
+    }
+
     PySession(const PyIndex& index, SketchType sketch, int n_threads) {
         std::visit(
             [&]<Real T>(const std::unique_ptr<IndexOf<T>>& held) {
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    session_ = std::make_unique<Session<T>>(held->index, usual_ranks,
-                                                            usual_examples, sketch, executor);
-                });
+                without_gil(
+                    n_threads, [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                        session_ = std::make_unique<Session<T>>(
+                            held->index, usual_ranks, usual_examples, sketch, executor, stop);
+                    });
             },
             index.index_);
     }
@@ -522,9 +560,31 @@ class PySession {
         std::visit(
             [&]<Real T>(std::unique_ptr<Session<T>>& session) {
                 const auto& held = std::get<std::unique_ptr<IndexOf<T>>>(index.index_);
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    session->follow(held->index, executor);
-                });
+                without_gil(n_threads,
+                            [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                                const Changing changing(is_changing_);
+                                session->follow(held->index, executor, stop);
+                            });
+            },
+            session_);
+    }
+
+    /// Goes on in a forked child whose parent was using the session in another thread: the next
+    /// search solves afresh.
+    /// @throws RuntimeError if the other thread was in the middle of changing it
+    void recover(const PyIndex& index, int n_threads) {
+        if (is_changing_.load()) {
+            throw std::runtime_error(
+                "the session was being changed by another thread when this process was forked: "
+                "begin another one, index.session(...)");
+        }
+        follow(index, n_threads);
+        std::visit(
+            [&](auto& session) {
+                without_gil(n_threads,
+                            [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                                session->renew(executor, stop);
+                            });
             },
             session_);
     }
@@ -547,7 +607,7 @@ class PySession {
     void add_row(RowNumber row, bool positive, double weight) {
         std::visit(
             [&](auto& session) {
-                make_room(*session, 0, 1);
+                make_room_for_one(*session);
                 taken(positive ? session->like(row, weight) : session->dislike(row, weight));
             },
             session_);
@@ -555,7 +615,7 @@ class PySession {
 
     void add_vector(const py::array& vector, bool positive, double weight) {
         with_vector(vector, [&](auto& session, auto values) {
-            make_room(session, 0, 1);
+            make_room_for_one(session);
             taken(positive ? session.like(values, weight) : session.dislike(values, weight));
         });
     }
@@ -573,7 +633,7 @@ class PySession {
     /// @param common  masks, if there are any
     py::tuple search(const PyIndex& index, std::size_t k, const SearchSettings& settings,
                      int n_threads, double timeout, const QueryArrays* common) {
-        const StopCondition stop = stop_after(timeout);
+        const StopCondition given = stop_after(timeout);
         return std::visit(
             [&]<Real T>(std::unique_ptr<Session<T>>& session) -> py::tuple {
                 const auto& held = std::get<std::unique_ptr<IndexOf<T>>>(index.index_);
@@ -584,11 +644,15 @@ class PySession {
                 Reports reports(1);
                 T* const scores_out = scores.mutable_data();
                 RowNumber* const rows_out = rows.mutable_data();
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    make_room(*session, std::min(k, held->index.n_rows()), 0);
+                const auto work = [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                    {
+                        const Changing changing(is_changing_);
+                        make_room(*session, std::min(k, held->index.n_rows()), 0);
+                    }
                     reports[0] =
                         session->search(query, k, settings, scores_out, rows_out, executor, stop);
-                });
+                };
+                without_gil(n_threads, work, given);
                 return py::make_tuple(scores, rows, std::move(reports));
             },
             session_);
@@ -596,6 +660,30 @@ class PySession {
 
   private:
     static constexpr std::size_t usual_ranks = 128, usual_examples = 32;
+
+    /// Whether another thread changes what the session owns: a process that forks then has half of
+    /// it. A search writes into what is there, which any search may begin with.
+    class Changing {
+      public:
+        explicit Changing(std::atomic<bool>& is_changing) noexcept : is_changing_(is_changing) {
+            is_changing_.store(true);
+        }
+        ~Changing() { is_changing_.store(false); }
+        Changing(const Changing&) = delete;
+        Changing& operator=(const Changing&) = delete;
+
+      private:
+        std::atomic<bool>& is_changing_;
+    };
+
+    template <class Session>
+    void make_room_for_one(Session& session) {
+        without_gil_if(session.n_positives() + session.n_negatives() >= session.max_examples(),
+                       [&] {
+                           const Changing changing(is_changing_);
+                           make_room(session, 0, 1);
+                       });
+    }
 
     static void taken(bool was_taken) {
         if (!was_taken) throw py::value_error("the session does not take this example");
@@ -613,13 +701,17 @@ class PySession {
     }
 
     std::variant<std::unique_ptr<Session<float>>, std::unique_ptr<Session<double>>> session_;
+    std::atomic<bool> is_changing_{false};
 };
+
 /// Whether the columns of every row ascend strictly.
 /// @throws ValueError for rows that do not lie within the arrays
 bool is_canonical_csr(const CsrArrays& rows, const char* name) {
     return with_dtype(rows.data, name, [&]<class T>(T) {
-        return rows.with_view<T>(
-            [&](const auto& view) { return exemplar_svm::is_canonical(view, name); });
+        return rows.with_view<T>([&](const auto& view) {
+            return without_gil_if(view.entries > few_values,
+                                  [&] { return exemplar_svm::is_canonical(view, name); });
+        });
     });
 }
 
@@ -715,6 +807,7 @@ void bind_index(py::module_& module) {
         .def_property_readonly("n_negatives", &PySession::n_negatives)
         .def("rows", &PySession::rows)
         .def("follow", &PySession::follow, py::arg("index"), py::arg("n_threads"))
+        .def("recover", &PySession::recover, py::arg("index"), py::arg("n_threads"))
         .def("add_row", &PySession::add_row, py::arg("row"), py::arg("positive"), py::arg("weight"))
         .def("add_vector", &PySession::add_vector, py::arg("vector"), py::arg("positive"),
              py::arg("weight"))

@@ -9,7 +9,9 @@
 #include "bindings.hpp"
 #include "exemplar_svm/linear_svc.hpp"
 #include "exemplar_svm/scan.hpp"
+#include "interpreter.hpp"
 #include "numpy_view.hpp"
+#include "stoppable_executor.hpp"
 
 namespace exemplar_svm::python {
 namespace {
@@ -26,11 +28,11 @@ py::tuple train(const GivenRows& rows, const py::array& labels, const py::array&
             settings.tol = tol;
             settings.max_epochs = max_iter;
             settings.seed = seed;
-            const LinearSvc<T> trained =
-                without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                    return train_linear_svc(view, label_values, cost_values, loss,
-                                            intercept_scaling, settings, executor, formulation);
-                });
+            const auto work = [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                return train_linear_svc(view, label_values, cost_values, loss, intercept_scaling,
+                                        settings, executor, formulation, stop);
+            };
+            const LinearSvc<T> trained = without_gil(n_threads, work);
             const SolveReport& report = trained.report;
             return py::make_tuple(
                 py::array_t<T>(static_cast<py::ssize_t>(view.cols), trained.weights.coef.data()),
@@ -44,12 +46,11 @@ py::array scores(const GivenRows& rows, const std::optional<py::array>& row_scal
                  const py::array& coef, double intercept, int n_threads) {
     return with_rows_view(
         rows, row_scales, "X", [&]<Real T>(const RowsView<T>& given) -> py::array {
-            const RowsView<T> view = given.checked("X");
-            const WeightsView<T> weights{as_vector<T>(coef, view.cols, "coef"), intercept};
-            py::array_t<T> out(static_cast<py::ssize_t>(view.rows));
+            const WeightsView<T> weights{as_vector<T>(coef, given.cols, "coef"), intercept};
+            py::array_t<T> out(static_cast<py::ssize_t>(given.rows));
             T* const values = out.mutable_data();
-            without_gil(n_threads, [&](const OpenMpExecutor& executor) {
-                score_rows(view, weights, executor, values);
+            without_gil(n_threads, [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                score_rows(given.checked("X"), weights, StoppableExecutor(executor, stop), values);
             });
             return out;
         });
@@ -59,13 +60,16 @@ py::array scores(const GivenRows& rows, const std::optional<py::array>& row_scal
 bool all_norms_finite(const py::array& vectors) {
     return with_dtype(vectors, "vectors", [&]<class T>(T) {
         const auto view = as_dense_view<T>(vectors, "vectors");
-        for (std::size_t i = 0; i < view.rows; ++i) {
-            T square;
-            square_rows(DenseView<T>{view.row(i), 1, view.cols, view.stride}, SerialExecutor{},
-                        &square);
-            if (!std::isfinite(square)) return false;
-        }
-        return true;
+        const auto all_finite = [&] {
+            for (std::size_t i = 0; i < view.rows; ++i) {
+                T square;
+                square_rows(DenseView<T>{view.row(i), 1, view.cols, view.stride}, SerialExecutor{},
+                            &square);
+                if (!std::isfinite(square)) return false;
+            }
+            return true;
+        };
+        return without_gil_if(view.rows * view.cols > few_values, all_finite);
     });
 }
 

@@ -1,8 +1,10 @@
 // The table of contents of exemplar_svm._core. It is private: its callers in python/exemplar_svm
 // have checked values and shapes; what is checked here again is what memory safety rests on.
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -16,9 +18,32 @@
 namespace py = pybind11;
 namespace esvm = exemplar_svm;
 
-// Free-threaded Python: every function either reads what its caller lends it or writes what it has
-// just allocated, and an Index is immutable.
-PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+namespace {
+
+constexpr const char* one_interpreter =
+    "exemplar_svm works in the main interpreter of a process alone, as numpy does: use threads or "
+    "processes in place of a second interpreter";
+
+void require_main_interpreter() {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        throw py::import_error(one_interpreter);
+    }
+}
+
+}  // namespace
+
+// What makes the module where it can be made: see PyInit__core. Free-threaded Python: every
+// function either reads what its caller lends it or writes what it has just allocated, and an Index
+// is immutable.
+PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
+    require_main_interpreter();
+    // Static variables that are made at their first use hold a lock meanwhile, which a process that
+    // forks then would never get: numpy's functions, and the instruction set. An unknown one is
+    // told of where it is used.
+    py::dtype::of<float>();
+    try {
+        esvm::active_isa();
+    } catch (const std::invalid_argument&) {}
     module.attr("__version__") = EXEMPLAR_SVM_VERSION;
     module.def("active_isa", [] { return std::string(esvm::isa_name(esvm::active_isa())); });
     module.def("supported_isas", [] {
@@ -40,4 +65,14 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
 
     esvm::python::bind_index(module);
     esvm::python::bind_solver(module);
+}
+
+/// Looks which interpreter imports the module before pybind11 asks for its lock: up to Python 3.11
+/// it would ask for that of the main interpreter, and wait for ever.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, one_interpreter);
+        return nullptr;
+    }
+    return PyInit__core_of_main_interpreter();
 }

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "exemplar_svm/csr_view.hpp"
-#include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/matrix_view.hpp"
 #include "exemplar_svm/narrow_view.hpp"
 #include "exemplar_svm/rows_view.hpp"
@@ -179,14 +178,6 @@ decltype(auto) with_rows_view(const GivenRows& rows, const std::optional<py::arr
     return with_dtype(sparse->data, name, [&]<class T>(T) -> decltype(auto) {
         return function(as_rows_view<T>(rows, name));
     });
-}
-
-/// Runs `function(executor)` without the interpreter lock, on `n_threads` threads (0: OpenMP's
-/// default). No Python object may be touched inside.
-template <class Function>
-decltype(auto) without_gil(int n_threads, Function&& function) {
-    const py::gil_scoped_release released;
-    return function(OpenMpExecutor(n_threads));
 }
 
 }  // namespace exemplar_svm::python

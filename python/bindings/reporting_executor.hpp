@@ -8,21 +8,20 @@
 #include <utility>
 
 #include "exemplar_svm/executor.hpp"
+#include "interpreter.hpp"
 
 namespace exemplar_svm::python {
 
-namespace py = pybind11;
-
 /// OpenMP threads, and a Python function that is told now and then how far a pass over the rows has
 /// come: report(pass, part of it), passes counted from 1. What takes less than a fifth of a second
-/// is not reported. To be used without the interpreter lock, which it takes to report.
+/// is not reported. The thread whose work it is reports; what the function raises stops the work.
 class ReportingExecutor {
   public:
-    ReportingExecutor(OpenMpExecutor threads, py::function report)
-        : threads_(threads), report_(std::move(report)) {}
+    ReportingExecutor(OpenMpExecutor threads, py::handle report, Work& work)
+        : threads_(threads), report_(report), work_(work) {}
 
     void run(std::size_t n_tasks, Task task, void* context) const noexcept {
-        ++pass_;
+        ++n_passes_;
         Pass pass{*this, task, context, n_tasks};
         threads_.run(
             n_tasks,
@@ -37,6 +36,7 @@ class ReportingExecutor {
 
   private:
     using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds pause{200};
 
     struct Pass {
         const ReportingExecutor& executor;
@@ -47,24 +47,22 @@ class ReportingExecutor {
     };
 
     void report(std::size_t n_done, std::size_t n_tasks) const noexcept {
-        constexpr std::chrono::milliseconds pause{200};
-        const auto now = (Clock::now() - begin_) / pause;
-        auto last = last_.load();
-        // One thread reports, and the others go on.
-        if (now <= last || !last_.compare_exchange_strong(last, now)) return;
-        const py::gil_scoped_acquire locked;
-        try {
-            report_(pass_.load(), static_cast<double>(n_done) / static_cast<double>(n_tasks));
-        } catch (py::error_already_set& error) {
-            error.discard_as_unraisable("progress");
-        }
+        if (!work_.is_on_own_thread() || Clock::now() < next_) return;
+        const double part = static_cast<double>(n_done) / static_cast<double>(n_tasks);
+        work_.call_python([&] {
+            PyObject* const answer = PyObject_CallFunction(
+                report_.ptr(), "nd", static_cast<Py_ssize_t>(n_passes_), part);
+            Py_XDECREF(answer);
+            return answer != nullptr;
+        });
+        next_ = Clock::now() + pause;
     }
 
     OpenMpExecutor threads_;
-    py::function report_;
-    Clock::time_point begin_ = Clock::now();
-    mutable std::atomic<std::size_t> pass_{0};
-    mutable std::atomic<Clock::rep> last_{0};
+    py::handle report_;
+    Work& work_;
+    mutable Clock::time_point next_ = Clock::now() + pause;
+    mutable std::size_t n_passes_ = 0;
 };
 static_assert(Executor<ReportingExecutor>);
 

@@ -90,8 +90,11 @@ class IndexFile:
         """
         for section in self.sections:
             if bulky or section.name not in _BULKY:
-                found = zlib.crc32(self.memory[section.offset :][: section.bytes].data)
-                if f"{found:08x}" != section.crc32:
+                checksum = 0
+                memory = self.memory[section.offset :][: section.bytes]
+                for first in range(0, len(memory), _CHUNK):  # signals are handled in between
+                    checksum = zlib.crc32(memory[first : first + _CHUNK].data, checksum)
+                if f"{checksum:08x}" != section.crc32:
                     raise _corrupt(self.path, f"the checksum of {section.name!r} does not fit")
 
 
@@ -209,11 +212,20 @@ def _read(file: BinaryIO, name: str, *, mmap: bool, verify: bool) -> IndexFile:
         mapped = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_READ)
         memory = np.frombuffer(mapped, np.uint8)
     else:
-        file.seek(0)
-        memory = np.fromfile(file, np.uint8)
+        memory = _read_all(file)
     found = _interpret(name, text, memory)
     found.verify(bulky=verify)
     return found
+
+
+def _read_all(file: BinaryIO) -> Bytes:
+    """Read a file from its beginning, in chunks: signals are handled between them."""
+    file.seek(0)
+    memory = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+    end = 0
+    while n_read := file.readinto(memory[end : end + _CHUNK].data):  # type: ignore[attr-defined]
+        end += n_read
+    return memory[:end]
 
 
 def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 import os
-import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core, _file
 from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_examples
+from ._locks import ForkableLock
 from ._pickling import from_state, state_of
 from ._progress import reported
 from ._result import BatchReport, ExemplarModel, SearchResult
@@ -130,11 +130,13 @@ class ExemplarIndex:
     n_threads : int, optional
         Threads per search. Default: as many as ``OMP_NUM_THREADS`` or threadpoolctl asks for, or
         else one per processor that the affinity and the quota of the control group (a container's
-        limit) leave. The result has the same bits for any number.
+        limit) leave; these are used only while they are seen to make searches faster, which they do
+        not where other processes keep the processors busy. The result has the same bits for any
+        number.
     progress : bool or callable, default False
         Tell how far building the index has come, if it takes long: True writes a line to standard
         error, a function is called with the number of the pass over the rows, from 1, and the part
-        of it that is done, at most five times a second and from any thread.
+        of it that is done, at most five times a second. What it raises stops the build.
 
     Raises
     ------
@@ -215,7 +217,7 @@ class ExemplarIndex:
         self._embeddings = rows  # the caller's; those that were added are the core's
         self._row_scales = row_scales
         self._core = core  # a snapshot: it is replaced, never changed, so a search takes it once
-        self._changing = threading.Lock()  # who replaces it
+        self._changing = ForkableLock(reentrant=True)  # who replaces it
         self._sizes = {core.n_rows}  # how many rows there have been: lengths of masks
         self._n_threads = n_threads
         self._file: _file.IndexFile | None = None
@@ -317,7 +319,7 @@ class ExemplarIndex:
         # Of the same rows in memory; what is added and removed later is each one's own.
         other = type(self).__new__(type(self))
         vars(other).update(vars(self))
-        other._changing = threading.Lock()
+        other._changing = ForkableLock(reentrant=True)
         other._sizes = set(self._sizes)
         return other
 
@@ -408,12 +410,15 @@ class ExemplarIndex:
         Adding many rows at once is cheaper than adding each.
         """
         added = self._like_own(rows, "rows")
-        with self._changing:
-            core = self._core
-            grown = core.with_rows(for_core(added), self._n_threads)
+        rows_added = for_core(added)
+
+        def with_rows(core: _core.Index) -> _core.Index:
+            grown = core.with_rows(rows_added, self._n_threads)
             self._sizes.add(grown.n_rows)  # before anybody can make a mask of that length
-            self._core = grown
-        return np.arange(core.n_rows, core.n_rows + len(added))
+            return grown
+
+        before = self._change(with_rows)
+        return np.arange(before.n_rows, before.n_rows + len(added))
 
     def remove(self, row_numbers: RowsChosen) -> None:
         """Remove rows: they are neither negatives nor returned, and count in no cost.
@@ -438,10 +443,15 @@ class ExemplarIndex:
         rows are read three times. Borrowed rows that are removed must stay where
         they are, and finite.
         """
-        with self._changing:
-            core = self._core
-            rows = np.unique(as_row_numbers(row_numbers, "row_numbers", self._row_set(core)))
-            self._core = core.without_rows(rows, self._n_threads)
+
+        def without_rows(core: _core.Index) -> _core.Index:
+            # np.unique of numpy 2.3 and 2.4 aborts a process that ends while a daemon thread is in
+            # it, where it is asked for nothing but the values.
+            rows = np.sort(as_row_numbers(row_numbers, "row_numbers", self._row_set(core)))
+            distinct = rows[np.diff(rows, prepend=-1) != 0]
+            return core.without_rows(distinct, self._n_threads)
+
+        self._change(without_rows)
 
     def vectors(self, row_numbers: RowsChosen) -> FloatArray | Any:
         """Return rows of the index, those that were added too, as vectors that it searches with.
@@ -464,7 +474,7 @@ class ExemplarIndex:
             For bad input.
         """
         core = self._core
-        numbers = as_row_numbers(row_numbers, "row_numbers", RowSet.of(core))
+        numbers = as_row_numbers(row_numbers, "row_numbers", self._row_set(core))
         vectors = self._stored(core).vectors(numbers)
         if isinstance(vectors, SparseRows):
             return to_scipy(vectors)
@@ -901,8 +911,18 @@ class ExemplarIndex:
         ValueError
             If a row is not finite (unless ``check_finite=False``).
         """
-        with self._changing:
-            self._core = self._core.refreshed(self._n_threads)
+        self._change(lambda core: core.refreshed(self._n_threads))
+
+    def _change(self, change: Callable[[_core.Index], _core.Index]) -> _core.Index:
+        """Put another snapshot in the place of the present one, and return that."""
+        with self._changing.held():
+            while True:
+                before = self._core
+                after = change(before)
+                # Unless a signal's handler has changed the index meanwhile, in this thread.
+                if self._core is before:
+                    self._core = after
+                    return before
 
     def _settings(
         self,
@@ -975,9 +995,9 @@ class ExemplarIndex:
 
     @staticmethod
     def _require_disjoint(positives: ExampleSet, negatives: ExampleSet) -> None:
-        both = np.intersect1d(positives.rows, negatives.rows)
-        if both.size:
-            raise ValueError(f"row {both[0]} is named in both positives and negatives")
+        both = set(positives.rows.tolist()) & set(negatives.rows.tolist())
+        if both:
+            raise ValueError(f"row {min(both)} is named in both positives and negatives")
 
     def _common(
         self,

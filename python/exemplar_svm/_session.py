@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _core
 from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet
+from ._locks import ForkableLock
 from ._result import SearchResult
 from ._settings import sketch_type
 from ._typing import DuplicatesName, Examples, RowsChosen
@@ -54,7 +54,7 @@ class Session:
     ) -> None:
         kept = sketch_type(sketch)
         self._index = index
-        self._lock = Lock()
+        self._lock = ForkableLock(reentrant=False)
         self._n_threads = index._threads(n_threads)
         self._snapshot = index._core
         liked = self._read(positives, positive_weights, ("positives", "positive_weights"))
@@ -239,12 +239,13 @@ class Session:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(
-                "the session is in use by another thread, but serves one at a time: "
-                "give each its own, index.session(...)"
-            )
-        try:
+        with self._lock.held(wait=False) as is_alone:
+            if not is_alone:
+                raise RuntimeError(
+                    "the session is in use by another thread, but serves one at a time: "
+                    "give each its own, index.session(...)"
+                )
+            if self._lock.was_held:
+                self._core.recover(self._snapshot, self._n_threads)
+                self._lock.was_held = False
             yield
-        finally:
-            self._lock.release()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -35,17 +37,15 @@ def test_a_long_build_tells_passes_in_order(rows_of_a_long_build):
     assert index.search(rows_of_a_long_build[3]).indices[0] == 3
 
 
-def test_a_progress_that_raises_does_not_stop_the_build(rows_of_a_long_build, monkeypatch):
-    unraisable = []
-    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
-
-    def refuse(number, part):
-        raise RuntimeError("no")
-
-    index = esvm.ExemplarIndex(rows_of_a_long_build, method="gram", n_threads=1, progress=refuse)
-    assert len(index) == len(rows_of_a_long_build)
-    assert unraisable
-    assert isinstance(unraisable[0].exc_value, RuntimeError)
+def test_progress_is_told_by_the_thread_that_builds(rows_of_a_long_build):
+    threads = set()
+    esvm.ExemplarIndex(
+        rows_of_a_long_build,
+        method="gram",
+        n_threads=3,
+        progress=lambda *where: threads.add(threading.get_ident()),
+    )
+    assert threads == {threading.get_ident()}
 
 
 def test_a_line_is_written_over_and_cleared(capsys):

@@ -26,14 +26,27 @@ struct SerialExecutor {
 };
 static_assert(Executor<SerialExecutor>);
 
-/// OpenMP threads, where the library was built with OpenMP; else the calling thread.
+/// What a thread does about twenty times a second while it waits for others to end their tasks.
+struct WhileWaiting {
+    void (*call)(void* context) noexcept = nullptr;
+    void* context = nullptr;
+};
+
+/// As many threads as OpenMP would use, where the library was built with OpenMP; else the calling
+/// thread.
 ///
-/// One thread, one task, or a process forked from one that had already used OpenMP (whose threads
-/// a fork does not copy, so that waiting for them would hang) all run on the calling thread.
+/// The threads are the library's own: OpenMP's wait for each other at the end of every loop, also
+/// for those that have done nothing, which takes a time slice where other programs keep the
+/// processors busy. These sleep between loops, join one with a task or not at all, and serve
+/// whichever threads of the program call; a forked child has its own.
+///
+/// One thread, one task, and loops inside of others run on the calling thread.
 class OpenMpExecutor {
   public:
-    /// @param n_threads 0 takes default_threads(), anew in every run.
-    explicit OpenMpExecutor(int n_threads = 0) noexcept;
+    /// @param n_threads  0 takes default_threads(), anew in every run, but only while several
+    ///                   threads are seen to be faster than one: where others keep the processors
+    ///                   busy, loops run on the calling thread for a while.
+    explicit OpenMpExecutor(int n_threads = 0, WhileWaiting waiting = {}) noexcept;
 
     void run(std::size_t n_tasks, Task task, void* context) const noexcept;
 
@@ -50,19 +63,27 @@ class OpenMpExecutor {
     static bool available() noexcept;
 
   private:
-    [[maybe_unused]] int n_threads_;  // not used without OpenMP
+    // Not used without OpenMP.
+    [[maybe_unused]] int n_threads_;
+    [[maybe_unused]] WhileWaiting waiting_;
 };
 static_assert(Executor<OpenMpExecutor>);
 
-/// Borrows any executor, so that compiled code need not be a template over it.
+/// Borrows any executor, so that compiled code need not be a template over it. One without a state,
+/// as SerialExecutor, need not outlive it.
 class ExecutorRef {
   public:
     template <Executor E>
         requires(!std::same_as<E, ExecutorRef>)
     ExecutorRef(const E& executor) noexcept  // NOLINT(google-explicit-constructor): a view
-        : executor_(std::addressof(executor)),
-          run_([](const void* object, std::size_t n_tasks, Task task, void* context) noexcept {
-              static_cast<const E*>(object)->run(n_tasks, task, context);
+        : executor_(has_no_state<E> ? nullptr : std::addressof(executor)),
+          run_([]([[maybe_unused]] const void* object, std::size_t n_tasks, Task task,
+                  void* context) noexcept {
+              if constexpr (has_no_state<E>) {
+                  E{}.run(n_tasks, task, context);
+              } else {
+                  static_cast<const E*>(object)->run(n_tasks, task, context);
+              }
           }) {}
 
     void run(std::size_t n_tasks, Task task, void* context) const noexcept {
@@ -70,6 +91,10 @@ class ExecutorRef {
     }
 
   private:
+    template <class E>
+    static constexpr bool has_no_state =
+        std::is_empty_v<E> && std::is_nothrow_default_constructible_v<E>;
+
     const void* executor_;
     void (*run_)(const void*, std::size_t, Task, void*) noexcept;
 };

@@ -67,9 +67,10 @@ class Index {
   public:
     /// Reads the rows once, or twice to centre them.
     /// @throws std::invalid_argument for settings out of range, more than 2^32 - 2 rows, rows of no
-    ///         features, or (with check_finite) rows that hold NaN or infinity; std::bad_alloc.
+    ///         features, or (with check_finite) rows that hold NaN or infinity; std::bad_alloc;
+    ///         Stopped if the stop condition is reached before the index is complete.
     explicit Index(RowsView<T> embeddings, const IndexSettings& settings = {},
-                   ExecutorRef executor = SerialExecutor{});
+                   ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {});
 
     /// With the parts of an index of the same rows and settings, which are borrowed as the rows
     /// are; of the order of n_rows(), and of the entries of sparse rows. Rows that follow others
@@ -93,7 +94,8 @@ class Index {
     /// Memory for twice as many rows is reserved when it is full. Where Method::automatic finds
     /// another method better for so many rows, its statistics are computed for all.
     /// @throws as the constructor does, also for another number of features
-    Index with_rows(const RowsView<T>& added, ExecutorRef executor = SerialExecutor{}) const;
+    Index with_rows(const RowsView<T>& added, ExecutorRef executor = SerialExecutor{},
+                    const StopCondition& stop = {}) const;
 
     /// An index without some of the rows: they are neither in any background nor returned, and
     /// count in no cost; an example that is named by the number of such a row is invalid. All rows
@@ -101,13 +103,13 @@ class Index {
     ///
     /// Takes time in the order of n_rows(), and of the features and the removed rows where rows are
     /// sparse; with settings.center, three readings of all rows.
-    /// @throws std::invalid_argument for rows that do not exist or have been removed
-    Index without_rows(std::span<const RowNumber> removed,
-                       ExecutorRef executor = SerialExecutor{}) const;
+    /// @throws std::invalid_argument for rows that do not exist or have been removed; Stopped
+    Index without_rows(std::span<const RowNumber> removed, ExecutorRef executor = SerialExecutor{},
+                       const StopCondition& stop = {}) const;
 
     /// Computes everything anew after the rows have changed. Not while a search is running. If it
     /// throws, the index is as it was.
-    void refresh(ExecutorRef executor = SerialExecutor{});
+    void refresh(ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {});
 
     /// Trains one SVM with the query's positives, its negatives and the rows of its background, and
     /// returns the k candidates with the highest scores.
@@ -151,13 +153,17 @@ class Index {
     /// Trains as search does and leaves the weights and dual coefficients in the workspace.
     /// @param scores_out  n_rows() values: the score of every row; -infinity for removed ones. They
     ///                    and the weights are NaN where the input is invalid.
+    /// @param stop        when to give up instead: the status is then `deadline`, and what is left
+    ///                    is of no use.
     SearchReport fit(const Query<T>& query, const SearchSettings& settings, Workspace<T>& workspace,
-                     T* scores_out, ExecutorRef executor = SerialExecutor{}) const noexcept;
+                     T* scores_out, ExecutorRef executor = SerialExecutor{},
+                     const StopCondition& stop = {}) const noexcept;
 
     SearchReport fit(DenseView<T> positives, const SearchSettings& settings,
                      Workspace<T>& workspace, T* scores_out,
-                     ExecutorRef executor = SerialExecutor{}) const noexcept {
-        return fit(of(positives), settings, workspace, scores_out, executor);
+                     ExecutorRef executor = SerialExecutor{},
+                     const StopCondition& stop = {}) const noexcept {
+        return fit(of(positives), settings, workspace, scores_out, executor, stop);
     }
 
     /// One search per row of `queries`, several at a time: they share the scans of the rows, and
@@ -187,10 +193,12 @@ class Index {
                      rows_out, reports, executor, stop);
     }
 
-    /// The same with the scores of all rows, n_rows() per query, in place of the best.
+    /// The same with the scores of all rows, n_rows() per query, in place of the best; and stopped
+    /// as fit() is.
     void score_batch(DenseView<T> queries, const Query<T>& common, const SearchSettings& settings,
                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
-                     SearchReport* reports, ExecutorRef executor = SerialExecutor{}) const noexcept;
+                     SearchReport* reports, ExecutorRef executor = SerialExecutor{},
+                     const StopCondition& stop = {}) const noexcept;
 
     /// Rows that have a number: one more than the largest.
     std::size_t n_rows() const noexcept { return rows_.rows; }
@@ -214,8 +222,9 @@ class Index {
 
     /// The sketch that is scanned in the steps of sessions where the index has none of its own;
     /// made for the first of them, and kept for all. Null for rows that are not searched by working
-    /// set.
-    std::shared_ptr<const SharedSketch<T>> sketch_for_sessions(ExecutorRef executor) const;
+    /// set. Sessions that begin at the same time make one each, and keep the one that was first.
+    std::shared_ptr<const SharedSketch<T>> sketch_for_sessions(ExecutorRef executor,
+                                                               const StopCondition& stop) const;
 
     void change(RowStatistics<T> statistics);
 

@@ -36,8 +36,9 @@ enum class Formulation : std::uint8_t {
 /// @param intercept_scaling  0 for no intercept
 /// @param settings  max_epochs may be 0: the weights are zeros then. An epoch of the primal is a
 ///                  Newton step.
+/// @param stop    when to answer with the iterate reached by then: the status is then `deadline`
 /// @throws std::invalid_argument for settings out of range, or the hinge with Formulation::primal;
-///         std::bad_alloc
+///         std::bad_alloc; Stopped if there is no iterate
 template <Real T>
 LinearSvc<T> train_linear_svc(const RowsView<T>& rows, const std::int8_t* labels,
                               const double* costs, Loss loss, double intercept_scaling,

@@ -35,9 +35,10 @@ class Session {
     /// @param sketch        none: steps scan the rows, unless the index has a sketch. Else the
     /// first
     ///                      session of an index has one made: about as long as ten searches
-    /// @throws std::bad_alloc
+    /// @throws std::bad_alloc; Stopped if the stop condition is reached before it is made
     Session(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
-            SketchType sketch = SketchType::int8, ExecutorRef executor = SerialExecutor{});
+            SketchType sketch = SketchType::int8, ExecutorRef executor = SerialExecutor{},
+            const StopCondition& stop = {});
     ~Session();
     Session(Session&&) noexcept;
     Session& operator=(Session&&) noexcept;
@@ -79,15 +80,16 @@ class Session {
 
     /// After Index::refresh(): the next step solves afresh. Without it steps do so too, but scan
     /// the rows; and they are `invalid_input` if there are more rows than before.
-    /// @throws std::bad_alloc
-    void renew(ExecutorRef executor = SerialExecutor{});
+    /// @throws std::bad_alloc; Stopped
+    void renew(ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {});
 
     /// Goes on with another index in place of the present one: of as many features, made by
     /// with_rows() or without_rows(). The next step solves afresh, unless it is a copy. Steps are
     /// `invalid_input` as long as an example is the number of a row that was removed.
-    /// @throws std::invalid_argument for another number of features, std::bad_alloc; the session
-    ///         then goes on with the present index
-    void follow(const Index<T>& index, ExecutorRef executor = SerialExecutor{});
+    /// @throws std::invalid_argument for another number of features, std::bad_alloc, Stopped; the
+    ///         session then goes on with the present index
+    void follow(const Index<T>& index, ExecutorRef executor = SerialExecutor{},
+                const StopCondition& stop = {});
 
     /// Whether the index was refreshed after the session was made or renewed.
     bool is_outdated() const noexcept { return revision_ != index_->revision(); }
@@ -96,6 +98,7 @@ class Session {
     std::span<const RowNumber> positive_rows() const noexcept { return positives_.rows; }
     std::span<const RowNumber> negative_rows() const noexcept { return negatives_.rows; }
 
+    std::size_t n_rows() const noexcept { return workspace_.n_rows(); }
     std::size_t n_positives() const noexcept { return positives_.size(); }
     std::size_t n_negatives() const noexcept { return negatives_.size(); }
     std::size_t max_ranks() const noexcept { return workspace_.max_ranks(); }
@@ -124,7 +127,7 @@ class Session {
         return n_positives() + n_negatives() < workspace_.max_examples();
     }
     void reserve_examples(std::size_t max_examples, std::size_t n_features);
-    void renew(const Index<T>& index, ExecutorRef executor);
+    void begin_afresh(const Index<T>& index, ExecutorRef executor, const StopCondition& stop);
 
     const Index<T>* index_;
     SketchType sketch_type_;
