@@ -17,7 +17,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // The smoothed hinge begins with this part of the samples' mean square, and has so much less in
 // every round.
-constexpr double first_proximal = 0.1, proximal_factor = 0.1;
+// A smaller one than the lowest would leave nothing of H's smallest eigenvalue, 1.
+constexpr double first_proximal = 0.1, proximal_factor = 0.1, lowest_proximal = 1e-12;
 
 // Steps that neither halve the lowest gap nor lower the objective by a noticeable part: of the
 // squared hinge, whose Newton steps converge quadratically in the end, and of the hinge, which gets
@@ -146,7 +147,7 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
         }
         if (smooths && ends_round) {
             for (std::size_t i = 0; i < n_samples(); ++i) centres_[i] = dual(i);
-            proximal_ *= proximal_factor;
+            proximal_ = std::max(proximal_factor * proximal_, lowest_proximal_);
             steps_in_round = 0;
         }
         find_gradient();
@@ -156,7 +157,29 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
         move(line_search());
     }
     restore_best();
+    scale_duals();
     return outcome;
+}
+
+/// Multiplies the dual coefficients by what proves most: the dual objective along their ray,
+/// t sum a (1 - z.w_0) - t^2 (||u||^2 + sum D a^2) / 2 with u = sum a z, has its maximum there.
+template <Real T>
+void ProximalNewton<T>::scale_duals() noexcept {
+    multiply_samples(weights_, bias_, margins_);
+    sum_samples([&](std::size_t i) { return dual(i); }, residual_);
+    double linear = bias_ * residual_[n_features()], quadratic = 0.0;
+    for (std::size_t c = 0; c < n_features(); ++c) {
+        linear += (weights_[c] - workspace_.prior_coef[c]) * residual_[c];
+    }
+    for (std::size_t c = 0; c < order(); ++c) quadratic += residual_[c] * residual_[c];
+    for (std::size_t i = 0; i < n_samples(); ++i) {
+        linear += dual(i) * (1.0 - margins_[i]);
+        quadratic += bounds(i).diagonal * dual(i) * dual(i);
+    }
+    // Close to the optimum they are equal, and their difference is rounding.
+    if (!(linear < 0.5 * quadratic)) return;
+    const double factor = std::max(linear, 0.0) / quadratic;
+    for (std::size_t i = 0; i < n_samples(); ++i) dual(i) *= factor;
 }
 
 template <Real T>
@@ -221,6 +244,7 @@ void ProximalNewton<T>::choose_proximal() noexcept {
     const double bias_square = problem_.intercept_scaling * problem_.intercept_scaling;
     proximal_ = first_proximal * (squares / std::max(n, 1.0) + bias_square);
     if (!(proximal_ > 0.0)) proximal_ = 1.0;
+    lowest_proximal_ = lowest_proximal * proximal_;
 }
 
 template <Real T>

@@ -96,6 +96,7 @@ class ProximalNewton {
     void choose_proximal() noexcept;
     void keep_best() noexcept;
     void restore_best() noexcept;
+    void scale_duals() noexcept;
     double resolution() const noexcept;
 
     std::size_t n_rows() const noexcept { return problem_.rows.rows; }
@@ -126,6 +127,7 @@ class ProximalNewton {
     double* weights_;
     double bias_ = 0.0;
     double proximal_ = 0.0;  // e
+    double lowest_proximal_ = 0.0;
     std::uint32_t steps_ = 0;
     double last_move_ = 0.0;     // of a margin by the last step; infinity unless it was a full one
     bool uses_samples_ = false;  // rather than the features
