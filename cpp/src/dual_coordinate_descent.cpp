@@ -30,11 +30,12 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
     SolveReport report;
     double tol = settings_.tol, score_tol = settings_.score_tol;
     constexpr int patience = 2;  // rounds that do not halve the lowest violation
-    // Scores that are proven no better than this are worth a Newton step.
-    constexpr double poor_proof = 30.0;
+    // Scores that are proven no better than this are worth Newton steps. The hinge's bound falls
+    // with the root of its rounding, whatever tol is.
+    const double poor_proof = 30.0 * std::max(settings_.tol, 1e-4);
     double lowest_violation = infinity, previous_gap = infinity;
     int fruitless = 0;
-    bool needs_newton = false;
+    bool needs_newton = false, has_resumed = false;
     for (;;) {
         const bool is_last = needs_newton;
         const Descent descent = is_last
@@ -58,11 +59,22 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
         lowest_violation = std::min(lowest_violation, verified.violation);
         const bool exhausted = descent != Descent::converged || fruitless >= patience ||
                                verified.gap > 0.5 * previous_gap;
+        // Newton's method solves for the weights; where hardly anything is left to do, epochs bring
+        // the coefficients closer still.
+        constexpr double nearly_solved = 1e-6;
+        if (is_exhausted_ && !within_tol && !has_resumed &&
+            std::max(verified.violation, drift) <= nearly_solved) {
+            has_resumed = true;
+            needs_newton = is_exhausted_ = false;
+            refresh();
+            activate_violators(verified.violation);
+            continue;
+        }
         const bool ends = is_last || is_exhausted_;
         const bool at_resolution =
             ends || (fruitless >= patience && verified.violation <= 1e3 * resolution());
-        needs_newton = !ends && error > poor_proof * settings_.tol &&
-                       (within_tol ? exhausted : at_resolution) && can_solve_together();
+        needs_newton = !ends && error > poor_proof && (within_tol ? exhausted : at_resolution) &&
+                       can_solve_together();
         if (needs_newton) continue;
         if (within_tol && (proven || exhausted)) {
             report.status = SolveStatus::converged;
@@ -101,7 +113,7 @@ void DualCoordinateDescent<T>::fill(SolveReport& report,
     report.violation = verified.violation;
     report.primal = 0.5 * square + verified.loss;
     const double terms = gap_at_most(verified);
-    report.gap = terms + 0.5 * drift_ * drift_;
+    report.gap = terms + 0.5 * drift_ * drift_ + gap_of_costs(verified.loss, terms);
     report.score_rounding_bound = score_rounding_;
     report.weights_error_bound = weights_error_from_gap(terms) + drift_ + coef_rounding_;
 }

@@ -312,8 +312,9 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     constexpr double few = 16.0 * std::numeric_limits<double>::epsilon();
     const double drift = few * duals * std::sqrt(square + bias_square_);
     report.violation = sums.violation;
-    report.gap = gap_at_most(sums) + 0.5 * drift * drift;
-    report.weights_error_bound = weights_error_from_gap(gap_at_most(sums)) + drift;
+    const double terms = gap_at_most(sums);
+    report.gap = terms + 0.5 * drift * drift + gap_of_costs(sums.loss, terms);
+    report.weights_error_bound = weights_error_from_gap(terms) + drift;
     report.score_rounding_bound =
         rounding + 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest_score +
         static_cast<double>(std::numeric_limits<T>::denorm_min());

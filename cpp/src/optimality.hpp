@@ -85,6 +85,12 @@ inline double gap_at_most(const BlockSummary& sums) noexcept {
     return root * root + sums.linear_rounding;
 }
 
+/// What a gap of exact costs may be more than that of the costs as they are, which have been
+/// rounded a few times: 1/2 D a^2 is at most twice the loss and the gap.
+inline double gap_of_costs(double loss, double gap) noexcept {
+    return 64.0 * std::numeric_limits<double>::epsilon() * (loss + gap);
+}
+
 /// What an epoch sees on its way, before each step.
 struct EpochSummary {
     // The extreme projected gradients, as in Hsieh et al. 2008, Algorithm 3.

@@ -483,7 +483,7 @@ void PrimalDescent<T>::fill(SolveReport& report) noexcept {
     report.n_support = total_.n_support;
     report.violation = largest_norm_ * distance;
     report.primal = value_;
-    report.gap = 0.5 * distance * distance;
+    report.gap = 0.5 * distance * distance + gap_of_costs(value_, 0.0);
     report.score_rounding_bound = score_rounding_;
     report.weights_error_bound = distance + std::sqrt(rounding_square);
 }

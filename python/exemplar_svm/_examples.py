@@ -172,6 +172,8 @@ def as_row_numbers(value: Any, name: str, known: RowSet) -> IndexArray:
     """Read a row number or several, all of live rows."""
     number = _row_number(value, name)
     array = as_array(value, name) if number is None else np.empty(0)
+    if array.dtype.kind == "O" and isinstance(value, list) and all(type(v) is int for v in value):
+        array = np.clip(array, -1, known.n_rows).astype(np.int64)  # one is beyond 64 bits
     if array.dtype == np.bool_:
         raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
     if array.ndim > 1:

@@ -477,6 +477,7 @@ def test_a_file_that_is_saved_while_rows_are_written_can_be_opened(tmp_path, sto
         thread.join()
 
 
+@pytest.mark.filterwarnings("ignore::exemplar_svm.ConvergenceWarning")  # rows are not finite
 @pytest.mark.parametrize("mmap", [False, True])
 def test_rows_that_have_changed_since_the_index_was_built_are_saved_as_they_are(tmp_path, mmap):
     rows = clustered(2000, 6, dtype=np.float32)

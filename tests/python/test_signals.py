@@ -65,7 +65,7 @@ def many_rows():
 
 def fit_for_ever(rows):
     classes = np.random.default_rng(1).integers(0, 2, len(rows))
-    model = esvm.LinearSVC(C=1e3, tol=1e-14, max_iter=10**7)
+    model = esvm.LinearSVC(loss="hinge", C=1e3, tol=1e-14, max_iter=10**7)
     return model.fit(rows, classes)
 
 

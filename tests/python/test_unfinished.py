@@ -64,7 +64,7 @@ def test_a_batch_tells_how_many_of_its_queries_are_meant():
 
 
 def test_a_tolerance_that_float32_does_not_resolve_is_told():
-    rows = clustered(300, 24, dtype=np.float32)
+    rows = clustered(300, 24, dtype=np.float32) + np.float32(1e4)
     with pytest.warns(esvm.ConvergenceWarning, match=r"'precision_limit'.*; raise tol"):
         esvm.ExemplarIndex(rows).search(rows[0] + 0.1, tol=1e-13)
 
