@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -16,28 +17,45 @@ namespace {
 /// Sums that a product of a row is spread over, to hide the latency of an addition.
 constexpr std::size_t lanes = kernels::sparse_sums;
 
-/// sum of values[e] * w[columns[e]] in the arithmetic of U. Wide column numbers are read one by
-/// one: there is no hurry with matrices that need them.
-template <Real U, Real T>
-U sparse_dot(const T* values, const std::int64_t* columns, std::size_t n, const U* w) noexcept {
-    U sums[lanes] = {};
-    std::size_t e = 0;
-    for (; e + lanes <= n; e += lanes) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) {
-            sums[lane] += static_cast<U>(values[e + lane]) * w[columns[e + lane]];
-        }
-    }
-    for (; e < n; ++e) sums[0] += static_cast<U>(values[e]) * w[columns[e]];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
+/// Entries of a row that are multiplied at a time.
+constexpr std::size_t run = 2048;
 
+/// sum of values[e] * w[columns[e]] in the arithmetic of U, over one run after the other.
 template <Real U, Real T>
 U sparse_dot(const T* values, const std::int32_t* columns, std::size_t n, const U* w) noexcept {
-    if constexpr (std::is_same_v<U, T>) {
-        return kernels::active_table<T>().dot_sparse(values, columns, n, w);
-    } else {
-        return kernels::active_table<T>().dot_sparse_wide(values, columns, n, w);
+    const auto multiply = [&](std::size_t first, std::size_t count) noexcept {
+        const auto& kernels = kernels::active_table<T>();
+        if constexpr (std::is_same_v<U, T>) {
+            return kernels.dot_sparse(values + first, columns + first, count, w);
+        } else {
+            return kernels.dot_sparse_wide(values + first, columns + first, count, w);
+        }
+    };
+    if (n <= run) return multiply(0, n);
+    U sum = 0;
+    for (std::size_t first = 0; first < n; first += run) {
+        sum += multiply(first, std::min(run, n - first));
     }
+    return sum;
+}
+
+/// The same bits where columns are numbered more widely than they need to be. What does need it has
+/// no copy with other numbers, and is added up one by one.
+template <Real U, Real T>
+U sparse_dot(const T* values, const std::int64_t* columns, std::size_t n, const U* w) noexcept {
+    U sum = 0;
+    if (n > 0 && columns[n - 1] > std::numeric_limits<std::int32_t>::max()) {
+        for (std::size_t e = 0; e < n; ++e) sum += static_cast<U>(values[e]) * w[columns[e]];
+        return sum;
+    }
+    std::int32_t narrow[run];
+    for (std::size_t first = 0; first < n; first += run) {
+        const std::size_t count = std::min(run, n - first);
+        std::transform(columns + first, columns + first + count, narrow,
+                       [](std::int64_t column) { return static_cast<std::int32_t>(column); });
+        sum += sparse_dot<U>(values + first, narrow, count, w);
+    }
+    return sum;
 }
 
 /// y[columns[e]] += alpha * values[e]. A column is there once, so the order does not matter.

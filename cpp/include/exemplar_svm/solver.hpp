@@ -62,7 +62,7 @@ struct SolveReport {
 /// The rounds end when the verification finds no violation above tol. It visits every row; where
 /// there are many and few of them matter, Index solves over a working set of them instead.
 ///
-/// Four things more make the descent short where LIBLINEAR's is long:
+/// Five things more make the descent short where LIBLINEAR's is long:
 ///
 /// * Up to 32 positives are *eliminated*: after every step on a row they are exactly optimal given
 ///   the rows. They are coupled to every row, so that visiting them once per epoch, as plain
@@ -73,6 +73,8 @@ struct SolveReport {
 /// * Where C ||x||^2 is large, coordinates are strongly coupled to each other and epochs progress
 ///   slowly, but few rows support: now and then these are solved for together, by a Newton step
 ///   within the bounds (box_quadratic.hpp).
+/// * Where that is not enough, whatever the conditioning, all samples are solved for together
+///   (proximal_newton.hpp).
 /// * float32 weights serve while violations are large; then the epochs work on the change from
 ///   weights that were recomputed in float64, so that the last digits are not spent on rounding.
 ///
