@@ -192,10 +192,9 @@ TEST_CASE("training a classifier stops") {
     settings.tol = 1e-14;
     settings.max_epochs = 1'000'000'000;
     Impatient caller{20};
-    const auto trained =
-        train_linear_svc(RowsView<double>(reference::view(values, d)), labels.data(), costs.data(),
-                         Loss::hinge, 1.0, settings, SerialExecutor{}, Formulation::dual,
-                         caller.stop());
+    const auto trained = train_linear_svc(RowsView<double>(reference::view(values, d)),
+                                          labels.data(), costs.data(), Loss::hinge, 1.0, settings,
+                                          SerialExecutor{}, Formulation::dual, caller.stop());
     CHECK(trained.report.status == SolveStatus::deadline);
     CHECK(trained.report.epochs < settings.max_epochs);
 }
