@@ -15,9 +15,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// The smoothed hinge begins with this part of the samples' mean square, and has so much less in
-// every round.
-// A smaller one than the lowest would leave nothing of H's smallest eigenvalue, 1.
+// The proximal term of the hinge begins with this part of the samples' mean square, and is so much
+// smaller in every round. Below the lowest, nothing would be left of H's smallest eigenvalue, 1.
 constexpr double first_proximal = 0.1, proximal_factor = 0.1, lowest_proximal = 1e-12;
 
 // Steps that neither halve the lowest gap nor lower the objective by a noticeable part: of the
@@ -116,10 +115,6 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
     for (steps_ = 0;; ++steps_) {
         const Distance distance = measure();
         if (distance.violation <= tol && distance.gap <= gap_tol) return Outcome::reached;
-        if (steps_ >= most_steps || stop_.reached()) {
-            outcome = stop_.reached() ? Outcome::stopped : Outcome::step_limit;
-            break;
-        }
         // Every step of the squared hinge is a round of its own.
         const bool ends_round = !smooths || ++steps_in_round >= most_in_round ||
                                 last_move_ <= std::max(0.1 * distance.violation, 0.25 * tol);
@@ -139,6 +134,10 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
         if (value < lowest_value - noticeable * std::abs(lowest_value)) {
             fruitless = 0;
             lowest_value = value;
+        }
+        if (steps_ >= most_steps || stop_.reached()) {
+            outcome = stop_.reached() ? Outcome::stopped : Outcome::step_limit;
+            break;
         }
         const bool is_patient = smooths && distance.violation > resolution();
         if (fruitless >= (is_patient ? patience_hinge : patience_squared)) {

@@ -39,6 +39,7 @@ from ._validation import (
     as_vectors,
     copy_mode,
     flag,
+    moderate_number,
     nonnegative_number,
     one_of,
     positive_integer,
@@ -938,7 +939,7 @@ class ExemplarIndex:
             return self._default_settings
         default = self._built_with
         return _core.SearchSettings(
-            C=default.C if C is None else positive_number(C, "C"),
+            C=default.C if C is None else moderate_number(C, "C"),
             prior=default.prior if prior is None else nonnegative_number(prior, "prior"),
             tol=default.tol if tol is None else positive_number(tol, "tol"),
             max_iter=(

@@ -14,6 +14,7 @@ from ._typing import FloatArray
 from ._validation import (
     class_weights,
     flag,
+    moderate_number,
     nonnegative_number,
     one_of,
     positive_integer,
@@ -72,10 +73,10 @@ class IndexSettings:
         one_of(method, "method", _METHODS)
         sketch_type(sketch)
         return cls(
-            C=positive_number(C, "C"),
+            C=moderate_number(C, "C"),
             loss=loss,
             class_weight=class_weights(class_weight),
-            intercept_scaling=positive_number(intercept_scaling, "intercept_scaling"),
+            intercept_scaling=moderate_number(intercept_scaling, "intercept_scaling"),
             center=flag(center, "center"),
             prior=nonnegative_number(prior, "prior"),
             tol=positive_number(tol, "tol"),

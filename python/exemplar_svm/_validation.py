@@ -50,6 +50,14 @@ def positive_number(value: Any, name: str) -> float:
     return number
 
 
+def moderate_number(value: Any, name: str) -> float:
+    """Return ``value`` as a positive float whose products with others do not overflow."""
+    number = positive_number(value, name)
+    if not 1e-60 <= number <= 1e60:
+        raise ValueError(f"{name} is {shown(value)}, but must be between 1e-60 and 1e60")
+    return number
+
+
 def nonnegative_number(value: Any, name: str) -> float:
     """Return ``value`` as a float that is zero or positive, and finite."""
     number = _number(value, name)

@@ -163,3 +163,13 @@ def test_the_bound_covers_the_sum_of_coefficients_at_their_bounds(C):
         result = esvm.ExemplarIndex(rows, C=C, loss="hinge", method="full").search(query, 30)
         error = np.abs(result.scores.astype(wide) - exact[result.indices]).max()
         assert error <= result.report.score_error_bound
+
+
+@pytest.mark.parametrize("value", [1e-320, 1e-61, 1e61, 1e308])
+def test_costs_and_scalings_whose_products_overflow_are_refused(value):
+    rows = normal(20, 4)
+    for name in ("C", "intercept_scaling"):
+        with pytest.raises(ValueError, match=f"{name} is .*, but must be between 1e-60 and 1e60"):
+            esvm.ExemplarIndex(rows, **{name: value})
+    with pytest.raises(ValueError, match="C is .*, but must be between"):
+        esvm.ExemplarIndex(rows).search(rows[0], C=value)
