@@ -682,8 +682,8 @@ class ExemplarIndex:
             What to look for. Integers are row numbers of the index: ``17``, ``[17, 42]``,
             ``[17, vector, 42]``, one-dimensional arrays of 32 or 64 bits; everything else is a
             vector of d features, or several, also integers of 8 or 16 bits. Refused are d integers
-            of which one is there twice: probably a vector, which may be made one of floats. Rows
-            given by number are negatives no more, and are not returned unless
+            of which one is repeated: probably a vector, which may be made one of floats. Rows
+            given by number are no longer negatives, and are not returned unless
             ``include_positives``. A row is one example, however often it is named, and its last
             weight counts.
             Up to 32 examples, positive and negative ones, are eliminated by the solver, and then

@@ -1,6 +1,6 @@
 """Frames and columns of pandas, seen as numpy arrays.
 
-pandas itself is not imported: who has one of its objects has imported it. Labels are not looked
+pandas itself is not imported: a caller with one of its objects has imported it. Labels are not looked
 at: rows and columns are taken in the order in which they are.
 """
 

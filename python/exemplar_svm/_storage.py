@@ -97,7 +97,7 @@ def _replaceable(name: str) -> os.stat_result | None:
     kind = kind_of(found)
     if kind is not None:
         raise _error(errno.EINVAL, name, f"an index is saved to a regular file, but this is {kind}")
-    # Renaming needs no permission to write the file; who asks for one expects that it matters.
+    # Renaming needs no permission to write the file, but a caller expects that it matters.
     if not os.access(name, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise _error(errno.EACCES, name)
     return found
