@@ -1,7 +1,7 @@
 """Frames and columns of pandas, seen as numpy arrays.
 
-pandas itself is not imported: a caller with one of its objects has imported it. Labels are not looked
-at: rows and columns are taken in the order in which they are.
+pandas itself is not imported: a caller with one of its objects has imported it. Labels are not
+looked at: rows and columns are taken in the order in which they are.
 """
 
 from __future__ import annotations

@@ -171,5 +171,5 @@ def test_costs_and_scalings_whose_products_overflow_are_refused(value):
     for name in ("C", "intercept_scaling"):
         with pytest.raises(ValueError, match=f"{name} is .*, but must be between 1e-60 and 1e60"):
             esvm.ExemplarIndex(rows, **{name: value})
-    with pytest.raises(ValueError, match="C is .*, but must be between"):
+    with pytest.raises(ValueError, match=r"C is .*, but must be between"):
         esvm.ExemplarIndex(rows).search(rows[0], C=value)
