@@ -91,7 +91,8 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
     for (const T square : squared_norms) {
         problem.max_squared_norm = std::max(problem.max_squared_norm, static_cast<double>(square));
     }
-    require(std::isfinite(problem.max_squared_norm),
+    // Of what is added up, times costs, no more than 1e300 may come.
+    require(problem.max_squared_norm < 1e270,
             "X holds values so large that their squares overflow: scale the features");
     problem.labels = signed_labels.data();
     problem.costs = row_costs.data();

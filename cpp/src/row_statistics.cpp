@@ -31,6 +31,11 @@ Method suitable_method(const RowsView<T>& rows) noexcept {
 /// Rows that are added up before the mean takes their sum.
 constexpr std::size_t rows_per_sum = 4;
 
+/// Products of larger squares with costs overflow in double precision.
+template <Real T>
+constexpr T largest_square =
+    static_cast<T>(std::min(1e190, static_cast<double>(std::numeric_limits<T>::max())));
+
 /// @param first  the row number of the first of these rows
 /// @throws std::invalid_argument naming the first element that is not finite
 template <Real T>
@@ -38,7 +43,7 @@ void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms
                     std::size_t first) {
     std::vector<T> scratch(rows.cols);
     for (std::size_t i = 0; i < rows.rows; ++i) {
-        if (std::isfinite(squared_norms[i])) continue;  // it is not if any element is not
+        if (squared_norms[i] <= largest_square<T>) continue;  // not if any element is not finite
         const T* x = rows.read(i, scratch.data());
         std::ostringstream sentence;
         const T* bad = std::find_if_not(x, x + rows.cols, [](T v) { return std::isfinite(v); });

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ._arrays import as_array
 from ._sparse import is_sparse
 from ._typing import FloatArray, IndexArray
-from ._validation import as_vectors, positive_number, shown
+from ._validation import as_vectors, moderate_number, shown
 
 #: Said beside an error about a vector of integers, which may have been meant as row numbers.
 _OF_INTEGERS = "; row numbers are Python integers, or 32 or 64 bits wide and in one dimension"
@@ -282,7 +282,7 @@ def _weights(
     if value is None:
         return np.empty(0)
     if isinstance(value, numbers.Number) or getattr(value, "ndim", None) == 0:
-        return np.full(n_examples, positive_number(value, name))
+        return np.full(n_examples, moderate_number(value, name))
     array = as_array(value, name)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} has dtype {array.dtype}, but must hold numbers")
@@ -291,8 +291,8 @@ def _weights(
             f"{name} has the shape {array.shape}, but {of} holds {len(places)} examples"
         )
     given = array.astype(np.float64)
-    for bad in given[~((given > 0) & np.isfinite(given))][:1]:
-        positive_number(bad, name)
+    for bad in given[~((given >= 1e-60) & (given <= 1e60))][:1]:
+        moderate_number(bad, name)
     weights = np.empty(n_examples)
     weights[places] = given  # the last of several for one row
     return weights

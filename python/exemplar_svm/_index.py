@@ -99,7 +99,8 @@ class ExemplarIndex:
         copied.
     prior : float, default 0.0
         Regularise toward ``prior`` times the query (the mean of the positives) instead of toward
-        zero: pulls the ranking toward that of kNN by inner product.
+        zero: pulls the ranking toward that of kNN by inner product. The query as it is given: with
+        ``center=True`` the prior alone stays without the mean subtracted.
     tol : float, default 1e-4
         Largest violation of an optimality condition, in units of the score. A search then goes on
         until its scores are proven to within ``tol / 50``, or as well as the arithmetic allows.
@@ -641,8 +642,8 @@ class ExemplarIndex:
         settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
         threads = self._threads(n_threads)
         core = self._core
-        k = rank_count(k, core.n_rows)
         vectors, single = self._queries(queries)
+        k = rank_count(k, core.n_rows, len(vectors))
         common = self._common(
             core, candidates=candidates, background=background, duplicates=duplicates
         )

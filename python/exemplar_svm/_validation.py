@@ -59,11 +59,11 @@ def moderate_number(value: Any, name: str) -> float:
 
 
 def nonnegative_number(value: Any, name: str) -> float:
-    """Return ``value`` as a float that is zero or positive, and finite."""
+    """Return ``value`` as a float that is zero, or positive and as `moderate_number` wants it."""
     number = _number(value, name)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name} is {shown(value)}, but must be zero or positive, and finite")
-    return number
+    return moderate_number(value, name) if number > 0 else number
 
 
 def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> int:
@@ -75,13 +75,14 @@ def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> in
     return number
 
 
-def rank_count(k: Any, n_rows: int) -> int:
+def rank_count(k: Any, n_rows: int, n_queries: int = 1) -> int:
     """Return how many ranks are asked for: more than there are rows only as far as that is sane."""
     ranks = positive_integer(k, "k", largest=math.inf)
-    if ranks > max(n_rows, _MOST_PADDED):
+    if ranks > max(n_rows, _MOST_PADDED // max(n_queries, 1)):
+        queries = "" if n_queries == 1 else f" in all for {n_queries} queries"
         raise ValueError(
             f"k is {shown(ranks)}, but the index holds {_counted(n_rows, 'row')}, and results are "
-            f"padded to {_MOST_PADDED} ranks at most; k=len(index) ranks all rows"
+            f"padded to {_MOST_PADDED} ranks at most{queries}; k=len(index) ranks all rows"
         )
     return ranks
 
@@ -138,8 +139,8 @@ def class_weights(class_weight: ClassWeightLike) -> tuple[float, float] | None:
             "and -1 (the rows) are known"
         )
     return (
-        positive_number(class_weight.get(1, 1.0), "class_weight of the positives"),
-        positive_number(class_weight.get(-1, 1.0), "class_weight of the rows"),
+        moderate_number(class_weight.get(1, 1.0), "class_weight of the positives"),
+        moderate_number(class_weight.get(-1, 1.0), "class_weight of the rows"),
     )
 
 

@@ -173,3 +173,25 @@ def test_costs_and_scalings_whose_products_overflow_are_refused(value):
             esvm.ExemplarIndex(rows, **{name: value})
     with pytest.raises(ValueError, match=r"C is .*, but must be between"):
         esvm.ExemplarIndex(rows).search(rows[0], C=value)
+
+
+def test_weights_and_priors_whose_products_overflow_are_refused():
+    rows = normal(20, 4)
+    index = esvm.ExemplarIndex(rows)
+    for call in (
+        lambda: index.search(rows[0], prior=1e160),
+        lambda: index.search_shared([3, 4], positive_weights=[1, 1e200]),
+        lambda: esvm.ExemplarIndex(rows, class_weight={1: 1e200, -1: 1}),
+    ):
+        with pytest.raises(ValueError, match="must be between 1e-60 and 1e60"):
+            call()
+    with pytest.raises(ValueError, match="too large: the square of its norm overflows"):
+        esvm.ExemplarIndex(1e153 * rows)
+
+
+def test_scores_that_are_not_proven_to_within_the_margin_are_told():
+    rows = (1e15 * normal(50, 4)).astype(np.float32)
+    with pytest.warns(esvm.ConvergenceWarning, match="precision_limit"):
+        report = esvm.ExemplarIndex(rows).search(rows[3]).report
+    assert report.status == "precision_limit"
+    assert report.score_error_bound > 1
