@@ -330,10 +330,10 @@ SearchReport ExemplarSearch<T>::report() const noexcept {
     report.n_support = solved_.n_support;
     report.duality_gap = solved_.gap;
     report.score_error_bound = score_error().bound(statistics_.max_squared_norm);
-    // Whatever conditions hold: scores that are not proven to within the margin have not been
-    // found.
-    constexpr double margin = 1.0;
-    if (report.status == SearchStatus::converged && !(report.score_error_bound <= margin)) {
+    // Whatever conditions hold: objectives that are so far apart are not those of a solution.
+    constexpr double unsolved = 1e-3;
+    if (report.status == SearchStatus::converged &&
+        !(report.duality_gap <= unsolved * (1.0 + solved_.primal))) {
         report.status = SearchStatus::precision_limit;
     }
     report.profile = workspace_.profile;

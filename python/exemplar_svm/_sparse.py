@@ -221,8 +221,6 @@ def _read(csr: Any, name: str, copy: bool | None) -> SparseRows:
             f"{name} has {n_rows} rows with an indptr of {csr.indptr.size}, "
             f"{csr.indices.size} indices and {csr.data.size} values, which do not fit together"
         )
-    if csr.indptr[0] != 0:
-        raise ValueError(f"{name} has an indptr that starts with {csr.indptr[0]}, but must with 0")
     return SparseRows(
         data=array(csr.data, _native(csr.data.dtype)),
         indices=array(csr.indices, index_dtype),

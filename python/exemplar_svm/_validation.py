@@ -59,11 +59,13 @@ def moderate_number(value: Any, name: str) -> float:
 
 
 def nonnegative_number(value: Any, name: str) -> float:
-    """Return ``value`` as a float that is zero, or positive and as `moderate_number` wants it."""
+    """Return ``value`` as a float that is zero or positive, and at most 1e60."""
     number = _number(value, name)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name} is {shown(value)}, but must be zero or positive, and finite")
-    return moderate_number(value, name) if number > 0 else number
+    if number > 1e60:  # products with others overflow
+        raise ValueError(f"{name} is {shown(value)}, but must be at most 1e60")
+    return number
 
 
 def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> int:

@@ -183,13 +183,13 @@ def test_weights_and_priors_whose_products_overflow_are_refused():
         lambda: index.search_shared([3, 4], positive_weights=[1, 1e200]),
         lambda: esvm.ExemplarIndex(rows, class_weight={1: 1e200, -1: 1}),
     ):
-        with pytest.raises(ValueError, match="must be between 1e-60 and 1e60"):
+        with pytest.raises(ValueError, match="1e60"):
             call()
     with pytest.raises(ValueError, match="too large: the square of its norm overflows"):
         esvm.ExemplarIndex(1e153 * rows)
 
 
-def test_scores_that_are_not_proven_to_within_the_margin_are_told():
+def test_a_gap_that_rounding_leaves_open_is_told():
     rows = (1e15 * normal(50, 4)).astype(np.float32)
     with pytest.warns(esvm.ConvergenceWarning, match="precision_limit"):
         report = esvm.ExemplarIndex(rows).search(rows[3]).report

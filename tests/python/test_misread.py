@@ -582,12 +582,3 @@ def test_padding_is_bounded_for_all_queries_together():
     assert index.search(rows[:100], k=10_000).indices.shape == (100, 10_000)
     with pytest.raises(ValueError, match="padded to 1048576 ranks at most in all for 100 queries"):
         index.search(rows[:100], k=2**20)
-
-
-def test_entries_before_the_first_row_are_not_dropped():
-    sparse = pytest.importorskip("scipy.sparse")
-    rows = sparse.csr_matrix((3, 4), dtype=np.float32)
-    rows.data = np.array([7, 2], np.float32)
-    rows.indices, rows.indptr = np.array([0, 1], np.int32), np.array([1, 1, 1, 2], np.int32)
-    with pytest.raises(ValueError, match="embeddings has an indptr that starts with 1"):
-        esvm.ExemplarIndex(rows)
