@@ -84,7 +84,7 @@ struct Case {
 TEMPLATE_TEST_CASE("the gradient vanishes for everything that a problem can say", "", float,
                    double) {
     Random random(1);
-    for (const std::size_t d : {1, 5, 33, 90, 200}) {
+    for (const std::size_t d : {1u, 5u, 33u, 90u, 200u}) {
         for (const bool varied : {false, true}) {
             Case<TestType> c(150, d, 4, random);
             if (varied) c.vary();
@@ -112,7 +112,7 @@ TEST_CASE("neither the scales of features nor offsets nor C keep it from the min
     Random random(2);
     for (const double C : {1e-8, 1e-3, 1.0, 1e3, 1e6}) {
         for (const double offset : {0.0, 1e3, 1e6}) {
-            for (const std::size_t d : {4, 100}) {
+            for (const std::size_t d : {4u, 100u}) {
                 Case<double> c(60, d, 2, random);
                 for (std::size_t i = 0; i < c.rows.size(); ++i) {
                     c.rows[i] = (c.rows[i] + offset) * (i % d % 3 == 0 && offset < 1e6 ? 1e3 : 1.0);
@@ -137,7 +137,7 @@ TEST_CASE("neither the scales of features nor offsets nor C keep it from the min
 
 TEST_CASE("sparse samples have the minimum of the same samples as dense ones") {
     Random random(3);
-    for (const std::size_t d : {20, 150}) {
+    for (const std::size_t d : {20u, 150u}) {
         const reference::SparseData<double> data(400, d, 0.1, random);
         std::vector<std::int8_t> labels;
         for (std::size_t i = 0; i < data.n; ++i) labels.push_back(random.chance(0.5) ? 1 : -1);
