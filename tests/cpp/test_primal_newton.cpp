@@ -157,7 +157,7 @@ TEST_CASE("sparse samples have the minimum of the same samples as dense ones") {
 
 TEST_CASE("the number of threads changes no bit") {
     Random random(4);
-    for (const std::size_t d : {40, 120}) {
+    for (const std::size_t d : {40u, 120u}) {
         Case<double> c(3000, d, 2, random);
         c.vary();
         PrimalNewtonScratch one(c.problem.rows, 2), three(c.problem.rows, 2);
