@@ -265,7 +265,9 @@ def test_processes_hand_over_indices_and_results(method):
     index = an_index("sketch")
     expected = search(index)
     with multiprocessing.get_context(method).Pool(1) as pool:
-        found = pool.apply(search, (index,))
+        # A function that a spawned process can import, whatever has imported the tests.
+        query = np.ones(index.n_features)
+        found = pool.apply(esvm.ExemplarIndex.search, (index, query), {"k": 4})
         again = pool.apply(copy.copy, (index,))
     for a, b, c in zip(expected, found, search(again), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -288,7 +290,8 @@ def test_joblib_hands_large_rows_to_workers_as_maps():
     joblib = pytest.importorskip("joblib")
     index = an_index("dense", 3000)
     index.n_jobs = 2
-    found = joblib.Parallel(n_jobs=2, max_nbytes=1000)(joblib.delayed(search)(index) for _ in "ab")
+    find, query = joblib.delayed(esvm.ExemplarIndex.search), np.ones(index.n_features)
+    found = joblib.Parallel(n_jobs=2, max_nbytes=1000)(find(index, query, k=4) for _ in "ab")
     for each in found:
         np.testing.assert_array_equal(each.scores, search(index).scores)
 
