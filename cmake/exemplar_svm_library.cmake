@@ -5,46 +5,46 @@ include(CheckCXXSourceCompiles)
 set(source_dir ${PROJECT_SOURCE_DIR}/cpp/src)
 
 add_library(exemplar_svm
-  ${source_dir}/added_rows.cpp
-  ${source_dir}/anderson.cpp
-  ${source_dir}/background.cpp
-  ${source_dir}/box_quadratic.cpp
-  ${source_dir}/calibration.cpp
-  ${source_dir}/certificate.cpp
-  ${source_dir}/conjugate_gradients.cpp
-  ${source_dir}/cpu_quota.cpp
-  ${source_dir}/csr_view.cpp
-  ${source_dir}/curvature.cpp
-  ${source_dir}/dual_coordinate_descent.cpp
-  ${source_dir}/executor.cpp
-  ${source_dir}/exemplar_search.cpp
-  ${source_dir}/gram_descent.cpp
-  ${source_dir}/gram_matrix.cpp
-  ${source_dir}/index.cpp
-  ${source_dir}/isa.cpp
-  ${source_dir}/linear_svc.cpp
-  ${source_dir}/narrow_view.cpp
-  ${source_dir}/panel.cpp
-  ${source_dir}/postings.cpp
-  ${source_dir}/example_block.cpp
-  ${source_dir}/examples.cpp
-  ${source_dir}/primal_descent.cpp
-  ${source_dir}/primal_newton.cpp
-  ${source_dir}/proximal_newton.cpp
-  ${source_dir}/query_problem.cpp
-  ${source_dir}/row_statistics.cpp
-  ${source_dir}/rows_view.cpp
-  ${source_dir}/scan.cpp
-  ${source_dir}/session.cpp
-  ${source_dir}/settings.cpp
-  ${source_dir}/signatures.cpp
-  ${source_dir}/sketch.cpp
-  ${source_dir}/solver.cpp
-  ${source_dir}/sparse_examples.cpp
-  ${source_dir}/thread_pool.cpp
-  ${source_dir}/version.cpp
-  ${source_dir}/working_set.cpp
-  ${source_dir}/workspace.cpp)
+  ${source_dir}/kernels/isa.cpp
+  ${source_dir}/base/cpu_quota.cpp
+  ${source_dir}/base/executor.cpp
+  ${source_dir}/base/settings.cpp
+  ${source_dir}/base/thread_pool.cpp
+  ${source_dir}/base/version.cpp
+  ${source_dir}/rows/added_rows.cpp
+  ${source_dir}/rows/csr_view.cpp
+  ${source_dir}/rows/narrow_view.cpp
+  ${source_dir}/rows/rows_view.cpp
+  ${source_dir}/rows/scan.cpp
+  ${source_dir}/problem/calibration.cpp
+  ${source_dir}/problem/certificate.cpp
+  ${source_dir}/problem/examples.cpp
+  ${source_dir}/problem/query_problem.cpp
+  ${source_dir}/problem/sparse_examples.cpp
+  ${source_dir}/model/background.cpp
+  ${source_dir}/model/gram_matrix.cpp
+  ${source_dir}/model/postings.cpp
+  ${source_dir}/model/row_statistics.cpp
+  ${source_dir}/model/signatures.cpp
+  ${source_dir}/model/sketch.cpp
+  ${source_dir}/solve/anderson.cpp
+  ${source_dir}/solve/box_quadratic.cpp
+  ${source_dir}/solve/conjugate_gradients.cpp
+  ${source_dir}/solve/curvature.cpp
+  ${source_dir}/solve/dual_coordinate_descent.cpp
+  ${source_dir}/solve/example_block.cpp
+  ${source_dir}/solve/gram_descent.cpp
+  ${source_dir}/solve/linear_svc.cpp
+  ${source_dir}/solve/panel.cpp
+  ${source_dir}/solve/primal_descent.cpp
+  ${source_dir}/solve/primal_newton.cpp
+  ${source_dir}/solve/proximal_newton.cpp
+  ${source_dir}/solve/solver.cpp
+  ${source_dir}/search/exemplar_search.cpp
+  ${source_dir}/search/working_set.cpp
+  ${source_dir}/search/workspace.cpp
+  ${source_dir}/index/index.cpp
+  ${source_dir}/index/session.cpp)
 add_library(exemplar_svm::exemplar_svm ALIAS exemplar_svm)
 target_compile_features(exemplar_svm PUBLIC cxx_std_20)
 set_target_properties(exemplar_svm PROPERTIES
@@ -77,7 +77,7 @@ endif()
 if(NOT MSVC)
   # Products with sparse rows are loads from all over the weights: packing them into vectors first
   # takes longer than the arithmetic.
-  set_source_files_properties(${source_dir}/csr_view.cpp PROPERTIES
+  set_source_files_properties(${source_dir}/rows/csr_view.cpp PROPERTIES
     COMPILE_OPTIONS "-fno-tree-slp-vectorize;-fno-tree-vectorize")
 endif()
 

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <optional>
 
+#include "base/stoppable_executor.hpp"
 #include "bindings.hpp"
 #include "exemplar_svm/linear_svc.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "interpreter.hpp"
 #include "numpy_view.hpp"
-#include "stoppable_executor.hpp"
 
 namespace exemplar_svm::python {
 namespace {

@@ -11,10 +11,10 @@
 #include <numeric>
 #include <vector>
 
+#include "base/permutation.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/weights.hpp"
 #include "exemplar_svm/workspace.hpp"
-#include "permutation.hpp"
 
 namespace exemplar_svm::reference {
 

@@ -1,4 +1,4 @@
-#include "background.hpp"
+#include "model/background.hpp"
 
 #include <algorithm>
 #include <cmath>

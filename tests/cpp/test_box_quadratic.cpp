@@ -1,4 +1,4 @@
-#include "box_quadratic.hpp"
+#include "solve/box_quadratic.hpp"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "buffer.hpp"
+#include "base/buffer.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "calibration.hpp"
+#include "problem/calibration.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "conjugate_gradients.hpp"
+#include "solve/conjugate_gradients.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "examples.hpp"
 #include "exemplar_svm/workspace.hpp"
+#include "model/row_statistics.hpp"
+#include "problem/examples.hpp"
+#include "problem/sparse_examples.hpp"
 #include "reference.hpp"
-#include "row_statistics.hpp"
 #include "sparse_data.hpp"
-#include "sparse_examples.hpp"
 #include "threads_executor.hpp"
 
 using namespace exemplar_svm;

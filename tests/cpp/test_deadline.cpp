@@ -12,14 +12,14 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/stoppable_executor.hpp"
 #include "catch.hpp"
 #include "clustered_data.hpp"
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/workspace.hpp"
-#include "row_statistics.hpp"
+#include "model/row_statistics.hpp"
+#include "search/working_set.hpp"
 #include "sparse_data.hpp"
-#include "stoppable_executor.hpp"
-#include "working_set.hpp"
 
 using namespace exemplar_svm;
 using namespace std::chrono_literals;

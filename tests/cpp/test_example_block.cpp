@@ -1,4 +1,4 @@
-#include "example_block.hpp"
+#include "solve/example_block.hpp"
 
 #include <memory>
 #include <vector>

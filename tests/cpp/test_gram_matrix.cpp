@@ -1,4 +1,4 @@
-#include "gram_matrix.hpp"
+#include "model/gram_matrix.hpp"
 
 #include <algorithm>
 #include <cmath>

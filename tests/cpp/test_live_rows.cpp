@@ -20,8 +20,8 @@
 #include "catch.hpp"
 #include "clustered_data.hpp"
 #include "exemplar_svm/index.hpp"
+#include "model/row_statistics.hpp"
 #include "reference.hpp"
-#include "row_statistics.hpp"
 #include "sparse_data.hpp"
 #include "threads_executor.hpp"
 

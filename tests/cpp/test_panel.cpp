@@ -1,4 +1,4 @@
-#include "panel.hpp"
+#include "solve/panel.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "payoff.hpp"
+#include "base/payoff.hpp"
 
 #include <chrono>
 

@@ -1,4 +1,4 @@
-#include "postings.hpp"
+#include "model/postings.hpp"
 
 #include <algorithm>
 #include <cstddef>

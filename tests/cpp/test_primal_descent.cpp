@@ -1,6 +1,6 @@
 // Where many rows support: the solver of PrimalDescent, and what it is made of.
 
-#include "primal_descent.hpp"
+#include "solve/primal_descent.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -11,14 +11,14 @@
 #include <type_traits>
 #include <vector>
 
-#include "anderson.hpp"
 #include "catch.hpp"
 #include "clustered_data.hpp"
-#include "curvature.hpp"
 #include "exemplar_svm/workspace.hpp"
-#include "panel.hpp"
+#include "model/row_statistics.hpp"
 #include "reference.hpp"
-#include "row_statistics.hpp"
+#include "solve/anderson.hpp"
+#include "solve/curvature.hpp"
+#include "solve/panel.hpp"
 #include "threads_executor.hpp"
 
 using namespace exemplar_svm;

@@ -1,6 +1,6 @@
 // The primal by Newton's method: whatever the samples, the gradient vanishes where it ends.
 
-#include "primal_newton.hpp"
+#include "solve/primal_newton.hpp"
 
 #include <atomic>
 #include <cmath>

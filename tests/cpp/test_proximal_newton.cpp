@@ -1,4 +1,4 @@
-#include "proximal_newton.hpp"
+#include "solve/proximal_newton.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "examples.hpp"
 #include "exemplar_svm/solver.hpp"
+#include "problem/examples.hpp"
 #include "reference.hpp"
 #include "threads_executor.hpp"
 

@@ -1,4 +1,4 @@
-#include "signatures.hpp"
+#include "model/signatures.hpp"
 
 #include <algorithm>
 #include <cmath>

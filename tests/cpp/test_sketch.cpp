@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "model/sketch.hpp"
 #include "reference.hpp"
-#include "sketch.hpp"
 #include "threads_executor.hpp"
 
 using namespace exemplar_svm;

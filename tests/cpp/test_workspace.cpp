@@ -17,11 +17,11 @@
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/session.hpp"
 #include "exemplar_svm/solver.hpp"
-#include "panel.hpp"
+#include "problem/sparse_examples.hpp"
 #include "reference.hpp"
 #include "room.hpp"
+#include "solve/panel.hpp"
 #include "sparse_data.hpp"
-#include "sparse_examples.hpp"
 
 using namespace exemplar_svm;
 using reference::Random;

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/real.hpp"
+#include "exemplar_svm/rows_view.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/stop_condition.hpp"
+#include "model/background.hpp"
+#include "model/gram_matrix.hpp"
+#include "model/postings.hpp"
+#include "model/signatures.hpp"
+#include "model/sketch.hpp"
+
+namespace exemplar_svm {
+
+/// What an index knows about its rows: which of them are live, and what it computes from them once,
+/// for all searches. A copy shares what there is per row.
+template <Real T>
+struct RowStatistics {
+    Buffer<std::uint8_t> live;  ///< not 0 for rows that have not been removed; empty: none has
+    std::size_t n_live = 0;
+
+    Buffer<T> squared_norms;        ///< of the rows, less the mean if it is subtracted
+    double max_squared_norm = 0.0;  ///< of the live rows
+    bool are_finite = true;         ///< the live rows, and the squares of their norms
+    std::vector<double> mean;       ///< of the live rows; empty unless centred
+    double mean_error = 0.0;        ///< bound on its distance from the exact mean
+    Buffer<T> mean_products;        ///< empty unless centred
+    Background<T> background;
+    Signatures<T> signatures;       ///< empty unless searches choose working sets of dense rows,
+    Postings<T> postings;           ///< or of sparse ones
+    Sketch<T> sketch;               ///< empty unless asked for
+    double max_sketch_error = 0.0;  ///< largest of the live rows' errors
+    GramMatrix<T> gram;             ///< empty unless searches use it
+
+    RowStatistics() = default;
+
+    /// @throws std::invalid_argument for rows that are not finite, or too many for the method;
+    ///         Stopped
+    RowStatistics(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor) {
+        update(rows, settings, executor);
+    }
+
+    /// Takes in the rows behind those that it knows, and which of all are live now: of order as
+    /// many as are new, but for a pass over the norms. With a mean, rows are read as if all were
+    /// new. Throws as the constructor does, and is then of no more use.
+    void update(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor,
+                const StopCondition& stop = {});
+
+    /// Takes rows out, before an update(). @throws std::invalid_argument for those that are not
+    /// live
+    void remove(const RowsView<T>& rows, std::span<const RowNumber> removed);
+
+    bool is_live(std::size_t i) const noexcept { return live.empty() || live[i] != 0; }
+
+    /// Not 0 for live rows; null: all are.
+    const std::uint8_t* live_mask() const noexcept { return live.empty() ? nullptr : live.data(); }
+
+    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    template <class Self, class Visit>
+    static void visit_parts(Self& self, Visit&& visit) {
+        visit("live", self.live);
+        visit("norms", self.squared_norms);
+        visit("mean", self.mean);
+        visit("mean_products", self.mean_products);
+        Background<T>::visit_parts(self.background, visit);
+        Signatures<T>::visit_parts(self.signatures, visit);
+        Postings<T>::visit_parts(self.postings, visit);
+        Sketch<T>::visit_parts(self.sketch, visit);
+        GramMatrix<T>::visit_parts(self.gram, visit);
+    }
+
+    /// Completes what has been assembled of parts.
+    /// @throws std::invalid_argument if they are not those of such rows
+    void require_valid(const RowsView<T>& rows, const IndexSettings& settings);
+
+  private:
+    void measure(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor,
+                 const StopCondition& stop);
+    void centre(const RowsView<T>& rows, double inflation, std::vector<T>& squares,
+                ExecutorRef executor, const StopCondition& stop);
+    void find_largest();
+
+    std::size_t n_modelled_ = 0;  // rows that there were when the background was modelled
+};
+
+}  // namespace exemplar_svm

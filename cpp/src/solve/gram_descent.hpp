@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/permutation.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/stop_condition.hpp"
+#include "exemplar_svm/workspace.hpp"
+#include "kernels/dispatch.hpp"
+#include "model/gram_matrix.hpp"
+#include "problem/optimality.hpp"
+#include "solve/example_block.hpp"
+
+namespace exemplar_svm {
+
+/// Dual coordinate descent with the Gram matrix at hand, for few rows of many features: all scores
+/// are kept up to date, so that looking at a row costs nothing and a step costs n instead of 2 d,
+/// and the last scores need no scan. No weights are ever formed.
+template <Real T>
+class GramDescent {
+  public:
+    /// For at most ExampleBlock::capacity examples and rows that are all negatives.
+    GramDescent(const Problem<T>& problem, const SolverSettings& settings,
+                const GramMatrix<T>& gram, ExecutorRef executor, Workspace<T>& workspace, T* scores,
+                const StopCondition& stop = {}) noexcept;
+
+    /// Returns false where steps on one row after the other make too little progress: then a solver
+    /// with other means has to go on from the dual coefficients in the workspace. Leaves the
+    /// primal objective of the report at zero.
+    bool solve(SolveReport& report) noexcept;
+
+  private:
+    void start() noexcept;
+    void multiply_rows_by_examples() noexcept;
+    void activate_all() noexcept;
+    EpochSummary epoch() noexcept;
+    bool visit(RowIndex i, EpochSummary& seen) noexcept;
+    void flush() noexcept;
+    bool has_to_stop() const noexcept {
+        return stop_.is_set() && stop_.earlier_by(seconds_to_verify_).reached();
+    }
+    void refresh() noexcept;
+    double verify(SolveReport& report) noexcept;
+
+    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
+    bool takes_part(std::size_t i) const noexcept {
+        return problem_.background == nullptr || problem_.background[i] != 0;
+    }
+    const T* products(std::size_t i) const noexcept {
+        return workspace_.products.data() + i * block_.count();
+    }
+
+    /// x~_i . x~_j for every example j.
+    void products_with_bias(std::size_t i, double* k) const noexcept {
+        for (std::size_t j = 0; j < block_.count(); ++j) {
+            k[j] = static_cast<double>(products(i)[j]) + bias_[j];
+        }
+    }
+
+    Problem<T> problem_;
+    SolverSettings settings_;
+    const GramMatrix<T>& gram_;
+    ExecutorRef executor_;
+    Workspace<T>& workspace_;
+    ExampleBlock& block_;
+    T* scores_;
+    StopCondition stop_;
+    double seconds_to_verify_ = 0.0;  // about what the last refresh() and verify() take
+    const kernels::KernelTable<T>& kernels_;
+    SplitMix64 random_;
+    Penalty penalty_;
+    double bias_square_;
+    double bias_[ExampleBlock::capacity];  // y_j s^2
+    double shrink_above_ = std::numeric_limits<double>::infinity();
+    double shrink_below_ = -std::numeric_limits<double>::infinity();
+    std::size_t n_active_ = 0;
+
+    // The score of row i is workspace.row_scores[i] + scores_[i] + (what waits) - s^2 dual_sum_
+    // + a' k_i: the first as of the last refresh, in double precision, the second its change since.
+    double dual_sum_ = 0.0;  // of the rows
+    static constexpr std::size_t max_waiting = 4;
+    std::size_t n_waiting_ = 0;
+    RowIndex waiting_[max_waiting];  // rows whose steps are not in scores_ yet,
+    T changes_[max_waiting];         // and how far they went
+
+    double example_scores_[ExampleBlock::capacity];  // as of the last refresh, without a' K
+};
+
+}  // namespace exemplar_svm

@@ -1,0 +1,176 @@
+#include "exemplar_svm/linear_svc.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/stoppable_executor.hpp"
+#include "exemplar_svm/error.hpp"
+#include "exemplar_svm/isa.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "problem/sparse_examples.hpp"
+#include "solve/example_block.hpp"
+#include "solve/primal_newton.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+/// After so many epochs of the dual, Newton steps on the primal are expected to be there sooner:
+/// where the dual converges, it mostly takes fewer.
+constexpr std::uint32_t dual_epochs = 100;
+
+/// A class is worth eliminating if it is small by itself and beside the other one: the block costs
+/// p^2 operations on every visit of a row.
+bool worth_eliminating(std::size_t p, std::size_t n) noexcept {
+    return p <= ExampleBlock::capacity && 8 * p <= n;
+}
+
+/// The rows of a class that become the examples, or none.
+std::vector<std::size_t> choose_examples(std::size_t n, const std::int8_t* labels,
+                                         const double* costs) {
+    std::vector<std::size_t> chosen;
+    for (const std::int8_t minority : {std::int8_t{1}, std::int8_t{-1}}) {
+        const auto p = static_cast<std::size_t>(std::count(labels, labels + n, minority));
+        if (p == 0 || !worth_eliminating(p, n)) continue;
+        for (std::size_t i = 0; i < n; ++i) {
+            if (labels[i] == minority && costs[i] > 0.0) chosen.push_back(i);
+        }
+        break;
+    }
+    return chosen;
+}
+
+template <Real T>
+LinearSvc<T> train_primal(const Problem<T>& problem, const SolverSettings& settings,
+                          ExecutorRef executor, const StopCondition& stop) {
+    PrimalNewtonScratch scratch(problem.rows, 0);
+    LinearSvc<T> result;
+    result.report = minimise_primal(problem, settings, executor, scratch, stop);
+    const auto coef_end = scratch.weights.end() - 1;
+    std::transform(scratch.weights.begin(), coef_end, std::back_inserter(result.weights.coef),
+                   [](double w) { return static_cast<T>(w); });
+    result.weights.intercept = problem.intercept_scaling * *coef_end;
+    result.dual = std::move(scratch.dual);
+    return result;
+}
+
+template <Real T>
+LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, ExecutorRef executor,
+                        const StopCondition& stop) {
+    const RowsView<T>& rows = problem.rows;
+    const std::size_t n = rows.rows, d = rows.cols;
+    // The smaller class becomes the eliminated positives, if it is small enough; where that is the
+    // negative class, all labels change their sign, and so do the weights.
+    const auto eliminated = choose_examples(n, problem.labels, problem.costs);
+    const std::int8_t sign =
+        eliminated.empty() ? std::int8_t{1} : problem.labels[eliminated.front()];
+    std::vector<std::int8_t> signed_labels(problem.labels, problem.labels + n);
+    for (std::int8_t& label : signed_labels) label = static_cast<std::int8_t>(label * sign);
+    std::vector<double> row_costs(problem.costs, problem.costs + n);
+    std::vector<double> example_costs;
+    std::size_t n_entries = 0;
+    for (const std::size_t i : eliminated) {
+        example_costs.push_back(row_costs[i]);
+        row_costs[i] = 0.0;
+        if (!rows.is_dense()) n_entries += rows.sparse().count(i);
+    }
+    Workspace<T> workspace(rows, 0, eliminated.size(), n_entries);
+    std::vector<T> examples(rows.is_dense() ? eliminated.size() * d : 0);
+    for (std::size_t j = 0; j < eliminated.size(); ++j) {
+        if (rows.is_dense()) {
+            rows.copy(eliminated[j], examples.data() + j * d);
+        } else {
+            workspace.sparse_examples->add(rows, eliminated[j]);
+        }
+    }
+    std::vector<T> squared_norms(n);
+    square_rows(rows, StoppableExecutor(executor, stop), squared_norms.data());
+    stop.throw_if_reached();
+
+    problem.squared_norms = squared_norms.data();
+    for (const T square : squared_norms) {
+        problem.max_squared_norm = std::max(problem.max_squared_norm, static_cast<double>(square));
+    }
+    // Of what is added up, times costs, no more than 1e300 may come.
+    require(problem.max_squared_norm < 1e270,
+            "X holds values so large that their squares overflow: scale the features");
+    problem.labels = signed_labels.data();
+    problem.costs = row_costs.data();
+    problem.examples = rows.is_dense() ? RowsView<T>(examples.data(), eliminated.size(), d,
+                                                     static_cast<std::ptrdiff_t>(d))
+                                       : workspace.sparse_examples->view();
+    problem.example_costs = example_costs.data();
+
+    LinearSvc<T> result;
+    result.report = solve(problem, settings, executor, workspace, workspace.scores.data(), stop);
+    result.weights = std::move(workspace.weights);
+    result.dual = std::move(workspace.dual);
+    for (std::size_t j = 0; j < eliminated.size(); ++j) {
+        result.dual[eliminated[j]] = workspace.example_dual[j];
+    }
+    if (sign < 0) {
+        for (T& w : result.weights.coef) w = -w;
+        result.weights.intercept = -result.weights.intercept;
+    }
+    return result;
+}
+
+}  // namespace
+
+template <Real T>
+LinearSvc<T> train_linear_svc(const RowsView<T>& rows, const std::int8_t* labels,
+                              const double* costs, Loss loss, double intercept_scaling,
+                              const SolverSettings& settings, ExecutorRef executor,
+                              Formulation formulation, const StopCondition& stop) {
+    active_isa();
+    SolverSettings checked = settings;
+    checked.max_epochs = std::max(settings.max_epochs, 1U);
+    require_valid(checked);
+    require(rows.cols > 0, "rows has no features");
+    require(rows.rows < std::numeric_limits<RowIndex>::max(), "rows has more than 2^32 - 2 rows");
+    const bool has_primal = loss == Loss::squared_hinge;
+    require(has_primal || formulation != Formulation::primal,
+            "the hinge is minimised by its dual: its primal has no second derivatives");
+
+    Problem<T> problem;
+    problem.rows = rows;
+    problem.labels = labels;
+    problem.costs = costs;
+    problem.loss = loss;
+    problem.intercept_scaling = intercept_scaling;
+
+    if (settings.max_epochs == 0) {
+        LinearSvc<T> result;
+        result.weights.coef.assign(rows.cols, T(0));
+        result.dual.assign(rows.rows, 0.0);
+        result.report.status = SolveStatus::epoch_limit;
+        for (std::size_t i = 0; i < rows.rows; ++i) result.report.primal += costs[i];
+        result.report.gap = result.report.primal;
+        return result;
+    }
+    if (formulation == Formulation::primal ||
+        (formulation == Formulation::automatic && has_primal && rows.rows >= rows.cols)) {
+        return train_primal(problem, settings, executor, stop);
+    }
+    if (formulation == Formulation::automatic && has_primal) {
+        checked.max_epochs = std::min(settings.max_epochs, dual_epochs);
+        LinearSvc<T> result = train_dual(problem, checked, executor, stop);
+        const bool gave_up = result.report.status == SolveStatus::epoch_limit;
+        if (!gave_up || settings.max_epochs <= dual_epochs) return result;
+        checked.max_epochs = settings.max_epochs - dual_epochs;
+        const std::uint32_t epochs = result.report.epochs;
+        result = train_primal(problem, checked, executor, stop);
+        result.report.epochs += epochs;
+        return result;
+    }
+    return train_dual(problem, settings, executor, stop);
+}
+
+template LinearSvc<float> train_linear_svc(const RowsView<float>&, const std::int8_t*,
+                                           const double*, Loss, double, const SolverSettings&,
+                                           ExecutorRef, Formulation, const StopCondition&);
+template LinearSvc<double> train_linear_svc(const RowsView<double>&, const std::int8_t*,
+                                            const double*, Loss, double, const SolverSettings&,
+                                            ExecutorRef, Formulation, const StopCondition&);
+
+}  // namespace exemplar_svm

@@ -1,0 +1,569 @@
+#include "solve/primal_descent.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "base/stoppable_executor.hpp"
+#include "exemplar_svm/profile.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "kernels/dispatch.hpp"
+#include "problem/examples.hpp"
+#include "problem/optimality.hpp"
+#include "rows/row_sum.hpp"
+#include "solve/example_block.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+constexpr std::size_t fewest_rows = 1024;
+
+/// Samples are an eighth of the rows, an eighth of these, and so on, down to so many.
+constexpr std::size_t sample_part = 8, fewest_sampled = 512;
+
+/// Where more than this part of the rows will support, or so many, it takes as long to find a
+/// working set, or to find that there is none.
+constexpr double large_part = 0.45, many_rows = 8192.0;
+
+/// A sample's optimum is off by much more than this part of the way to it.
+constexpr double sample_tol = 2e-3;
+constexpr std::uint32_t most_sample_passes = 24;
+
+/// So many of a sample's rows that support are copied for the steps, where the rows that support
+/// are so many times as many: more copies make the passes hardly fewer.
+constexpr std::size_t n_copied = 1024, support_per_copy = 12;
+constexpr int step_iterations = 2;
+
+/// About what a pass takes from memory.
+constexpr double seconds_per_byte = 3e-10;
+
+double norm_of(const double* x, std::size_t n) noexcept {
+    return std::sqrt(kernels::active_table<double>().dot(x, x, n));
+}
+
+/// The background's directions, the mean, and the examples.
+std::size_t curvature_capacity(std::size_t max_examples) noexcept {
+    return background_rank + 1 + std::min(max_examples, ExampleBlock::capacity);
+}
+
+}  // namespace
+
+template <Real T>
+std::size_t PrimalDescent<T>::scratch_size(std::size_t n_rows, std::size_t n_features,
+                                           std::size_t max_examples) noexcept {
+    if (n_rows < fewest_rows) return 0;
+    const std::size_t order = n_features + 1;
+    return 7 * order + Anderson::scratch_size(order) +
+           Curvature::scratch_size(order, curvature_capacity(max_examples)) +
+           max_groups * n_features;
+}
+
+template <Real T>
+bool PrimalDescent<T>::can_solve(const Problem<T>& problem,
+                                 const Background<T>& background) noexcept {
+    return problem.rows.is_dense() && problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
+           problem.examples.rows <= ExampleBlock::capacity && background.mean_square() > 0.0 &&
+           problem.rows.rows >= fewest_rows;
+}
+
+template <Real T>
+bool PrimalDescent<T>::suits(const Problem<T>& problem, const Background<T>& background,
+                             const StopCondition& stop) noexcept {
+    const auto n = static_cast<double>(problem.rows.rows);
+    const double most = std::min(large_part * n, many_rows);
+    const double n_support = background.expected_support(problem.cost);
+    const double seconds =
+        2.0 * seconds_per_byte * n * static_cast<double>(problem.rows.bytes_per_row());
+    return n_support > most && !stop.earlier_by(seconds).reached();
+}
+
+template <Real T>
+PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const SolverSettings& settings,
+                                const Background<T>& background, ExecutorRef executor,
+                                const StopCondition& stop, Workspace<T>& workspace,
+                                T* scores) noexcept
+    : problem_(problem),
+      settings_(settings),
+      background_(background),
+      executor_(executor),
+      stop_(stop),
+      workspace_(workspace),
+      scores_(scores),
+      reach_(workspace.collected_scores.data()),
+      bias_square_(problem.intercept_scaling * problem.intercept_scaling),
+      largest_norm_(std::sqrt(problem.max_squared_norm + bias_square_)),
+      cost_(problem.cost),
+      seconds_per_row_(seconds_per_byte * static_cast<double>(problem.rows.bytes_per_row())),
+      point_(workspace.primal_scratch.data()),
+      scored_(point_ + order()),
+      gradient_(scored_ + order()),
+      residual_(gradient_ + order()),
+      image_(residual_ + order()),
+      direction_(image_ + order()),
+      product_(direction_ + order()),
+      partial_(product_ + order()),
+      panel_(*workspace.panel),
+      anderson_(order(), partial_ + max_groups * n_features()),
+      curvature_(order(), curvature_capacity(workspace.max_examples()),
+                 partial_ + max_groups * n_features() + Anderson::scratch_size(order())) {
+    if (problem.mean != nullptr) mean_norm_ = norm_of(problem.mean, n_features());
+}
+
+template <Real T>
+bool PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
+    prepare_examples(problem_, workspace_);
+    std::copy_n(workspace_.prior_coef.data(), n_features(), point_);
+    point_[n_features()] = 0.0;
+    anderson_.reset();
+    panel_.clear(problem_.rows);
+
+    std::size_t part = 1;
+    while (n_rows() / (part * sample_part) >= fewest_sampled) part *= sample_part;
+    Outcome outcome = Outcome::converged;
+    for (; part > 1 && outcome != Outcome::stopped; part /= sample_part) {
+        outcome = descend(n_rows() / part, std::numeric_limits<double>::infinity());
+    }
+    if (outcome != Outcome::stopped) {
+        copy_sample();
+        double goal = settings_.score_tol / largest_norm_;
+        if (duals_agree) {
+            // Of the distance from the weights that the dual coefficients make.
+            goal = std::min(goal, std::max<double>(std::numeric_limits<T>::epsilon(), 1e-12) *
+                                      norm_of(point_, order()));
+        }
+        outcome = descend(n_rows(), goal);
+    }
+    if (outcome == Outcome::slow) return false;
+    status_ = outcome == Outcome::epoch_limit ? SolveStatus::epoch_limit
+              : outcome == Outcome::stopped   ? SolveStatus::deadline
+                                              : SolveStatus::converged;
+    if (outcome == Outcome::stopped) conclude();
+    fill(report);
+    return true;
+}
+
+/// Descends on a sample, or on all rows until the gradient's norm is at most the goal.
+template <Real T>
+auto PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept -> Outcome {
+    constexpr int most_retreats = 6;
+    constexpr std::uint32_t patience = 4;  // passes that do not halve the lowest gradient
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    const bool is_sample = n_sampled < n_rows();
+    begin_level(n_sampled);
+    anderson_.depart();
+    double lowest_value = infinity, lowest_norm = infinity, length = 1.0;
+    int retreats = 0;
+    std::uint32_t fruitless = 0;
+    for (std::uint32_t passes = 1;; ++passes) {
+        if (!pass(StoppableExecutor(executor_, stop_.earlier_by(seconds_to_conclude())))) {
+            return Outcome::stopped;
+        }
+        if (is_sample) {
+            double square = point_[n_features()] * point_[n_features()];
+            for (std::size_t c = 0; c < n_features(); ++c) {
+                const double way = point_[c] - workspace_.prior_coef[c];
+                square += way * way;
+            }
+            goal = sample_tol * std::sqrt(square);
+        } else {
+            ++passes_;
+        }
+        if (gradient_norm_ <= goal) return Outcome::converged;
+        if (!std::isfinite(gradient_norm_)) return Outcome::slow;
+        if (is_sample && passes == most_sample_passes) return Outcome::converged;
+        // The first pass only looks at the beginning: whatever the limit, a step follows.
+        if (!is_sample && passes > settings_.max_epochs) return Outcome::epoch_limit;
+
+        fruitless = gradient_norm_ < 0.5 * lowest_norm ? 0 : fruitless + 1;
+        if (fruitless == 0) lowest_norm = gradient_norm_;
+        if (!is_sample && fruitless >= patience) {
+            const bool within_tol = largest_norm_ * gradient_norm_ <= settings_.tol;
+            return within_tol ? Outcome::converged : Outcome::slow;
+        }
+        // Values err by the rounding of their sum.
+        if (value_ > lowest_value + 1e-12 * std::abs(lowest_value)) {
+            if (++retreats > most_retreats) return is_sample ? Outcome::converged : Outcome::slow;
+            anderson_.restore(point_, gradient_);
+            anderson_.reset();
+            length *= 0.5;
+        } else {
+            lowest_value = value_;
+            model_curvature();
+        }
+        anderson_.add(point_, gradient_);
+        std::copy_n(gradient_, order(), residual_);
+        anderson_.combine(curvature_, point_, residual_);
+        step(length);
+    }
+}
+
+template <Real T>
+void PrimalDescent<T>::begin_level(std::size_t n_sampled) noexcept {
+    n_sampled_ = n_sampled;
+    const RowBlocks blocks(n_sampled, problem_.rows.bytes_per_row());
+    n_groups_ = std::min(blocks.count(), max_groups);
+    cost_ = problem_.cost * static_cast<double>(n_rows()) / static_cast<double>(n_sampled);
+    reads_all_ = true;
+    way_ = 0.0;
+    std::copy_n(point_, order(), scored_);
+}
+
+/// Scores the rows that may support, and computes the objective and its gradient. Returns false if
+/// the executor has left something out.
+template <Real T>
+bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
+    set_decision_function();
+    double seconds = 0.0;
+    std::optional<Stopwatch> stopwatch(std::in_place, seconds);
+    const RowBlocks groups = RowBlocks::one_by_one(n_groups_);
+    for (std::size_t g = 0; g < n_groups_; ++g) sums_[g].done = false;
+    for_each_block(executor, groups, [&](std::size_t, std::size_t, std::size_t group) noexcept {
+        pass_group(group);
+    });
+    stopwatch.reset();
+
+    const auto& kernels = kernels::active_table<double>();
+    total_ = Sums{};
+    std::copy_n(point_, order(), gradient_);
+    kernels.axpy(-1.0, workspace_.prior_coef.data(), gradient_, n_features());
+    value_ = 0.5 * kernels.dot(gradient_, gradient_, order());
+    for (std::size_t g = 0; g < n_groups_; ++g) {
+        if (!sums_[g].done) return false;
+        total_.loss += sums_[g].loss;
+        total_.dual += sums_[g].dual;
+        total_.n_support += sums_[g].n_support;
+        total_.n_read += sums_[g].n_read;
+        kernels.axpy(1.0, partial_ + g * n_features(), gradient_, n_features());
+    }
+    if (reads_all_) seconds_per_row_ = seconds / static_cast<double>(n_sampled_);
+    reads_all_ = false;
+    if (problem_.mean != nullptr) {
+        kernels.axpy(-total_.dual, problem_.mean, gradient_, n_features());
+    }
+    gradient_[n_features()] += problem_.intercept_scaling * total_.dual;
+    value_ += total_.loss;
+    add_examples();
+    gradient_norm_ = norm_of(gradient_, order());
+    return true;
+}
+
+template <Real T>
+void PrimalDescent<T>::set_decision_function() noexcept {
+    const std::size_t d = n_features();
+    const auto& kernels = kernels::active_table<double>();
+    double square = 0.0;
+    for (std::size_t c = 0; c < order(); ++c) {
+        const double change = point_[c] - scored_[c];
+        square += change * change;
+        scored_[c] = point_[c];
+    }
+    way_ += std::sqrt(square);
+    const double intercept = problem_.intercept_scaling * point_[d];
+    offset_ = intercept;
+    if (problem_.mean != nullptr) offset_ -= kernels.dot(point_, problem_.mean, d);
+
+    const double raw_norm = largest_norm_ + mean_norm_;
+    const double norms = norm_of(point_, d) * raw_norm;
+    constexpr auto epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+    slack_ = 4.0 * epsilon * (1.0 + norms + std::abs(intercept) + way_ * largest_norm_);
+
+    // Of a score before it is rounded to T, and after.
+    precise_rounding_ =
+        score_rounding_bound<double>(problem_.rows, norms, std::abs(intercept) + norms);
+    score_rounding_ = precise_rounding_ + epsilon * (norms + std::abs(intercept));
+}
+
+template <Real T>
+void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
+    constexpr std::size_t chunk = 64, ahead = 4;
+    const std::size_t begin = group * n_sampled_ / n_groups_;
+    const std::size_t end = (group + 1) * n_sampled_ / n_groups_;
+    double* const sum = partial_ + group * n_features();
+    std::fill_n(sum, n_features(), 0.0);
+    RowSum<T> row_sum(problem_.rows, sum);
+    Sums sums;
+    RowIndex reading[chunk];
+    for (std::size_t place = begin; place < end;) {
+        std::size_t n_reading = 0;
+        for (; place < end && n_reading < chunk; ++place) {
+            const std::size_t i = row_at(place);
+            if (reads_all_ || (takes_part(i) && highest_score(i) > -1.0)) {
+                reading[n_reading++] = static_cast<RowIndex>(i);
+            }
+        }
+        sums.n_read += n_reading;
+        for (std::size_t s = 0; s < n_reading; ++s) {
+            // The processor itself reads ahead, but not over the rows that are passed over.
+            const std::size_t next = s + ahead;
+            if (next < n_reading && reading[next] != reading[next - 1] + 1) {
+                problem_.rows.prefetch(reading[next]);
+            }
+            const std::size_t i = reading[s];
+            const double score = problem_.rows.dot_wide(i, point_) + offset_;
+            // A score that is not a number is let through, for the gradient to tell.
+            const double hinge = score <= -1.0 || !takes_part(i) ? 0.0 : 1.0 + score;
+            const double dual = 2.0 * cost_ * hinge;
+            scores_[i] = static_cast<T>(score);
+            reach_[i] = static_cast<T>(score - way_ * norm(i));
+            workspace_.dual[i] = dual;
+            if (dual == 0.0) continue;
+            row_sum.add(dual, i);
+            sums.loss += cost_ * hinge * hinge;
+            sums.dual += dual;
+            ++sums.n_support;
+        }
+    }
+    row_sum.finish();
+    sums.done = true;
+    sums_[group] = sums;
+}
+
+template <Real T>
+void PrimalDescent<T>::add_examples() noexcept {
+    const double mean_part = mean_product(problem_, point_);
+    double labels = 0.0;  // times the dual coefficients
+    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+        const double bias = example_label(problem_, j) * problem_.intercept_scaling;
+        const double cost = example_cost(problem_, j);
+        const double slack =
+            1.0 - bias * point_[n_features()] - example_product(problem_, j, point_, mean_part);
+        const double dual = 2.0 * cost * std::max(0.0, slack);
+        workspace_.example_dual[j] = dual;
+        value_ += loss_term(problem_.loss, cost, slack);
+        if (dual == 0.0) continue;
+        add_raw_example(problem_, j, -dual, gradient_);
+        labels += example_label(problem_, j) * dual;
+        gradient_[n_features()] -= bias * dual;
+    }
+    subtract_mean(problem_, -labels, gradient_);
+}
+
+/// The Hessian at the point of the last pass, as far as it is known: the sum of x~ x~' over the
+/// rows that support is their number times their covariance, for which that of all rows is taken,
+/// and their mean, weighted by their dual coefficients.
+template <Real T>
+void PrimalDescent<T>::model_curvature() noexcept {
+    const std::size_t d = n_features();
+    const auto& kernels = kernels::active_table<double>();
+    const double support = 2.0 * cost_ * static_cast<double>(total_.n_support);
+    const double scale = support * background_.mean_square();
+    const double other = background_.other_variance();
+    curvature_.reset(1.0 + scale * other, 1.0);
+    for (std::size_t r = 0; r < background_.rank(); ++r) {
+        const double weight = scale * (background_.variance(r) - other);
+        if (!(weight > 0.0)) continue;
+        double* const column = curvature_.add(weight);
+        std::copy_n(background_.direction(r), d, column);
+        column[d] = 0.0;
+    }
+    if (total_.dual > 0.0) {
+        double* const mean = curvature_.add(support);
+        std::fill_n(mean, d, 0.0);
+        for (std::size_t g = 0; g < n_groups_; ++g) {
+            kernels.axpy(1.0 / total_.dual, partial_ + g * d, mean, d);
+        }
+        if (problem_.mean != nullptr) kernels.axpy(-1.0, problem_.mean, mean, d);
+        mean[d] = problem_.intercept_scaling;
+    }
+    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+        if (workspace_.example_dual[j] == 0.0) continue;
+        double* const column = curvature_.add(2.0 * example_cost(problem_, j));
+        std::copy_n(workspace_.examples.data() + j * d, d, column);
+        column[d] = example_label(problem_, j) * problem_.intercept_scaling;
+    }
+    curvature_.factorise();
+}
+
+/// Copies some of the sample's rows that support, where all rows are many more.
+template <Real T>
+void PrimalDescent<T>::copy_sample() noexcept {
+    if (n_sampled_ == 0) return;
+    RowIndex* const collected = workspace_.collected.data();
+    std::size_t n_support = 0;
+    for (std::size_t place = 0; place < n_sampled_; ++place) {
+        const std::size_t i = row_at(place);
+        if (workspace_.dual[i] > 0.0) collected[n_support++] = static_cast<RowIndex>(i);
+    }
+    const bool pays = n_support * (n_rows() / n_sampled_) >= support_per_copy * n_copied;
+    if (!pays || n_support < n_copied || panel_.capacity() < n_copied) return;
+    for (std::size_t s = 0; s < n_copied; ++s) collected[s] = collected[s * n_support / n_copied];
+    panel_.add(problem_, collected, n_copied, executor_);
+}
+
+/// A step of Newton's method from the point, along which the gradient is `residual_`: by conjugate
+/// gradients on the Hessian that the copied rows give, preconditioned by the model of it; by the
+/// model alone where there are none.
+template <Real T>
+void PrimalDescent<T>::step(double length) noexcept {
+    const auto& kernels = kernels::active_table<double>();
+    if (panel_.size() == 0) {
+        curvature_.solve(residual_);
+        kernels.axpy(-length, residual_, point_, order());
+        return;
+    }
+    double before = 0.0;
+    for (int iteration = 0; iteration < step_iterations; ++iteration) {
+        std::copy_n(residual_, order(), image_);
+        curvature_.solve(image_);
+        const double square = kernels.dot(residual_, image_, order());
+        if (iteration > 0) kernels.axpy(square / before, direction_, image_, order());
+        std::swap(direction_, image_);
+        before = square;
+        multiply_by_hessian(direction_, product_);
+        const double curvature = kernels.dot(direction_, product_, order());
+        if (!(curvature > 0.0)) return;  // the gradient is zero
+        kernels.axpy(-length * square / curvature, direction_, point_, order());
+        kernels.axpy(-square / curvature, product_, residual_, order());
+    }
+}
+
+/// The copied rows stand for all that support.
+template <Real T>
+void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) const noexcept {
+    const std::size_t d = n_features();
+    const auto& kernels = kernels::active_table<double>();
+    const RowsView<T> rows = panel_.view();
+    const double weight =
+        2.0 * cost_ * static_cast<double>(total_.n_support) / static_cast<double>(panel_.size());
+    double offset = problem_.intercept_scaling * x[d];
+    if (problem_.mean != nullptr) offset -= kernels.dot(x, problem_.mean, d);
+    std::copy_n(x, order(), product);
+    RowSum<T> row_sum(rows, product);
+    double sum = 0.0;
+    for (std::size_t s = 0; s < rows.rows; ++s) {
+        const double factor = weight * (rows.dot_wide(s, x) + offset);
+        row_sum.add(factor, s);
+        sum += factor;
+    }
+    row_sum.finish();
+    if (problem_.mean != nullptr) kernels.axpy(-sum, problem_.mean, product, d);
+    product[d] += problem_.intercept_scaling * sum;
+    const double mean_part = mean_product(problem_, x);
+    double labels = 0.0;
+    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+        if (workspace_.example_dual[j] == 0.0) continue;
+        const double bias = example_label(problem_, j) * problem_.intercept_scaling;
+        const double factor = 2.0 * example_cost(problem_, j) *
+                              (example_product(problem_, j, x, mean_part) + bias * x[d]);
+        add_raw_example(problem_, j, factor, product);
+        labels += example_label(problem_, j) * factor;
+        product[d] += bias * factor;
+    }
+    subtract_mean(problem_, labels, product);
+}
+
+/// Ends where it stands. The proof takes a pass over all rows.
+template <Real T>
+void PrimalDescent<T>::conclude() noexcept {
+    begin_level(n_rows());
+    ++passes_;
+    pass(executor_);
+}
+
+template <Real T>
+double PrimalDescent<T>::seconds_to_conclude() const noexcept {
+    return 1.1 * seconds_per_row_ * static_cast<double>(n_rows());
+}
+
+template <Real T>
+void PrimalDescent<T>::fill(SolveReport& report) noexcept {
+    const std::size_t d = n_features();
+    double rounding_square = 0.0;
+    for (std::size_t c = 0; c < d; ++c) {
+        const T rounded = static_cast<T>(point_[c]);
+        const double rounding = point_[c] - static_cast<double>(rounded);
+        rounding_square += rounding * rounding;
+        workspace_.weights.coef[c] = rounded;
+    }
+    workspace_.weights.intercept = offset_;
+    const double distance = gradient_norm_ + gradient_rounding();
+    report.status = status_;
+    report.epochs = std::min(passes_, settings_.max_epochs);
+    report.n_support = total_.n_support;
+    report.violation = largest_norm_ * distance;
+    report.primal = value_;
+    report.gap = 0.5 * distance * distance + gap_of_costs(value_, 0.0);
+    report.score_rounding_bound = score_rounding_;
+    report.weights_error_bound = distance + std::sqrt(rounding_square);
+}
+
+/// Bound on the error of the gradient. A dual coefficient 2 C max(0, 1 - y f) errs by 2 C times the
+/// rounding of f; and in a sum of multiples of rows, each is rounded as often as others are added.
+template <Real T>
+double PrimalDescent<T>::gradient_rounding() const noexcept {
+    double costs = cost_ * static_cast<double>(total_.n_read), duals = total_.dual;
+    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+        costs += example_cost(problem_, j);
+        duals += workspace_.example_dual[j];
+    }
+    const auto additions =
+        static_cast<double>(n_sampled_ / n_groups_ + n_groups_ + problem_.examples.rows + 8);
+    return (largest_norm_ + mean_norm_) *
+           (2.0 * costs * precise_rounding_ +
+            std::numeric_limits<double>::epsilon() * additions * duals);
+}
+
+/// ||x~_i||, or a little more.
+template <Real T>
+double PrimalDescent<T>::norm(std::size_t i) const noexcept {
+    return std::sqrt(static_cast<double>(problem_.squared_norms[i]) + bias_square_);
+}
+
+/// A bound on the score of a row that was passed over before.
+template <Real T>
+double PrimalDescent<T>::highest_score(std::size_t i) const noexcept {
+    return static_cast<double>(reach_[i]) + way_ * norm(i) + slack_;
+}
+
+template <Real T>
+void PrimalDescent<T>::rank(const Candidates& candidates, TopK<T>& best) noexcept {
+    // What the last pass has read; the others follow where they may reach as high.
+    std::size_t n_others = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (!candidates.contain(i)) continue;
+        if (takes_part(i) && highest_score(i) > -1.0) {
+            if (scores_[i] >= best.threshold()) best.offer(scores_[i], static_cast<RowNumber>(i));
+        } else {
+            workspace_.collected[n_others++] = static_cast<RowIndex>(i);
+        }
+    }
+    const auto threshold = static_cast<double>(best.threshold());
+    std::size_t n_collected = 0;
+    for (std::size_t s = 0; s < n_others; ++s) {
+        const RowIndex i = workspace_.collected[s];
+        if (!(highest_score(i) < threshold)) workspace_.collected[n_collected++] = i;
+    }
+    score_collected(n_collected);
+    for (std::size_t s = 0; s < n_collected; ++s) {
+        const RowIndex i = workspace_.collected[s];
+        best.offer(scores_[i], static_cast<RowNumber>(i));
+    }
+}
+
+template <Real T>
+void PrimalDescent<T>::score_all() noexcept {
+    std::size_t n_collected = 0;
+    for (std::size_t i = 0; i < n_rows(); ++i) {
+        if (takes_part(i) && highest_score(i) > -1.0) continue;
+        workspace_.collected[n_collected++] = static_cast<RowIndex>(i);
+    }
+    score_collected(n_collected);
+}
+
+template <Real T>
+void PrimalDescent<T>::score_collected(std::size_t n_collected) noexcept {
+    const RowBlocks blocks(n_collected, problem_.rows.bytes_per_row());
+    for_each_block(executor_, blocks,
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       for (std::size_t s = begin; s < end; ++s) {
+                           const std::size_t i = workspace_.collected[s];
+                           scores_[i] = static_cast<T>(problem_.rows.dot_wide(i, point_) + offset_);
+                       }
+                   });
+}
+
+template class PrimalDescent<float>;
+template class PrimalDescent<double>;
+
+}  // namespace exemplar_svm
