@@ -16,16 +16,16 @@ add_library(exemplar_svm
   ${source_dir}/rows/narrow_view.cpp
   ${source_dir}/rows/rows_view.cpp
   ${source_dir}/rows/scan.cpp
-  ${source_dir}/problem/calibration.cpp
+  ${source_dir}/problem/standardization.cpp
   ${source_dir}/problem/certificate.cpp
   ${source_dir}/problem/examples.cpp
   ${source_dir}/problem/query_problem.cpp
   ${source_dir}/problem/sparse_examples.cpp
-  ${source_dir}/model/background.cpp
+  ${source_dir}/model/gaussian_model.cpp
   ${source_dir}/model/gram_matrix.cpp
   ${source_dir}/model/postings.cpp
   ${source_dir}/model/row_statistics.cpp
-  ${source_dir}/model/signatures.cpp
+  ${source_dir}/model/sign_codes.cpp
   ${source_dir}/model/sketch.cpp
   ${source_dir}/solve/anderson.cpp
   ${source_dir}/solve/box_quadratic.cpp

@@ -93,14 +93,14 @@ class Reports {
 };
 
 SearchSettings search_settings(double C, double prior, double tol, std::uint32_t max_iter,
-                               std::size_t certify, bool calibrate) {
+                               std::size_t certify, bool standardize) {
     SearchSettings settings;
     settings.C = C;
     settings.prior = prior;
     settings.solver.tol = tol;
     settings.solver.max_epochs = max_iter;
     settings.certify = certify;
-    settings.calibrate = calibrate;
+    settings.standardize = standardize;
     require_valid(settings);
     return settings;
 }
@@ -332,8 +332,8 @@ class PyIndex {
         parts["live"] = usage.live;
         parts["norms"] = usage.norms;
         parts["mean"] = usage.mean;
-        parts["background"] = usage.background;
-        parts["signatures"] = usage.signatures;
+        parts["background"] = usage.gaussian_model;
+        parts["signatures"] = usage.sign_codes;
         parts["postings"] = usage.postings;
         parts["sketch"] = usage.sketch;
         parts["gram"] = usage.gram;
@@ -748,7 +748,7 @@ void bind_index(py::module_& module) {
     sealed_class<SearchSettings>(module, "SearchSettings")
         .def(py::init(&search_settings), py::kw_only(), py::arg("C"), py::arg("prior"),
              py::arg("tol"), py::arg("max_iter"), py::arg("certify") = 0,
-             py::arg("calibrate") = false);
+             py::arg("standardize") = false);
 
     sealed_class<Reports>(module, "Reports")
         .def("n_unfinished", &Reports::n_unfinished)

@@ -148,7 +148,7 @@ TEMPLATE_TEST_CASE("an index with rows added answers as one of all rows", "", fl
         CHECK(grown.live() == nullptr);
         CHECK(grown.memory_usage().added == 1460 * 20 * sizeof(T));
         CHECK(grown.memory_usage().norms == fresh.memory_usage().norms);
-        CHECK(grown.memory_usage().signatures == fresh.memory_usage().signatures);
+        CHECK(grown.memory_usage().sign_codes == fresh.memory_usage().sign_codes);
         CHECK(grown.memory_usage().sketch == fresh.memory_usage().sketch);
         CHECK(grown.memory_usage().gram == fresh.memory_usage().gram);
         check_close(search(grown, query_of(data)), search(fresh, query_of(data)));

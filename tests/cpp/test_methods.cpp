@@ -579,11 +579,11 @@ TEMPLATE_TEST_CASE("an index keeps what its method needs and nothing else", "", 
             CHECK(usage.norms == n * sizeof(T));
             CHECK(usage.mean == (center ? d * sizeof(double) + n * sizeof(T) : 0));
         }
-        CHECK(full.background + full.signatures + full.gram == 0);
-        CHECK(working_set.background > 0);
-        CHECK(working_set.signatures > 0);
+        CHECK(full.gaussian_model + full.sign_codes + full.gram == 0);
+        CHECK(working_set.gaussian_model > 0);
+        CHECK(working_set.sign_codes > 0);
         CHECK(working_set.gram == 0);
-        CHECK(gram.background + gram.signatures == 0);
+        CHECK(gram.gaussian_model + gram.sign_codes == 0);
         CHECK(gram.gram == n * n * sizeof(T));
     }
 }

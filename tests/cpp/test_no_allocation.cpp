@@ -134,9 +134,9 @@ TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
         index.search_shared(positives, k, workspace, scores.data(), rows.data(), SerialExecutor{},
                             StopCondition::after(budget));
     }
-    SearchSettings calibrated = settings.search;
-    calibrated.calibrate = true;
-    index.search_shared(positives, k, calibrated, workspace, scores.data(), rows.data());
+    SearchSettings standardized = settings.search;
+    standardized.standardize = true;
+    index.search_shared(positives, k, standardized, workspace, scores.data(), rows.data());
     const std::size_t after = n_allocations;
 
     CAPTURE(static_cast<int>(method), static_cast<int>(loss), p, center);

@@ -92,8 +92,8 @@ Solved<T> solve_in_primal(const Case<T>& one, const SolverSettings& settings,
                           bool duals_agree = false, ExecutorRef executor = SerialExecutor{},
                           std::size_t k = 0, const StopCondition& stop = {}) {
     Solved<T> solved(one);
-    REQUIRE(PrimalDescent<T>::can_solve(one.problem, one.statistics.background));
-    PrimalDescent<T> solver(one.problem, settings, one.statistics.background, executor, stop,
+    REQUIRE(PrimalDescent<T>::can_solve(one.problem, one.statistics.gaussian));
+    PrimalDescent<T> solver(one.problem, settings, one.statistics.gaussian, executor, stop,
                             solved.workspace, solved.scores.data());
     solved.done = solver.solve(duals_agree, solved.report);
     if (!solved.done) return solved;
@@ -365,12 +365,12 @@ TEMPLATE_TEST_CASE("few passes over all rows end in an honest bound", "", float,
 TEST_CASE("the primal solver is for many support rows and the squared hinge") {
     Random random(8);
     Case<float> one(4000, 24, 1, 1e-3, false, random);
-    const auto& background = one.statistics.background;
+    const auto& background = one.statistics.gaussian;
     CHECK(PrimalDescent<float>::can_solve(one.problem, background));
     CHECK(PrimalDescent<float>::suits(one.problem, background, {}));
     CHECK_FALSE(PrimalDescent<float>::suits(one.problem, background,
                                             StopCondition::after(std::chrono::seconds(0))));
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, Background<float>{}));
+    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, GaussianModel<float>{}));
     one.problem.cost = 1.0;
     CHECK_FALSE(PrimalDescent<float>::suits(one.problem, background, {}));
     one.problem.loss = Loss::hinge;

@@ -36,13 +36,13 @@ struct MemoryUsage {
     std::size_t added = 0;  ///< rows
     std::size_t live = 0;   ///< a byte per row, once one has been removed
     std::size_t norms = 0;
-    std::size_t mean = 0;        ///< with its products with the rows; the sum of sparse ones
-    std::size_t background = 0;  ///< mean and main directions of a sample
-    std::size_t signatures = 0;  ///< one bit per feature, and a scale per row
-    std::size_t postings = 0;    ///< sparse rows by their columns
-    std::size_t sketch = 0;      ///< eight bits per feature, a scale and an error per row; also the
-                                 ///< one that sessions have made
-    std::size_t gram = 0;        ///< products of the rows with each other
+    std::size_t mean = 0;            ///< with its products with the rows; the sum of sparse ones
+    std::size_t gaussian_model = 0;  ///< mean and main directions of a sample
+    std::size_t sign_codes = 0;      ///< one bit per feature, and a scale per row
+    std::size_t postings = 0;        ///< sparse rows by their columns
+    std::size_t sketch = 0;  ///< eight bits per feature, a scale and an error per row; also the
+                             ///< one that sessions have made
+    std::size_t gram = 0;    ///< products of the rows with each other
 };
 
 /// A part of what an index knows about its rows, in the byte order of the machine. A file that

@@ -50,7 +50,7 @@ struct SearchSettings {
     /// most 2,048 of its rows, so that the results of different searches can be merged. Never
     /// changes a ranking, nor the report, whose bounds are those of the scores before. Read by
     /// searches for the best rows.
-    bool calibrate = false;
+    bool standardize = false;
     /// Scores are proven at least to tol / 50, whatever score_tol is.
     SolverSettings solver{};
 };

@@ -121,7 +121,7 @@ class Workspace {
     std::vector<T> scores;                           ///< per row
     std::vector<double> row_scores;                  ///< what scores owe to the rows (Gram matrix)
     std::unique_ptr<Panel<T>> panel;                 ///< the working set
-    std::vector<std::uint8_t> signature_scratch;     ///< weights as signatures are multiplied with
+    std::vector<std::uint8_t> sign_scratch;          ///< weights as sign codes are multiplied with
     Weights<T> scan_weights;                         ///< those of the last scan
     std::unique_ptr<IntegerWeights> sketch_weights;  ///< the same, for the scan of a sketch
     std::vector<T> block_highest;                    ///< best score of each block of rows in it

@@ -192,7 +192,7 @@ const std::uint8_t* Index<T>::live() const noexcept {
 template <Real T>
 std::shared_ptr<const SharedSketch<T>> Index<T>::sketch_for_sessions(
     ExecutorRef executor, const StopCondition& stop) const {
-    if (statistics_->signatures.empty() || !statistics_->sketch.empty() || !rows_.is_dense()) {
+    if (statistics_->sign_codes.empty() || !statistics_->sketch.empty() || !rows_.is_dense()) {
         return nullptr;
     }
     const std::shared_ptr<SketchSlot> slot = session_sketch_;
@@ -214,8 +214,8 @@ MemoryUsage Index<T>::memory_usage() const noexcept {
     usage.live = statistics_->live.bytes();
     usage.norms = statistics_->squared_norms.bytes();
     usage.mean = statistics_->mean.size() * sizeof(double) + statistics_->mean_products.bytes();
-    usage.background = statistics_->background.bytes();
-    usage.signatures = statistics_->signatures.bytes();
+    usage.gaussian_model = statistics_->gaussian.bytes();
+    usage.sign_codes = statistics_->sign_codes.bytes();
     usage.postings = statistics_->postings.bytes();
     usage.sketch = statistics_->sketch.bytes();
     if (const auto* shared = session_sketch_->sketch.load(std::memory_order_acquire)) {

@@ -86,7 +86,7 @@ struct NarrowTables {
     NarrowTable<T> of[4];
 };
 
-/// Signatures (signatures.hpp) lie in blocks of so many rows,
+/// Sign codes (model/sign_codes.hpp) lie in blocks of so many rows,
 inline constexpr std::size_t signature_rows = 32;
 /// and sums over so many bytes of a row fit into 16 bits.
 inline constexpr std::size_t signature_run = 256;

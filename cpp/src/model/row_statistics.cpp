@@ -87,8 +87,8 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     if (!settings.check_finite &&
         !std::ranges::all_of(squared_norms, [](T square) { return std::isfinite(square); })) {
         method = Method::full;
-        background = {};
-        signatures = {};
+        gaussian = {};
+        sign_codes = {};
         postings = {};
         sketch = {};
         n_modelled_ = 0;
@@ -105,15 +105,15 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     if (method == Method::working_set && n > 1) {
         // A guess may do with an old model, but not with one of another kind of rows for ever.
         if (n_modelled_ == 0 || n >= 2 * n_modelled_) {
-            background = Background<T>(rows, stop);
-            signatures = {};
+            gaussian = GaussianModel<T>(rows, stop);
+            sign_codes = {};
             postings = {};
             n_modelled_ = n;
         }
         if (rows.is_dense()) {
-            signatures.extend(rows, background.mean(), executor);
+            sign_codes.extend(rows, gaussian.mean(), executor);
         } else {
-            postings.extend(rows, background.mean(), executor, stop);
+            postings.extend(rows, gaussian.mean(), executor, stop);
         }
         if (settings.sketch == SketchType::int8) sketch.extend(rows, executor);
     }
@@ -233,20 +233,20 @@ void RowStatistics<T>::require_valid(const RowsView<T>& rows, const IndexSetting
                     mean, [&](double m) { return !settings.check_finite || std::isfinite(m); }),
             "the mean is not that of the rows");
     if (!gram.empty()) gram.require_valid(n_rows);
-    const bool chooses = !background.empty();
-    require(signatures.empty() != (chooses && rows.is_dense()) &&
+    const bool chooses = !gaussian.empty();
+    require(sign_codes.empty() != (chooses && rows.is_dense()) &&
                 postings.empty() != (chooses && !rows.is_dense()),
             "what chooses working sets is not that of such rows");
     if (chooses) {
-        background.require_valid(n_features);
+        gaussian.require_valid(n_features);
         if (rows.is_dense()) {
-            signatures.require_valid(n_rows, n_features);
+            sign_codes.require_valid(n_rows, n_features);
         } else {
             postings.require_valid(n_rows, n_features);
         }
         n_modelled_ = n_rows;
     }
-    require(sketch.empty() == (settings.sketch == SketchType::none || signatures.empty()),
+    require(sketch.empty() == (settings.sketch == SketchType::none || sign_codes.empty()),
             "the sketch does not fit the settings");
     if (!sketch.empty()) sketch.require_valid(n_rows, n_features);
     find_largest();

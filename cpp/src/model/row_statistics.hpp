@@ -11,10 +11,10 @@
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/stop_condition.hpp"
-#include "model/background.hpp"
+#include "model/gaussian_model.hpp"
 #include "model/gram_matrix.hpp"
 #include "model/postings.hpp"
-#include "model/signatures.hpp"
+#include "model/sign_codes.hpp"
 #include "model/sketch.hpp"
 
 namespace exemplar_svm {
@@ -32,8 +32,8 @@ struct RowStatistics {
     std::vector<double> mean;       ///< of the live rows; empty unless centred
     double mean_error = 0.0;        ///< bound on its distance from the exact mean
     Buffer<T> mean_products;        ///< empty unless centred
-    Background<T> background;
-    Signatures<T> signatures;       ///< empty unless searches choose working sets of dense rows,
+    GaussianModel<T> gaussian;
+    SignCodes<T> sign_codes;        ///< empty unless searches choose working sets of dense rows,
     Postings<T> postings;           ///< or of sparse ones
     Sketch<T> sketch;               ///< empty unless asked for
     double max_sketch_error = 0.0;  ///< largest of the live rows' errors
@@ -69,8 +69,8 @@ struct RowStatistics {
         visit("norms", self.squared_norms);
         visit("mean", self.mean);
         visit("mean_products", self.mean_products);
-        Background<T>::visit_parts(self.background, visit);
-        Signatures<T>::visit_parts(self.signatures, visit);
+        GaussianModel<T>::visit_parts(self.gaussian, visit);
+        SignCodes<T>::visit_parts(self.sign_codes, visit);
         Postings<T>::visit_parts(self.postings, visit);
         Sketch<T>::visit_parts(self.sketch, visit);
         GramMatrix<T>::visit_parts(self.gram, visit);

@@ -7,7 +7,7 @@
 #include "base/stoppable_executor.hpp"
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "problem/calibration.hpp"
+#include "problem/standardization.hpp"
 #include "solve/gram_descent.hpp"
 
 namespace exemplar_svm {
@@ -24,10 +24,10 @@ constexpr double early_tol_per_tol = 30.0;
 /// Rows are read from memory at least as fast as this, wherever they are.
 constexpr double seconds_per_byte = 2.5e-10;
 
-/// At most what it takes to score the rows that calibrate a search.
+/// At most what it takes to score the rows that standardize a search.
 template <Real T>
-double seconds_to_calibrate(const RowsView<T>& rows) noexcept {
-    const std::size_t n = std::min(rows.rows, max_calibrating);
+double seconds_to_standardize(const RowsView<T>& rows) noexcept {
+    const std::size_t n = std::min(rows.rows, max_standardizing);
     return seconds_per_byte * static_cast<double>(n * rows.bytes_per_row());
 }
 
@@ -63,7 +63,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
       index_(index),
       search_(settings),
       executor_(executor),
-      stop_(settings.calibrate ? stop.earlier_by(seconds_to_calibrate(rows)) : stop),
+      stop_(settings.standardize ? stop.earlier_by(seconds_to_standardize(rows)) : stop),
       workspace_(workspace),
       scores_(scores),
       memory_(memory),
@@ -89,16 +89,16 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 template <Real T>
 bool ExemplarSearch<T>::begin() noexcept {
     if (reason_ != InvalidInput::none) return false;
-    if (statistics_.background.empty() || problem_.examples.rows > ExampleBlock::capacity) {
+    if (statistics_.gaussian.empty() || problem_.examples.rows > ExampleBlock::capacity) {
         if (memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows) {
             problem_.initial_dual = workspace_.dual.data();
             problem_.initial_example_dual = memory_->example_dual.data();
         }
         return false;
     }
-    if (!WorkingSetSearch<T>::suits(problem_, statistics_.background)) return false;
-    if (PrimalDescent<T>::can_solve(problem_, statistics_.background) &&
-        PrimalDescent<T>::suits(problem_, statistics_.background, stop_)) {
+    if (!WorkingSetSearch<T>::suits(problem_, statistics_.gaussian)) return false;
+    if (PrimalDescent<T>::can_solve(problem_, statistics_.gaussian) &&
+        PrimalDescent<T>::suits(problem_, statistics_.gaussian, stop_)) {
         start_in_primal();
         return false;
     }
@@ -134,7 +134,7 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
         scores_out[rank] = workspace_.ranking[rank].score;
         rows_out[rank] = workspace_.ranking[rank].row;
     }
-    if (search_.calibrate) calibrate(scores_out, n_ranked);
+    if (search_.standardize) standardize(scores_out, n_ranked);
     if (memory_ != nullptr) remember();
     SearchReport done = report();
     done.certified_k = certified;
@@ -199,7 +199,7 @@ void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexc
     if (working_set_) {
         if (solve_with_working_set(tol, score_tol, best)) return;
         working_set_.reset();
-        if (PrimalDescent<T>::can_solve(problem_, statistics_.background)) {
+        if (PrimalDescent<T>::can_solve(problem_, statistics_.gaussian)) {
             start_in_primal();
         }
     }
@@ -249,7 +249,7 @@ bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
 
 template <Real T>
 void ExemplarSearch<T>::start_in_primal() noexcept {
-    primal_.emplace(problem_, settings_left(), statistics_.background, executor_, stop_, workspace_,
+    primal_.emplace(problem_, settings_left(), statistics_.gaussian, executor_, stop_, workspace_,
                     scores_);
 }
 
@@ -291,7 +291,7 @@ SolverSettings ExemplarSearch<T>::settings_left() const noexcept {
 
 /// Brings the scores of ranked rows onto the scale of the background's.
 template <Real T>
-void ExemplarSearch<T>::calibrate(T* scores, std::size_t n) noexcept {
+void ExemplarSearch<T>::standardize(T* scores, std::size_t n) noexcept {
     if (n == 0) return;
     const std::size_t n_sampled = sample_background(problem_, workspace_.collected.data());
     if (working_set_) {

@@ -55,7 +55,7 @@ class ExemplarSearch {
     bool solve_in_primal(TopK<T>* best) noexcept;
     void solve_over_all_rows(TopK<T>* best) noexcept;
     SolverSettings settings_left() const noexcept;
-    void calibrate(T* scores, std::size_t n) noexcept;
+    void standardize(T* scores, std::size_t n) noexcept;
     void remember() noexcept;
     ScoreError score_error() const noexcept;
     SearchReport report() const noexcept;

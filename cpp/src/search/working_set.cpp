@@ -51,8 +51,8 @@ constexpr T not_scanned = -std::numeric_limits<T>::infinity();
 
 template <Real T>
 bool WorkingSetSearch<T>::suits(const Problem<T>& problem,
-                                const Background<T>& background) noexcept {
-    return problem.rows.is_dense() || background.expected_support(problem.cost) <
+                                const GaussianModel<T>& gaussian) noexcept {
+    return problem.rows.is_dense() || gaussian.expected_support(problem.cost) <
                                           large_part * static_cast<double>(problem.rows.rows);
 }
 
@@ -332,7 +332,7 @@ template <Real T>
 std::size_t WorkingSetSearch<T>::n_wanted() const noexcept {
     const double root = std::sqrt(static_cast<double>(problem_.rows.rows));
     if (problem_.rows.is_dense()) return static_cast<std::size_t>(chosen_per_root_dense * root);
-    const double n_support = statistics_.background.expected_support(problem_.cost);
+    const double n_support = statistics_.gaussian.expected_support(problem_.cost);
     return static_cast<std::size_t>(
         std::max(chosen_per_root_sparse * root, chosen_per_expected * n_support));
 }
@@ -349,9 +349,9 @@ std::size_t WorkingSetSearch<T>::choose(ExecutorRef executor) noexcept {
         for (std::size_t j = 0; j < p; ++j) {
             add_raw_example(problem_, j, 1.0 / static_cast<double>(p), direction);
         }
-        statistics_.background.suppress(direction);
-        statistics_.signatures.guess_scores(direction, executor,
-                                            workspace_.signature_scratch.data(), scores_);
+        statistics_.gaussian.suppress(direction);
+        statistics_.sign_codes.guess_scores(direction, executor, workspace_.sign_scratch.data(),
+                                            scores_);
     } else {
         statistics_.postings.guess_scores(problem_, executor, workspace_.coef.data(), scores_);
     }

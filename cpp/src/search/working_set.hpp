@@ -19,7 +19,7 @@ namespace exemplar_svm {
 
 /// Solves an exemplar SVM over all rows by looking closely at few of them, exactly:
 ///
-///   1. choose:  guess every score from the signatures, under a Gaussian approximation of the
+///   1. choose:  guess every score from the sign codes, under a Gaussian approximation of the
 ///               weights, and copy the rows that seem to score highest into a panel, the working
 ///               set;
 ///   2. solve    roughly over the panel;
@@ -44,7 +44,7 @@ class WorkingSetSearch {
     /// Whether a working set is worth looking for: not where most sparse rows will support, which a
     /// solver over all of them does as fast. Of dense rows always, unless PrimalDescent serves
     /// them.
-    static bool suits(const Problem<T>& problem, const Background<T>& background) noexcept;
+    static bool suits(const Problem<T>& problem, const GaussianModel<T>& gaussian) noexcept;
 
     /// @param scores  n_rows values, for the scan
     /// @param memory  of the session, if the search is one of its steps

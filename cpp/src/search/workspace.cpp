@@ -7,7 +7,7 @@
 #include <new>
 
 #include "exemplar_svm/scan.hpp"
-#include "model/signatures.hpp"
+#include "model/sign_codes.hpp"
 #include "model/sketch.hpp"
 #include "problem/sparse_examples.hpp"
 #include "solve/conjugate_gradients.hpp"
@@ -89,7 +89,7 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       scores(rows.rows),
       row_scores(if_dense(rows, std::min(rows.rows, max_gram_rows))),
       panel(std::make_unique<Panel<T>>(rows)),
-      signature_scratch(if_dense(rows, Signatures<T>::scratch_size(rows.cols))),
+      sign_scratch(if_dense(rows, SignCodes<T>::scratch_size(rows.cols))),
       scan_weights{std::vector<T>(rows.cols), 0.0},
       sketch_weights(std::make_unique<IntegerWeights>(if_dense(rows, rows.cols))),
       block_highest(row_blocks(rows).count()),

@@ -44,7 +44,7 @@ double norm_of(const double* x, std::size_t n) noexcept {
 
 /// The background's directions, the mean, and the examples.
 std::size_t curvature_capacity(std::size_t max_examples) noexcept {
-    return background_rank + 1 + std::min(max_examples, ExampleBlock::capacity);
+    return gaussian_rank + 1 + std::min(max_examples, ExampleBlock::capacity);
 }
 
 }  // namespace
@@ -61,18 +61,18 @@ std::size_t PrimalDescent<T>::scratch_size(std::size_t n_rows, std::size_t n_fea
 
 template <Real T>
 bool PrimalDescent<T>::can_solve(const Problem<T>& problem,
-                                 const Background<T>& background) noexcept {
+                                 const GaussianModel<T>& gaussian) noexcept {
     return problem.rows.is_dense() && problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
-           problem.examples.rows <= ExampleBlock::capacity && background.mean_square() > 0.0 &&
+           problem.examples.rows <= ExampleBlock::capacity && gaussian.mean_square() > 0.0 &&
            problem.rows.rows >= fewest_rows;
 }
 
 template <Real T>
-bool PrimalDescent<T>::suits(const Problem<T>& problem, const Background<T>& background,
+bool PrimalDescent<T>::suits(const Problem<T>& problem, const GaussianModel<T>& gaussian,
                              const StopCondition& stop) noexcept {
     const auto n = static_cast<double>(problem.rows.rows);
     const double most = std::min(large_part * n, many_rows);
-    const double n_support = background.expected_support(problem.cost);
+    const double n_support = gaussian.expected_support(problem.cost);
     const double seconds =
         2.0 * seconds_per_byte * n * static_cast<double>(problem.rows.bytes_per_row());
     return n_support > most && !stop.earlier_by(seconds).reached();
@@ -80,12 +80,12 @@ bool PrimalDescent<T>::suits(const Problem<T>& problem, const Background<T>& bac
 
 template <Real T>
 PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const SolverSettings& settings,
-                                const Background<T>& background, ExecutorRef executor,
+                                const GaussianModel<T>& gaussian, ExecutorRef executor,
                                 const StopCondition& stop, Workspace<T>& workspace,
                                 T* scores) noexcept
     : problem_(problem),
       settings_(settings),
-      background_(background),
+      gaussian_(gaussian),
       executor_(executor),
       stop_(stop),
       workspace_(workspace),
@@ -347,14 +347,14 @@ void PrimalDescent<T>::model_curvature() noexcept {
     const std::size_t d = n_features();
     const auto& kernels = kernels::active_table<double>();
     const double support = 2.0 * cost_ * static_cast<double>(total_.n_support);
-    const double scale = support * background_.mean_square();
-    const double other = background_.other_variance();
+    const double scale = support * gaussian_.mean_square();
+    const double other = gaussian_.other_variance();
     curvature_.reset(1.0 + scale * other, 1.0);
-    for (std::size_t r = 0; r < background_.rank(); ++r) {
-        const double weight = scale * (background_.variance(r) - other);
+    for (std::size_t r = 0; r < gaussian_.rank(); ++r) {
+        const double weight = scale * (gaussian_.variance(r) - other);
         if (!(weight > 0.0)) continue;
         double* const column = curvature_.add(weight);
-        std::copy_n(background_.direction(r), d, column);
+        std::copy_n(gaussian_.direction(r), d, column);
         column[d] = 0.0;
     }
     if (total_.dual > 0.0) {

@@ -9,7 +9,7 @@
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "exemplar_svm/workspace.hpp"
-#include "model/background.hpp"
+#include "model/gaussian_model.hpp"
 #include "problem/query_problem.hpp"
 #include "solve/anderson.hpp"
 #include "solve/curvature.hpp"
@@ -23,7 +23,7 @@ namespace exemplar_svm {
 /// There the problem is nearly a ridge regression. Its primal objective is differentiable, and its
 /// curvature I + 2 C sum x~ x~' (over the rows that support) close to the identity plus the rows'
 /// mean, their main directions and the examples, all of which are known beforehand (Curvature,
-/// Background). So descent along the gradient in the inverse of this metric nearly arrives in a
+/// GaussianModel). So descent along the gradient in the inverse of this metric nearly arrives in a
 /// step, and a few steps more, combined as in conjugate gradients (Anderson), bring the gradient to
 /// 1e-6. Each takes one pass over the rows, which scores a row and adds it to the gradient while it
 /// is in cache, in double precision. Where rows are many, a step is improved on few of them.
@@ -48,15 +48,15 @@ class PrimalDescent {
                                     std::size_t max_examples) noexcept;
 
     /// Whether it can solve a problem.
-    static bool can_solve(const Problem<T>& problem, const Background<T>& background) noexcept;
+    static bool can_solve(const Problem<T>& problem, const GaussianModel<T>& gaussian) noexcept;
 
     /// Whether so many rows will support that this is better than to look for a working set.
-    static bool suits(const Problem<T>& problem, const Background<T>& background,
+    static bool suits(const Problem<T>& problem, const GaussianModel<T>& gaussian,
                       const StopCondition& stop) noexcept;
 
     /// @param scores  n_rows values
     PrimalDescent(const Problem<T>& problem, const SolverSettings& settings,
-                  const Background<T>& background, ExecutorRef executor, const StopCondition& stop,
+                  const GaussianModel<T>& gaussian, ExecutorRef executor, const StopCondition& stop,
                   Workspace<T>& workspace, T* scores) noexcept;
 
     /// Solves until every score is proven to be within settings.score_tol, or nothing improves any
@@ -120,7 +120,7 @@ class PrimalDescent {
 
     const Problem<T>& problem_;
     SolverSettings settings_;
-    const Background<T>& background_;
+    const GaussianModel<T>& gaussian_;
     ExecutorRef executor_;
     StopCondition stop_;
     Workspace<T>& workspace_;

@@ -1,4 +1,4 @@
-#include "model/background.hpp"
+#include "model/gaussian_model.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -43,7 +43,8 @@ void orthonormalise(std::vector<T>& matrix, std::size_t rank, std::size_t d) noe
 }  // namespace
 
 template <Real T>
-Background<T>::Background(const RowsView<T>& rows, const StopCondition& stop) : mean_(rows.cols) {
+GaussianModel<T>::GaussianModel(const RowsView<T>& rows, const StopCondition& stop)
+    : mean_(rows.cols) {
     measure(rows, stop);
     // What overflows, or is not finite because rows are not, says nothing.
     if (is_finite()) return;
@@ -54,7 +55,7 @@ Background<T>::Background(const RowsView<T>& rows, const StopCondition& stop) : 
 }
 
 template <Real T>
-void Background<T>::measure(const RowsView<T>& rows, const StopCondition& stop) {
+void GaussianModel<T>::measure(const RowsView<T>& rows, const StopCondition& stop) {
     const std::size_t n = rows.rows, d = rows.cols;
     const std::size_t n_sampled = std::min(n, std::clamp(n / one_of, fewest_sampled, most_sampled));
     if (n_sampled < 2) return;
@@ -77,7 +78,7 @@ void Background<T>::measure(const RowsView<T>& rows, const StopCondition& stop) 
 
     // Subspace iteration (Golub and Van Loan, Matrix Computations, section 8.2.4) on the covariance
     // of the sample, from random directions.
-    const std::size_t rank = std::min(background_rank, d);
+    const std::size_t rank = std::min(gaussian_rank, d);
     directions_.resize(rank * d);
     SplitMix64 random(0);
     for (T& v : directions_) {
@@ -123,7 +124,7 @@ void Background<T>::measure(const RowsView<T>& rows, const StopCondition& stop) 
 
 /// All rows are as cheap as a sample is where they are dense.
 template <Real T>
-void Background<T>::measure_sparse(const RowsView<T>& rows, const StopCondition& stop) {
+void GaussianModel<T>::measure_sparse(const RowsView<T>& rows, const StopCondition& stop) {
     const auto n = static_cast<double>(rows.rows);
     std::vector<double> mean(rows.cols);
     double square = 0.0;
@@ -139,13 +140,13 @@ void Background<T>::measure_sparse(const RowsView<T>& rows, const StopCondition&
 }
 
 template <Real T>
-double Background<T>::expected_support(double cost) const noexcept {
+double GaussianModel<T>::expected_support(double cost) const noexcept {
     return (rank() > 0 ? expected_strength : expected_strength_sparse) /
            (2.0 * cost * mean_square_);
 }
 
 template <Real T>
-void Background<T>::suppress(double* x) const noexcept {
+void GaussianModel<T>::suppress(double* x) const noexcept {
     const std::size_t d = mean_.size();
     const auto& kernels = kernels::active_table<T>();
     for (std::size_t c = 0; c < d; ++c) x[c] -= static_cast<double>(mean_[c]);
@@ -159,7 +160,7 @@ void Background<T>::suppress(double* x) const noexcept {
 }
 
 template <Real T>
-bool Background<T>::is_finite() const noexcept {
+bool GaussianModel<T>::is_finite() const noexcept {
     const auto finite = [](const auto& values) {
         return std::ranges::all_of(values, [](auto value) { return std::isfinite(value); });
     };
@@ -168,8 +169,8 @@ bool Background<T>::is_finite() const noexcept {
 }
 
 template <Real T>
-void Background<T>::require_valid(std::size_t n_features) const {
-    require(mean_.size() == n_features && variances_.size() <= background_rank &&
+void GaussianModel<T>::require_valid(std::size_t n_features) const {
+    require(mean_.size() == n_features && variances_.size() <= gaussian_rank &&
                 directions_.size() == variances_.size() * n_features,
             "the background is not one of such rows");
     require(is_finite() &&
@@ -179,11 +180,11 @@ void Background<T>::require_valid(std::size_t n_features) const {
 }
 
 template <Real T>
-std::size_t Background<T>::bytes() const noexcept {
+std::size_t GaussianModel<T>::bytes() const noexcept {
     return (mean_.size() + directions_.size()) * sizeof(T) + variances_.size() * sizeof(double);
 }
 
-template class Background<float>;
-template class Background<double>;
+template class GaussianModel<float>;
+template class GaussianModel<double>;
 
 }  // namespace exemplar_svm

@@ -1,4 +1,4 @@
-#include "problem/calibration.hpp"
+#include "problem/standardization.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ std::size_t sample_background(const Problem<T>& problem, RowIndex* sample) noexc
         n_negatives -=
             static_cast<std::size_t>(std::count(background, background + n, std::uint8_t{0}));
     }
-    const std::size_t n_sampled = std::min(n_negatives, max_calibrating);
+    const std::size_t n_sampled = std::min(n_negatives, max_standardizing);
     // Random places rather than equally distant ones: the order of rows may have a period.
     SplitMix64 random(0);
     std::size_t row = 0, n_passed = 0;  // negatives before `row`

@@ -16,12 +16,12 @@ namespace exemplar_svm {
 /// and Long, SIGMOD 2024, analyse such guesses). They choose which rows a search looks at first;
 /// nothing else depends on them.
 template <Real T>
-class Signatures {
+class SignCodes {
   public:
-    Signatures() = default;
+    SignCodes() = default;
 
     /// Reads the rows once. `mean` holds rows.cols values.
-    Signatures(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor);
+    SignCodes(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor);
 
     /// Takes in the rows behind those that it has, of the same mean: of order as many.
     void extend(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor);

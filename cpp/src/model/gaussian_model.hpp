@@ -10,19 +10,19 @@
 namespace exemplar_svm {
 
 /// The most main directions of a background.
-inline constexpr std::size_t background_rank = 16;
+inline constexpr std::size_t gaussian_rank = 16;
 
 /// What rows have in common: the mean and the main directions of variance of a sample of them,
 /// spread evenly over the rows; of sparse rows, which hardly share directions, the mean alone. A
 /// linear discriminant (Hariharan, Malik, Ramanan, ECCV 2012) made of these guesses which rows will
 /// support an exemplar SVM, and how the objective is curved; nothing else depends on it.
 template <Real T>
-class Background {
+class GaussianModel {
   public:
-    Background() = default;
+    GaussianModel() = default;
 
     /// Reads the sample a few times over: of order n_sampled * cols * rank. @throws Stopped
-    explicit Background(const RowsView<T>& rows, const StopCondition& stop = {});
+    explicit GaussianModel(const RowsView<T>& rows, const StopCondition& stop = {});
 
     bool empty() const noexcept { return mean_.empty(); }
     const std::vector<T>& mean() const noexcept { return mean_; }

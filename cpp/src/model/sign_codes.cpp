@@ -1,4 +1,4 @@
-#include "model/signatures.hpp"
+#include "model/sign_codes.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -30,14 +30,13 @@ constexpr std::size_t lane(std::size_t row) noexcept {
 }  // namespace
 
 template <Real T>
-Signatures<T>::Signatures(const RowsView<T>& rows, const std::vector<T>& mean,
-                          ExecutorRef executor) {
+SignCodes<T>::SignCodes(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor) {
     extend(rows, mean, executor);
 }
 
 template <Real T>
-void Signatures<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
-                           ExecutorRef executor) {
+void SignCodes<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
+                          ExecutorRef executor) {
     const std::size_t d = rows.cols, bytes = bytes_per_row(d), first = scales_.size();
     const std::size_t block_bytes = block_rows * bytes;
     if (first == rows.rows) return;
@@ -89,35 +88,35 @@ void Signatures<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
 }
 
 template <Real T>
-void Signatures<T>::require_valid(std::size_t n_rows, std::size_t n_features) {
+void SignCodes<T>::require_valid(std::size_t n_rows, std::size_t n_features) {
     const std::size_t block_bytes = block_rows * bytes_per_row(n_features);
     n_features_ = n_features;
     require(scales_.size() == n_rows && bits_.size() == n_rows / block_rows * block_bytes &&
                 last_bits_.size() == (n_rows % block_rows == 0 ? 0 : block_bytes),
-            "signatures are not those of the rows");
+            "sign codes are not those of the rows");
     require(std::ranges::all_of(scales_, [](T scale) { return std::isfinite(scale); }),
             "signature_scales are not finite");
 }
 
 template <Real T>
-const std::uint8_t* Signatures<T>::block_bits(std::size_t block) const noexcept {
+const std::uint8_t* SignCodes<T>::block_bits(std::size_t block) const noexcept {
     const std::size_t place = block * block_rows * bytes_per_row(n_features_);
     return place < bits_.size() ? bits_.data() + place : last_bits_.data();
 }
 
 template <Real T>
-std::size_t Signatures<T>::bytes() const noexcept {
+std::size_t SignCodes<T>::bytes() const noexcept {
     return bits_.bytes() + last_bits_.size() + scales_.bytes();
 }
 
 template <Real T>
-std::size_t Signatures<T>::scratch_size(std::size_t n_features) noexcept {
+std::size_t SignCodes<T>::scratch_size(std::size_t n_features) noexcept {
     return 32 * bytes_per_row(n_features);
 }
 
 template <Real T>
-void Signatures<T>::guess_scores(const double* coef, ExecutorRef executor, std::uint8_t* scratch,
-                                 T* scores) const noexcept {
+void SignCodes<T>::guess_scores(const double* coef, ExecutorRef executor, std::uint8_t* scratch,
+                                T* scores) const noexcept {
     // With s_ij = +1 or -1 from the signature, sum_j s_ij coef_j is twice the sum of the coef_j
     // whose bit is set, less the sum of all. For every four features a table has the sum for each
     // of the 16 ways in which their bits can be set, less the lowest, in units common to all.
@@ -175,7 +174,7 @@ void Signatures<T>::guess_scores(const double* coef, ExecutorRef executor, std::
         });
 }
 
-template class Signatures<float>;
-template class Signatures<double>;
+template class SignCodes<float>;
+template class SignCodes<double>;
 
 }  // namespace exemplar_svm

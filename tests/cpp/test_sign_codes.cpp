@@ -1,4 +1,4 @@
-#include "model/signatures.hpp"
+#include "model/sign_codes.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -30,12 +30,12 @@ std::vector<T> mean_of(const std::vector<T>& rows, std::size_t d) {
 }
 
 template <Real T>
-std::vector<T> guess(const Signatures<T>& signatures, std::size_t n,
-                     const std::vector<double>& coef, ExecutorRef executor = SerialExecutor{}) {
+std::vector<T> guess(const SignCodes<T>& codes, std::size_t n, const std::vector<double>& coef,
+                     ExecutorRef executor = SerialExecutor{}) {
     // What an earlier search left in the scratch must not matter.
-    std::vector<std::uint8_t> scratch(Signatures<T>::scratch_size(coef.size()), 0xbe);
+    std::vector<std::uint8_t> scratch(SignCodes<T>::scratch_size(coef.size()), 0xbe);
     std::vector<T> scores(n, std::numeric_limits<T>::quiet_NaN());
-    signatures.guess_scores(coef.data(), executor, scratch.data(), scores.data());
+    codes.guess_scores(coef.data(), executor, scratch.data(), scores.data());
     return scores;
 }
 
@@ -98,8 +98,8 @@ TEMPLATE_TEST_CASE("a guess is the sum of signs times weights times the row's sc
             const auto mean = mean_of(rows, d);
             auto coef = random.normals<double>(d);
             coef[d / 2] = 0.0;
-            const Signatures<T> signatures(view(rows, d), mean, SerialExecutor{});
-            const auto scores = guess(signatures, n, coef);
+            const SignCodes<T> codes(view(rows, d), mean, SerialExecutor{});
+            const auto scores = guess(codes, n, coef);
             bool close = true;
             for (std::size_t i = 0; i < n; ++i) {
                 const Guess slow = guess_slowly(rows.data() + i * d, mean, coef);
@@ -108,8 +108,8 @@ TEMPLATE_TEST_CASE("a guess is the sum of signs times weights times the row's sc
             }
             CAPTURE(n, d);
             CHECK(close);
-            CHECK_FALSE(signatures.empty());
-            CHECK(signatures.bytes() == (n + 31) / 32 * 32 * ((d + 7) / 8) + n * sizeof(T));
+            CHECK_FALSE(codes.empty());
+            CHECK(codes.bytes() == (n + 31) / 32 * 32 * ((d + 7) / 8) + n * sizeof(T));
         }
     }
 }
@@ -126,9 +126,9 @@ TEMPLATE_TEST_CASE("guesses go with the scores", "", float, double) {
         }
     }
     const auto mean = mean_of(rows, d);
-    const Signatures<T> signatures(view(rows, d), mean, SerialExecutor{});
+    const SignCodes<T> codes(view(rows, d), mean, SerialExecutor{});
     const auto coef = random.normals<double>(d);
-    const auto guessed = guess(signatures, n, coef);
+    const auto guessed = guess(codes, n, coef);
     std::vector<double> scores(n);
     for (std::size_t i = 0; i < n; ++i) {
         for (std::size_t j = 0; j < d; ++j) {
@@ -146,33 +146,32 @@ TEMPLATE_TEST_CASE("weights of zero and rows at the mean are guessed to score ze
     auto rows = random.normals<T>(n * d);
     const auto mean = random.normals<T>(d);
     std::copy(mean.begin(), mean.end(), rows.begin() + 5 * d);
-    const Signatures<T> signatures(view(rows, d), mean, SerialExecutor{});
-    CHECK(guess(signatures, n, std::vector<double>(d)) == std::vector<T>(n));
-    CHECK(guess(signatures, n, random.normals<double>(d))[5] == T(0));
+    const SignCodes<T> codes(view(rows, d), mean, SerialExecutor{});
+    CHECK(guess(codes, n, std::vector<double>(d)) == std::vector<T>(n));
+    CHECK(guess(codes, n, random.normals<double>(d))[5] == T(0));
 }
 
-TEMPLATE_TEST_CASE("no rows have no signatures", "", float, double) {
+TEMPLATE_TEST_CASE("no rows have no sign codes", "", float, double) {
     using T = TestType;
-    const Signatures<T> signatures(DenseView<T>{nullptr, 0, 3, 3}, std::vector<T>(3),
-                                   SerialExecutor{});
-    CHECK(signatures.empty());
-    CHECK(Signatures<T>{}.empty());
-    CHECK(guess(signatures, 0, {1.0, 2.0, 3.0}).empty());
+    const SignCodes<T> codes(DenseView<T>{nullptr, 0, 3, 3}, std::vector<T>(3), SerialExecutor{});
+    CHECK(codes.empty());
+    CHECK(SignCodes<T>{}.empty());
+    CHECK(guess(codes, 0, {1.0, 2.0, 3.0}).empty());
 }
 
 TEMPLATE_TEST_CASE("a guess has the same bits on any executor and at any stride", "", float,
                    double) {
     using T = TestType;
-    constexpr std::size_t n = 9000, d = 70;  // several blocks of rows, and of signatures
+    constexpr std::size_t n = 9000, d = 70;  // several blocks of rows, and of codes
     constexpr std::ptrdiff_t step = d;
     Random random(4);
     std::vector<T> rows(n * d);
     for (T& v : rows) v = static_cast<T>(random.uniform(-1.0, 1.0));
     const std::vector<T> mean(d, T(0.01));
     const auto coef = random.normals<double>(d);
-    const Signatures<T> plain(view(rows, d), mean, SerialExecutor{});
-    const Signatures<T> reversed(DenseView<T>{rows.data() + (n - 1) * d, n, d, -step}, mean,
-                                 reference::ThreadsExecutor{2});
+    const SignCodes<T> plain(view(rows, d), mean, SerialExecutor{});
+    const SignCodes<T> reversed(DenseView<T>{rows.data() + (n - 1) * d, n, d, -step}, mean,
+                                reference::ThreadsExecutor{2});
     const auto expected = guess(plain, n, coef);
     CHECK(guess(plain, n, coef, reference::ThreadsExecutor{3}) == expected);
     auto found = guess(reversed, n, coef, OpenMpExecutor{2});

@@ -1,4 +1,4 @@
-#include "problem/calibration.hpp"
+#include "problem/standardization.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -25,14 +25,14 @@ std::vector<RowIndex> sample(std::size_t n, const std::vector<std::uint8_t>& bac
     Problem<float> problem;
     problem.rows = {nullptr, n, 1, 1};
     problem.background = background.empty() ? nullptr : background.data();
-    std::vector<RowIndex> rows(std::min(n, max_calibrating));
+    std::vector<RowIndex> rows(std::min(n, max_standardizing));
     rows.resize(sample_background(problem, rows.data()));
     return rows;
 }
 
 }  // namespace
 
-TEST_CASE("as many negatives as fit calibrate, all of them if they do") {
+TEST_CASE("as many negatives as fit standardize, all of them if they do") {
     const std::size_t n = GENERATE(as<std::size_t>{}, 0, 1, 2, 100, 2047, 2048, 2049, 5000, 70'000);
     const double part = GENERATE(-1.0, 0.0, 0.01, 0.5, 1.0);
     Random random(n);
@@ -50,12 +50,12 @@ TEST_CASE("as many negatives as fit calibrate, all of them if they do") {
     const auto rows = sample(n, background);
 
     CAPTURE(n, part);
-    CHECK(rows.size() == std::min(negatives.size(), max_calibrating));
+    CHECK(rows.size() == std::min(negatives.size(), max_standardizing));
     CHECK(std::ranges::adjacent_find(rows, std::greater_equal<>()) == rows.end());
     CHECK(std::ranges::includes(negatives, rows));
     CHECK(rows == sample(n, background));
     // One of each run of negatives: never two runs without one.
-    const std::size_t longest = negatives.size() / max_calibrating + 1;
+    const std::size_t longest = negatives.size() / max_standardizing + 1;
     for (std::size_t s = 0; s + 1 < rows.size(); ++s) {
         const auto here = std::ranges::lower_bound(negatives, rows[s]);
         const auto next = std::ranges::lower_bound(negatives, rows[s + 1]);
@@ -119,7 +119,7 @@ struct RaisingExecutor {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a stopped search calibrates what it has", "", float, double) {
+TEMPLATE_TEST_CASE("a stopped search standardizes what it has", "", float, double) {
     using T = TestType;
     constexpr std::size_t k = 20;
     const Method method = GENERATE(Method::full, Method::working_set, Method::gram);
@@ -141,9 +141,9 @@ TEMPLATE_TEST_CASE("a stopped search calibrates what it has", "", float, double)
         std::vector<RowNumber> rows = std::vector<RowNumber>(k);
         std::size_t n_tasks = 0;
     };
-    const auto search = [&](bool calibrate, std::size_t n_tasks) {
+    const auto search = [&](bool standardize, std::size_t n_tasks) {
         SearchSettings asked = settings.search;
-        asked.calibrate = calibrate;
+        asked.standardize = standardize;
         std::atomic<bool> flag{false};
         const RaisingExecutor executor{flag, n_tasks};
         Answer answer;
@@ -156,12 +156,12 @@ TEMPLATE_TEST_CASE("a stopped search calibrates what it has", "", float, double)
     const std::size_t n_tasks = search(false, std::numeric_limits<std::size_t>::max()).n_tasks;
     std::size_t n_stopped = 0;
     for (std::size_t task = 0; task <= n_tasks; ++task) {
-        const Answer plain = search(false, task), calibrated = search(true, task);
+        const Answer plain = search(false, task), standardized = search(true, task);
         CAPTURE(static_cast<int>(method), task, n_tasks);
-        REQUIRE(calibrated.report.status == plain.report.status);
-        REQUIRE(calibrated.report.certified_k == plain.report.certified_k);
-        REQUIRE(calibrated.report.score_error_bound == plain.report.score_error_bound);
-        REQUIRE(calibrated.rows == plain.rows);
+        REQUIRE(standardized.report.status == plain.report.status);
+        REQUIRE(standardized.report.certified_k == plain.report.certified_k);
+        REQUIRE(standardized.report.score_error_bound == plain.report.score_error_bound);
+        REQUIRE(standardized.rows == plain.rows);
         n_stopped += plain.report.status == SearchStatus::deadline ? 1 : 0;
         // The line through the first and the last score goes through all of them, and rises.
         const std::size_t n =
@@ -170,17 +170,17 @@ TEMPLATE_TEST_CASE("a stopped search calibrates what it has", "", float, double)
         const auto at = [](const Answer& answer, std::size_t r) {
             return static_cast<double>(answer.scores[r]);
         };
-        const double rise = at(calibrated, 0) - at(calibrated, n - 1);
+        const double rise = at(standardized, 0) - at(standardized, n - 1);
         const double run = at(plain, 0) - at(plain, n - 1);
         REQUIRE(rise > 0.0);
         for (std::size_t r = 0; r < k; ++r) {
             if (r >= n) {
-                REQUIRE(calibrated.scores[r] == -std::numeric_limits<T>::infinity());
+                REQUIRE(standardized.scores[r] == -std::numeric_limits<T>::infinity());
                 continue;
             }
             const double expected =
-                at(calibrated, n - 1) + (at(plain, r) - at(plain, n - 1)) * rise / run;
-            REQUIRE(at(calibrated, r) == Approx(expected).margin(2e-4 * rise));
+                at(standardized, n - 1) + (at(plain, r) - at(plain, n - 1)) * rise / run;
+            REQUIRE(at(standardized, r) == Approx(expected).margin(2e-4 * rise));
         }
     }
     CHECK(n_stopped > 0);

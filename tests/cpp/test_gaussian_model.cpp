@@ -1,4 +1,4 @@
-#include "model/background.hpp"
+#include "model/gaussian_model.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -28,17 +28,17 @@ std::vector<T> normal_rows(std::size_t n, double mean, const std::vector<double>
 }
 
 template <Real T>
-std::vector<double> suppressed(const Background<T>& background, std::vector<double> x) {
-    background.suppress(x.data());
+std::vector<double> suppressed(const GaussianModel<T>& model, std::vector<double> x) {
+    model.suppress(x.data());
     return x;
 }
 
 /// What is left of a step from the mean along one feature.
 template <Real T>
-double left_of_step(const Background<T>& background, std::size_t feature) {
-    std::vector<double> x(background.mean().begin(), background.mean().end());
+double left_of_step(const GaussianModel<T>& model, std::size_t feature) {
+    std::vector<double> x(model.mean().begin(), model.mean().end());
     x[feature] += 1.0;
-    const auto w = suppressed(background, x);
+    const auto w = suppressed(model, x);
     return std::sqrt(reference::dot(w, w));
 }
 
@@ -59,15 +59,15 @@ TEMPLATE_TEST_CASE("the mean of few rows is their mean, and that of many close t
     Random random(1);
     const auto n = GENERATE(as<std::size_t>{}, 2, 3, 100, 512, 6000);
     const auto rows = normal_rows<T>(n, 2.0, std::vector<double>(d, 1.0), random);
-    const Background<T> background(view(rows, d));
+    const GaussianModel<T> model(view(rows, d));
     std::vector<double> mean(d);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         mean[i % d] += static_cast<double>(rows[i]) / static_cast<double>(n);
     }
     CAPTURE(n);
-    CHECK(all_close({background.mean().begin(), background.mean().end()}, mean,
+    CHECK(all_close({model.mean().begin(), model.mean().end()}, mean,
                     n <= 512 ? 4.0 * small<T> : 0.25));
-    CHECK(background.bytes() > 0);
+    CHECK(model.bytes() > 0);
 }
 
 TEMPLATE_TEST_CASE("directions are suppressed the more, the more the rows vary along them", "",
@@ -80,23 +80,23 @@ TEMPLATE_TEST_CASE("directions are suppressed the more, the more the rows vary a
     deviations[0] = 1.0;
     Random random(2);
     const auto rows = normal_rows<T>(1000, 0.5, deviations, random);
-    const Background<T> background(view(rows, d));
+    const GaussianModel<T> model(view(rows, d));
     CAPTURE(d);
-    CHECK(left_of_step(background, 1) < 0.3 * left_of_step(background, 2));
-    CHECK(left_of_step(background, 2) < 0.8 * left_of_step(background, 0));
-    CHECK(left_of_step(background, 0) < left_of_step(background, 3));
+    CHECK(left_of_step(model, 1) < 0.3 * left_of_step(model, 2));
+    CHECK(left_of_step(model, 2) < 0.8 * left_of_step(model, 0));
+    CHECK(left_of_step(model, 0) < left_of_step(model, 3));
     // The mean itself is nothing, and the rest is linear.
-    const std::vector<double> mean(background.mean().begin(), background.mean().end());
-    CHECK(all_close(suppressed(background, mean), std::vector<double>(d), small<T>));
+    const std::vector<double> mean(model.mean().begin(), model.mean().end());
+    CHECK(all_close(suppressed(model, mean), std::vector<double>(d), small<T>));
     auto once = mean, twice = mean;
     for (std::size_t j = 0; j < d; ++j) {
         const double step = random.normal();
         once[j] += step;
         twice[j] += 2.0 * step;
     }
-    auto doubled = suppressed(background, once);
+    auto doubled = suppressed(model, once);
     for (double& v : doubled) v *= 2.0;
-    CHECK(all_close(suppressed(background, twice), doubled, 1e-9));
+    CHECK(all_close(suppressed(model, twice), doubled, 1e-9));
 }
 
 TEMPLATE_TEST_CASE("what is left is the linear discriminant's, up to a factor", "", float, double) {
@@ -105,22 +105,22 @@ TEMPLATE_TEST_CASE("what is left is the linear discriminant's, up to a factor", 
     Random random(3);
     // Far apart, so that a few iterations find the directions.
     const auto rows = normal_rows<T>(n, 1.0, {10.0, 3.0, 0.7, 0.2, 0.05}, random);
-    const Background<T> background(view(rows, d));
+    const GaussianModel<T> model(view(rows, d));
     std::vector<std::vector<double>> covariance(d, std::vector<double>(d));
     double trace = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
         for (std::size_t a = 0; a < d; ++a) {
             for (std::size_t b = 0; b < d; ++b) {
-                covariance[a][b] += static_cast<double>(rows[i * d + a] - background.mean()[a]) *
-                                    static_cast<double>(rows[i * d + b] - background.mean()[b]);
+                covariance[a][b] += static_cast<double>(rows[i * d + a] - model.mean()[a]) *
+                                    static_cast<double>(rows[i * d + b] - model.mean()[b]);
             }
         }
     }
     for (std::size_t a = 0; a < d; ++a) trace += covariance[a][a];
     const auto x = random.normals<double>(d);
-    const auto w = suppressed(background, x);
+    const auto w = suppressed(model, x);
     for (std::size_t a = 0; a < d; ++a) {
-        const double expected = x[a] - static_cast<double>(background.mean()[a]);
+        const double expected = x[a] - static_cast<double>(model.mean()[a]);
         const double image = w[a] + 100.0 / trace * reference::dot(covariance[a], w);
         CHECK(image == Approx(expected).margin(0.02));
     }
@@ -132,22 +132,22 @@ TEMPLATE_TEST_CASE("rows that do not vary suppress nothing but their mean", "", 
     Random random(4);
     const auto x = random.normals<double>(d);
     const auto n = GENERATE(as<std::size_t>{}, 2, 10, 600);
-    const Background<T> constant(view(std::vector<T>(n * d, T(0.25)), d));
+    const GaussianModel<T> constant(view(std::vector<T>(n * d, T(0.25)), d));
     auto expected = x;
     for (double& v : expected) v -= 0.25;
     CHECK(all_close(suppressed(constant, x), expected, 1e-12));
 }
 
-TEMPLATE_TEST_CASE("no row and one row have no background", "", float, double) {
+TEMPLATE_TEST_CASE("no row and one row have no model", "", float, double) {
     using T = TestType;
     Random random(5);
     const auto x = random.normals<double>(6);
     for (const std::size_t n : {0u, 1u}) {
         const auto row = random.normals<T>(6);
-        const Background<T> background(DenseView<T>{row.data(), n, 6, 6});
-        CHECK(suppressed(background, x) == x);
+        const GaussianModel<T> model(DenseView<T>{row.data(), n, 6, 6});
+        CHECK(suppressed(model, x) == x);
     }
-    CHECK(Background<T>{}.bytes() == 0);
+    CHECK(GaussianModel<T>{}.bytes() == 0);
 }
 
 TEMPLATE_TEST_CASE("few rows of many features suppress what they span", "", float, double) {
@@ -155,19 +155,19 @@ TEMPLATE_TEST_CASE("few rows of many features suppress what they span", "", floa
     constexpr std::size_t n = 4, d = 100;
     Random random(6);
     const auto rows = random.normals<T>(n * d);
-    const Background<T> background(view(rows, d));
+    const GaussianModel<T> model(view(rows, d));
     std::vector<double> row(rows.begin(), rows.begin() + d), other = random.normals<double>(d);
     auto from_mean = row;
     for (std::size_t j = 0; j < d; ++j) {
-        from_mean[j] -= static_cast<double>(background.mean()[j]);
-        other[j] += static_cast<double>(background.mean()[j]);
+        from_mean[j] -= static_cast<double>(model.mean()[j]);
+        other[j] += static_cast<double>(model.mean()[j]);
     }
-    const auto w = suppressed(background, row), far = suppressed(background, other);
+    const auto w = suppressed(model, row), far = suppressed(model, other);
     CHECK(reference::dot(w, w) < 0.01 * reference::dot(from_mean, from_mean));
     CHECK(reference::dot(far, far) > 0.5 * static_cast<double>(d));
 }
 
-TEMPLATE_TEST_CASE("rows that are not finite do not crash the background", "", float, double) {
+TEMPLATE_TEST_CASE("rows that are not finite do not crash the model", "", float, double) {
     using T = TestType;
     constexpr std::size_t d = 9;
     Random random(7);
@@ -175,9 +175,9 @@ TEMPLATE_TEST_CASE("rows that are not finite do not crash the background", "", f
         for (const std::size_t n : {1u, 2u, 40u}) {
             auto rows = random.normals<T>(n * d);
             rows[n * d / 2] = bad;
-            const Background<T> background(view(rows, d));
-            CHECK(suppressed(background, random.normals<double>(d)).size() == d);
-            CHECK(background.mean().size() == d);
+            const GaussianModel<T> model(view(rows, d));
+            CHECK(suppressed(model, random.normals<double>(d)).size() == d);
+            CHECK(model.mean().size() == d);
         }
     }
 }
