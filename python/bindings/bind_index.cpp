@@ -404,17 +404,18 @@ class PyIndex {
                 T* const coef_out = coef.mutable_data();
                 double* const dual_out = dual.mutable_data();
                 double* const example_dual_out = example_dual.mutable_data();
-                without_gil(n_threads, [&](const OpenMpExecutor& executor,
-                                           const StopCondition& stop) {
-                    auto workspace = held->workspaces->take_for(query, held->index, 0);
-                    reports[0] = held->index.fit(query, settings, *workspace,
-                                                 workspace->scores.data(), executor, stop);
-                    std::copy_n(workspace->weights.coef.data(), held->index.n_features(), coef_out);
-                    std::copy_n(workspace->dual.data(), held->index.n_rows(), dual_out);
-                    std::copy_n(workspace->example_dual.data(), n_examples, example_dual_out);
-                    intercept = workspace->weights.intercept;
-                    held->workspaces->give_back(std::move(workspace));
-                });
+                without_gil(
+                    n_threads, [&](const OpenMpExecutor& executor, const StopCondition& stop) {
+                        auto workspace = held->workspaces->take_for(query, held->index, 0);
+                        reports[0] =
+                            held->index.fit(query, settings, *workspace, nullptr, executor, stop);
+                        std::copy_n(workspace->weights().coef.data(), held->index.n_features(),
+                                    coef_out);
+                        std::copy_n(workspace->dual().data(), held->index.n_rows(), dual_out);
+                        std::copy_n(workspace->example_dual().data(), n_examples, example_dual_out);
+                        intercept = workspace->weights().intercept;
+                        held->workspaces->give_back(std::move(workspace));
+                    });
                 return py::make_tuple(coef, intercept, dual, example_dual, std::move(reports));
             },
             index_);
@@ -738,6 +739,7 @@ void bind_index(py::module_& module) {
         .value("full", Method::full)
         .value("working_set", Method::working_set)
         .value("gram", Method::gram)
+        .value("primal", Method::primal)
         .finalize();
 
     py::native_enum<SketchType>(module, "SketchType", "enum.Enum")
