@@ -237,7 +237,7 @@ TEST_CASE("sparse rows refuse what is for dense ones, and values that are not fi
     CHECK(refusal([](IndexSettings& s) { s.method = Method::full; }).empty());
     CHECK(refusal([](IndexSettings& s) { s.method = Method::working_set; }).empty());
     CHECK(contains(refusal([](IndexSettings& s) { s.method = Method::gram; }), "is for dense"));
-    CHECK(contains(refusal([](IndexSettings& s) { s.sketch = SketchType::int8; }), "sketch is of"));
+    CHECK(contains(refusal([](IndexSettings& s) { s.sketch = SketchType::int8; }), "sketch is for dense"));
     const auto entry = static_cast<std::size_t>(data.starts[7]);
     data.values[entry] = std::numeric_limits<float>::infinity();
     CHECK(contains(refusal([](IndexSettings&) {}),

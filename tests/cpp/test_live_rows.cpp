@@ -240,11 +240,11 @@ TEST_CASE("rows that have been removed cannot be examples, nor be removed again"
     CHECK(search(index, query).report.status == SearchStatus::converged);
     query.negative_rows = gone;
     CHECK(search(index, query).report.status == SearchStatus::invalid_input);
-    CHECK(refusal([&] { index.without_rows(gone); }) == "row 49 has been removed already");
+    CHECK(refusal([&] { index.without_rows(gone); }) == "row 49 is already removed");
     CHECK(refusal([&] { index.without_rows(std::vector<RowNumber>{50}); }) ==
-          "there is no row 50 to remove");
+          "row 50 cannot be removed: embeddings has 50 rows");
     CHECK(refusal([&] { index.without_rows(std::vector<RowNumber>{-1}); }) ==
-          "there is no row -1 to remove");
+          "row -1 cannot be removed: embeddings has 50 rows");
     CHECK(index.n_live() == 48);
 }
 
@@ -344,7 +344,7 @@ TEMPLATE_TEST_CASE("an index of the parts of one with sparse rows answers with t
             part.data = rows.data();
         }
         CHECK(refusal([&] { Index<T>(RowsView<T>(data.view()), settings, spoilt); }) ==
-              "the postings name rows that there are not");
+              "postings name a row beyond the last listed one");
     }
 }
 
