@@ -22,7 +22,7 @@ using reference::SparseData;
 
 namespace {
 
-/// The dual of a problem among sparse rows, all of it as dense matrices in double precision.
+/// The whole dual of a problem among sparse rows, as dense matrices in double precision.
 template <Real T>
 struct Case {
     SparseData<T> data, queries;
@@ -60,7 +60,7 @@ struct Case {
         problem.examples = examples.view();
         problem.example_labels = labels.data();
         scratch.examples.prepare(problem, solution.example_dual.data());
-        // All examples at the optimum for rows of no weight.
+        // All examples at their optimum given rows of weight zero.
         std::vector<double> gradients(p, -1.0);
         scratch.examples.block().optimise(gradients.data());
     }
@@ -71,7 +71,8 @@ struct Case {
         return settings;
     }
 
-    /// A row, or an example as sample n + j, times its label, less the mean, with the constant.
+    /// A row, or example j as sample n + j, times its label, less the mean, with the constant
+    /// feature.
     std::vector<double> sample(std::size_t s) const {
         const T* const x = s < n ? data.dense_view().row(s) : queries.dense_view().row(s - n);
         const double y = s < n ? -1.0 : labels[s - n];
@@ -106,8 +107,8 @@ struct Case {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples following", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows while the examples stay optimal", "",
+                   float, double) {
     using T = TestType;
     const bool center = GENERATE(false, true);
     const auto p = GENERATE(std::size_t{1}, std::size_t{3});
@@ -120,7 +121,8 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
 
     ConjugateGradients<T> solver(c.problem, c.scratch.examples.block(), SerialExecutor{},
                                  StopCondition{}, c.scratch.sorted.data(), c.scratch.joint.get());
-    // At a small cost all rows, at a large one few of which the minimum leaves none below zero.
+    // At a small cost all rows; at a large cost a few rows, chosen so that the minimum has none
+    // below zero.
     const std::size_t step = cost > 1.0 ? 31 : 1;
     for (std::size_t i = 0; i < c.n; i += step) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, before[i]);
@@ -131,7 +133,7 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     if (outcome != Outcome::reached) return;
 
     CAPTURE(center, p, cost);
-    // The weights that it tells, and the examples made optimal for them, are those of the dual.
+    // The returned weights, and the examples made optimal for them, are those of the dual.
     const double* const change = solver.change_of_weights();
     std::vector<double> expected(c.data.d);
     double sum = 0.0;
@@ -150,7 +152,7 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.scratch.examples.block().dual(j);
     gradient = c.gradient(dual);
     for (std::size_t i = 0; i < c.n; i += step) {
-        // Those that are held at zero want to go below it.
+        // Coordinates held at zero want to go below it.
         if (dual[i] > 0.0) CHECK(std::abs(gradient[i]) < 1e-8);
         if (dual[i] == 0.0) CHECK(gradient[i] > -1e-8);
     }

@@ -1,4 +1,4 @@
-// Where many rows support: the solver of PrimalDescent, and what it is made of.
+// The solver for problems where many rows are support vectors, PrimalDescent, and its parts.
 
 #include "solve/primal_descent.hpp"
 
@@ -29,7 +29,7 @@ using reference::Random;
 
 namespace {
 
-/// A problem with everything that it borrows.
+/// A problem that owns everything it would borrow.
 template <Real T>
 struct Case {
     ClusteredData<T> data;
@@ -56,7 +56,8 @@ struct Case {
         }
     }
 
-    /// The last example as a negative, the others with costs of their own, and a few rows left out.
+    /// The last example is a negative, the others have their own costs, and a few rows are left
+    /// out.
     void vary() {
         const std::size_t p = problem.examples.rows;
         for (std::size_t j = 0; j < p; ++j) {
@@ -174,7 +175,7 @@ TEST_CASE(
     "accelerated descent finds the zero of a linear gradient in as many steps as dimensions") {
     constexpr std::size_t n = 6;
     Random random(2);
-    // M = I + sum u u', of which the model knows the identity alone.
+    // M = I + sum u u', of which the model knows only the identity.
     std::vector<std::vector<double>> matrix(n, std::vector<double>(n));
     for (std::size_t i = 0; i < n; ++i) matrix[i][i] = 1.0;
     for (std::size_t k = 0; k < n; ++k) {
@@ -221,7 +222,7 @@ TEMPLATE_TEST_CASE("the primal solver finds the optimum, and proves it", "", flo
     CAPTURE(C, center, p);
     const auto exact = solve_in_dual(one);
     const auto found = solve_in_primal(one, tight<T>());
-    if (!found.is_done()) {  // a large C is for others
+    if (!found.is_done()) {  // other solvers handle a large C
         CHECK(C > 1.0);
         return;
     }
@@ -282,7 +283,7 @@ TEMPLATE_TEST_CASE("the weights of a fit are those of its dual coefficients", ""
     }
 }
 
-TEMPLATE_TEST_CASE("the primal solver ranks all rows, however far down", "", float, double) {
+TEMPLATE_TEST_CASE("the primal solver ranks all rows, down to the last", "", float, double) {
     using T = TestType;
     Random random(5);
     Case<T> one(2500, 16, 2, 0.02, false, random);
@@ -307,8 +308,8 @@ TEMPLATE_TEST_CASE("the primal solver ranks all rows, however far down", "", flo
     }
 }
 
-TEMPLATE_TEST_CASE("steps on copies of few of many support rows end at the same optimum", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("steps on copies of a few of many support vectors end at the same optimum", "",
+                   float, double) {
     using T = TestType;
     const bool center = GENERATE(false, true);
     Random random(9);
@@ -344,7 +345,7 @@ TEMPLATE_TEST_CASE("threads change no bit of a primal solution", "", float, doub
     CHECK(serial.workspace.weights().coef == parallel.workspace.weights().coef);
 }
 
-TEMPLATE_TEST_CASE("few passes over all rows end in an honest bound", "", float, double) {
+TEMPLATE_TEST_CASE("a few passes over all rows end in a valid bound", "", float, double) {
     using T = TestType;
     Random random(7);
     const Case<T> one(3000, 24, 1, 0.003, false, random);

@@ -98,13 +98,12 @@ TEMPLATE_TEST_CASE("Newton's method finds the optimum that slow coordinate desce
     }
 }
 
-TEST_CASE("steps of the squared hinge are few, however long the samples and far the rows") {
+TEST_CASE("steps of the squared hinge are few for any norm and offset") {
     Random random(6);
     const double offset = GENERATE(0.0, 1e2, 1e4, 1e6);
     const double scale = GENERATE(1e-3, 1.0, 1e3);
     const double cost = GENERATE(1e-4, 0.1, 10.0);
-    // Double precision hardly tells rows apart that are so far, or has no digits left for their
-    // costs.
+    // Double precision hardly tells such distant rows apart, or has no digits left for their costs.
     if (offset > 1e6 * scale || offset * offset * cost > 1e12) return;
     TestData<double> data(300, 20, 2, random);
     for (double& x : data.rows) x = x * scale + offset;
@@ -117,7 +116,7 @@ TEST_CASE("steps of the squared hinge are few, however long the samples and far 
     CHECK(s.steps <= 100);
     const auto samples = reference::samples_of(problem);
     const double primal = reference::primal_value(samples, s.weights);
-    double gap = 0.0;  // without the difference of the weights: see optimality.hpp
+    double gap = 0.0;  // without the drift of the weights: see optimality.hpp
     for (std::size_t i = 0; i < samples.size(); ++i) {
         const double slack = 1.0 - samples.y[i] * reference::dot(s.weights, samples.x[i]);
         const double residual = std::max(slack, 0.0) - s.dual[i] * samples.diagonal(i);
@@ -139,7 +138,7 @@ TEMPLATE_TEST_CASE("the executor changes no bit of Newton's steps", "", float, d
     CHECK(serial.steps == threads.steps);
 }
 
-TEST_CASE("Newton's method ends where it is told to, with dual coefficients within their bounds") {
+TEST_CASE("Newton's method ends at its limit or stop, with dual coefficients within their bounds") {
     Random random(8);
     TestData<double> data(200, 10, 2, random);
     const Problem<double> problem = exemplar_problem(data, Loss::hinge);
@@ -162,7 +161,7 @@ TEST_CASE("Newton's method ends where it is told to, with dual coefficients with
     check(s);
 }
 
-TEST_CASE("more samples off their bounds than the largest matrix has rows are refused") {
+TEST_CASE("more samples off their bounds than the largest matrix holds are refused") {
     Random random(9);
     const std::size_t n = ProximalNewton<float>::max_order + 10;
     TestData<float> data(n, n, 1, random);

@@ -54,7 +54,7 @@ bool all_finite(const Solved<T>& s) {
            std::isfinite(s.report.violation) && std::isfinite(s.report.weights_error_bound);
 }
 
-/// That the report says of the weights and dual coefficients what they say themselves.
+/// Checks the report against the weights and dual coefficients.
 template <Real T>
 void check_report(const Problem<T>& problem, const Solved<T>& s) {
     const auto samples = reference::samples_of(problem);
@@ -123,7 +123,7 @@ Problem<T> exemplar_problem(TestData<T>& data, Loss loss) {
     return problem;
 }
 
-/// Of the kind that takes many epochs: C ||x||^2 is large and the classes overlap.
+/// Problems that take many epochs: C ||x||^2 is large and the classes overlap.
 template <Real T>
 Problem<T> hard_problem(TestData<T>& data, Loss loss) {
     Problem<T> problem = exemplar_problem(data, loss);
@@ -169,7 +169,8 @@ TEMPLATE_TEST_CASE("solve finds the optimum of ill-conditioned problems", "", fl
     check_against_reference(problem);
 }
 
-TEMPLATE_TEST_CASE("shrinking and the seed change the way but not the optimum", "", float, double) {
+TEMPLATE_TEST_CASE("shrinking and the seed change the path but not the optimum", "", float,
+                   double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(3);
@@ -207,8 +208,7 @@ TEMPLATE_TEST_CASE("a start from the optimum ends there at once", "", float, dou
           (is_float<T> ? 1e-3 : 1e-9));
 }
 
-TEMPLATE_TEST_CASE("initial coefficients outside of their bounds are moved to them", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("initial coefficients outside their bounds are clamped", "", float, double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(5);
@@ -238,8 +238,9 @@ TEMPLATE_TEST_CASE("one epoch is a valid, if loose, solution", "", float, double
           s.report.weights_error_bound + 1e-9);
 }
 
-TEMPLATE_TEST_CASE("a tolerance below the arithmetic ends with the precision limit", "", float,
-                   double) {
+TEMPLATE_TEST_CASE(
+    "a tolerance below the precision of the arithmetic ends with the precision limit", "", float,
+    double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 20, 40);
@@ -277,7 +278,7 @@ TEMPLATE_TEST_CASE("the precision limit is not claimed far from the optimum", ""
     }
 }
 
-TEMPLATE_TEST_CASE("score_tol goes on until the scores are proven", "", float, double) {
+TEMPLATE_TEST_CASE("score_tol continues until the scores are proven", "", float, double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(8);
@@ -293,7 +294,7 @@ TEMPLATE_TEST_CASE("score_tol goes on until the scores are proven", "", float, d
     settings.max_epochs = 20000;
     const auto s = solved(problem, settings);
     CHECK(s.report.status == SolveStatus::converged);
-    // The reported gap includes what rounding may add, of which the goal knows nothing.
+    // The reported gap includes a bound on rounding, which the goal does not.
     const double rounding = 1e-13 * (1.0 + s.report.primal);
     CAPTURE(s.report.primal);
     CHECK(s.report.gap <= settings.score_tol * settings.score_tol / (largest + 1.0) + rounding);
@@ -326,7 +327,7 @@ TEMPLATE_TEST_CASE("any executor gives the same bits", "", float, double) {
     check(reference::ThreadsExecutor{3});
 }
 
-TEMPLATE_TEST_CASE("a workspace may be used again, for other problems too", "", float, double) {
+TEMPLATE_TEST_CASE("a workspace may be reused for other problems", "", float, double) {
     using T = TestType;
     Random random(10);
     TestData<T> data(60, 5, 3, random);
@@ -402,7 +403,7 @@ TEMPLATE_TEST_CASE("degenerate rows are solved too", "", float, double) {
     }
 }
 
-TEMPLATE_TEST_CASE("labels alone, without positives, are a problem too", "", float, double) {
+TEMPLATE_TEST_CASE("a problem may have labels only and no examples", "", float, double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(12);

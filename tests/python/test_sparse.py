@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_matrix_is_named():
 def test_what_is_for_dense_rows_is_refused():
     with pytest.raises(ValueError, match="method 'gram' is for dense rows, but embeddings has"):
         esvm.ExemplarIndex(ROWS, method="gram")
-    with pytest.raises(ValueError, match="sketch is of dense rows"):
+    with pytest.raises(ValueError, match="sketch is for dense rows"):
         esvm.ExemplarIndex(ROWS, sketch="int8")
     for method in ("full", "working_set"):
         found = esvm.ExemplarIndex(ROWS, method=method).search(NEAR[0])

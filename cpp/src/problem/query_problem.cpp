@@ -16,7 +16,7 @@ InvalidInput why_invalid(const DenseView<T>& vectors, std::size_t n_features) no
     }
     for (std::size_t j = 0; j < vectors.rows; ++j) {
         const T* const x = vectors.row(j);
-        T square;  // is not finite if any element is not
+        T square;  // not finite if any element is not
         square_rows(DenseView<T>{x, 1, vectors.cols, vectors.stride}, SerialExecutor{}, &square);
         if (std::isfinite(square)) continue;
         return std::all_of(x, x + vectors.cols, [](T value) { return std::isfinite(value); })
@@ -46,7 +46,8 @@ InvalidInput why_invalid(std::span<const double> weights, std::size_t n_examples
                                                    : InvalidInput::weight_out_of_range;
 }
 
-/// Copies examples of one label behind `place` others. Returns the place behind them.
+/// Copies the examples of one label behind the first `place` examples. Returns the place behind
+/// them.
 template <Real T>
 std::size_t copy_examples(const DenseView<T>& vectors, std::span<const RowNumber> numbers,
                           std::int8_t label, const RowsView<T>& rows, std::size_t place,
@@ -81,7 +82,7 @@ std::size_t count_rows(const std::uint8_t* mask, std::size_t n) noexcept {
     return n - static_cast<std::size_t>(std::count(mask, mask + n, std::uint8_t{0}));
 }
 
-/// A copy of what a mask and that of the live rows have in common, to take rows out.
+/// A copy of the intersection of a mask with the live rows.
 const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                std::vector<std::uint8_t>& copy) noexcept {
     if (mask.is_packed()) {
@@ -97,7 +98,7 @@ const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, st
     return copy.data();
 }
 
-/// The same without a copy, where one of them says it all, a byte per row.
+/// The same, without a copy if one of them alone is the intersection and has a byte per row.
 const std::uint8_t* common_mask(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                 std::vector<std::uint8_t>& copy) noexcept {
     if (mask.is_everything()) return live;
@@ -109,7 +110,7 @@ void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) 
     for (const RowNumber row : rows) mask[static_cast<std::size_t>(row)] = 0;
 }
 
-/// Takes rows that equal one of the first n examples out of a mask.
+/// Clears the mask of rows that equal one of the first n examples.
 /// @param scratch  for an example that is not dense
 template <Real T>
 void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, std::size_t n,
@@ -122,7 +123,7 @@ void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, s
     }
 }
 
-/// Whether the scratch has room for the examples of sparse rows.
+/// Whether the scratch has room for the non-zeros of the examples, if rows are sparse.
 template <Real T>
 bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
                           const QueryScratch<T>& scratch) noexcept {

@@ -17,12 +17,12 @@ namespace exemplar_svm {
 
 /// The rows that a search may return.
 struct Candidates {
-    const std::uint8_t* mask = nullptr;  ///< not 0 for these; null: all of them
+    const std::uint8_t* mask = nullptr;  ///< not 0 for candidates; null: all rows
     std::size_t count = 0;
 
     bool contain(std::size_t row) const noexcept { return mask == nullptr || mask[row] != 0; }
 
-    /// Offers those among scored rows to a ranking.
+    /// Offers those of the scored rows that are candidates to a ranking.
     template <Real T>
     void offer(const T* scores, std::size_t n_rows, TopK<T>& best) const noexcept {
         if (mask == nullptr) {
@@ -37,7 +37,7 @@ struct Candidates {
     }
 };
 
-/// What a query is made into, where its problem does not borrow from it.
+/// The parts of a problem that it does not borrow from its query.
 template <Real T>
 struct QueryScratch {
     std::vector<T> examples;               ///< positives first, of dense rows
@@ -53,17 +53,16 @@ struct QueryScratch {
     std::size_t max_examples() const noexcept { return labels.size(); }
 };
 
-/// What is wrong with a query: it has to fit the rows and the scratch, to name live rows only,
-/// and to have finite examples, those of the rows aside.
-/// @param live  not 0 for rows that have not been removed; null: none has
+/// What is wrong with a query. It must fit the rows and the scratch, name live rows only, and have
+/// finite vectors; rows given by number are not checked for that.
+/// @param live  not 0 for live rows; null: all rows are live
 template <Real T>
 InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
                          const QueryScratch<T>& scratch) noexcept;
 
-/// States which rows take part in a valid query's problem, and with which costs. Examples are
-/// copied, unless all are vectors of the same weight and rows are dense; masks are, where
-/// examples are rows or the query's mask meets that of the live rows. Returns the rows that may be
-/// returned.
+/// States the problem of a valid query: its examples, its background and all costs. Copies the
+/// examples unless all are vectors of weight 1 and rows are dense. Copies masks if examples are
+/// rows, or if a mask must be intersected with the live rows. Returns the candidates.
 template <Real T>
 Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
                        const IndexSettings& index, double C, QueryScratch<T>& scratch,

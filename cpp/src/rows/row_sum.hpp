@@ -7,14 +7,14 @@
 
 namespace exemplar_svm {
 
-/// Adds multiples of rows in double precision, four at a time where they are dense: the same bits
-/// as one by one.
+/// Adds multiples of rows in double precision, dense ones four at a time, with the same bits as one
+/// by one.
 template <Real T>
 class RowSum {
   public:
     /// @param sum      rows.cols values, complete after finish()
-    /// @param scratch  room for four rows, where they are not read in place; null: those are added
-    ///                 one by one
+    /// @param scratch  room for four rows, if they are not read in place; null: rows are added one
+    ///         by one
     RowSum(const RowsView<T>& rows, double* sum, T* scratch = nullptr) noexcept
         : rows_(rows), sum_(sum), scratch_(scratch) {}
 
