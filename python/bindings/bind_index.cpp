@@ -332,8 +332,8 @@ class PyIndex {
         parts["live"] = usage.live;
         parts["norms"] = usage.norms;
         parts["mean"] = usage.mean;
-        parts["background"] = usage.gaussian_model;
-        parts["signatures"] = usage.sign_codes;
+        parts["gaussian_model"] = usage.gaussian_model;
+        parts["sign_codes"] = usage.sign_codes;
         parts["postings"] = usage.postings;
         parts["sketch"] = usage.sketch;
         parts["gram"] = usage.gram;

@@ -56,7 +56,7 @@ class SearchSettings:
         tol: float,
         max_iter: int,
         certify: int = 0,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> None: ...
 
 class CsrArrays:

@@ -16,6 +16,7 @@ from ._examples import ExampleSet, RowSet, as_mask, as_row_numbers, read_example
 from ._locks import ForkableLock
 from ._pickling import from_state, state_of
 from ._progress import reported
+from ._renamed import RenamedKeys, renamed_keyword
 from ._result import BatchReport, ExemplarModel, SearchResult
 from ._session import Session
 from ._settings import IndexSettings
@@ -57,6 +58,9 @@ _WORTH_PREPARING = 10_000
 _DUPLICATES: tuple[DuplicatesName, ...] = ("negative", "ignore")
 #: Said beside an error about queries that are integers.
 _ROW_NUMBERS = "; row numbers are for search_shared and fit: search_shared([17])"
+
+#: Old names of what `memory_usage` counts.
+_OLD_PARTS = {"background": "gaussian_model", "signatures": "sign_codes"}
 
 #: What an index makes of its settings and rows, which pickle need not keep.
 _OWN = frozenset(
@@ -562,14 +566,15 @@ class ExemplarIndex:
         -------
         dict of str to int
             ``"added"`` (rows), ``"live"`` (a byte per row, once one was removed), ``"norms"``,
-            ``"mean"`` (with ``center=True``), ``"background"`` (mean and main directions of a
-            sample), ``"signatures"`` (one bit per feature), ``"postings"`` (sparse rows by their
+            ``"mean"`` (with ``center=True``), ``"gaussian_model"`` (mean and main directions of a
+            sample), ``"sign_codes"`` (one bit per feature), ``"postings"`` (sparse rows by their
             columns), ``"sketch"``, ``"gram"`` (products of the rows with each other), and
             ``"total"``.
         """
         parts = self._core.memory_usage()
-        return {**parts, "total": sum(parts.values())}
+        return RenamedKeys({**parts, "total": sum(parts.values())}, _OLD_PARTS)
 
+    @renamed_keyword("calibrate", "standardize")
     def search(
         self,
         queries: Rows,
@@ -585,7 +590,7 @@ class ExemplarIndex:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> SearchResult:
         """Train one exemplar SVM per query and return its k best rows.
 
@@ -615,11 +620,11 @@ class ExemplarIndex:
         timeout : float, optional
             Seconds after which to return the best found so far, with the status ``"deadline"``;
             of all queries together. Rows that had not been looked at by then are missing.
-        calibrate : bool, default False
+        standardize : bool, default False
             Return scores as standard deviations above the mean score of the background, measured
             on at most 2,048 of its rows, so that the results of different searches can be merged
-            (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
-            is that of the scores before.
+            (docs/standardization.md). The order of rows stays as it is;
+            ``report.score_error_bound`` is that of the scores before.
 
         Returns
         -------
@@ -639,7 +644,7 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = seconds(timeout)
-        settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
+        settings = self._settings(C, prior, tol, max_iter, certify, standardize)
         threads = self._threads(n_threads)
         core = self._core
         vectors, single = self._queries(queries)
@@ -651,6 +656,7 @@ class ExemplarIndex:
         warn_unless_finished(found[2])
         return SearchResult.from_core(found, single)
 
+    @renamed_keyword("calibrate", "standardize")
     def search_shared(
         self,
         positives: Examples,
@@ -670,7 +676,7 @@ class ExemplarIndex:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> SearchResult:
         """Train ONE SVM with all positives together and return its k best rows.
 
@@ -719,11 +725,11 @@ class ExemplarIndex:
         timeout : float, optional
             Seconds after which to return the best found so far, with the status ``"deadline"``.
             Rows that had not been looked at by then are missing.
-        calibrate : bool, default False
+        standardize : bool, default False
             Return scores as standard deviations above the mean score of the background, measured
             on at most 2,048 of its rows, so that the results of different searches can be merged
-            (docs/calibration.md). The order of rows stays as it is; ``report.score_error_bound``
-            is that of the scores before.
+            (docs/standardization.md). The order of rows stays as it is;
+            ``report.score_error_bound`` is that of the scores before.
 
         Returns
         -------
@@ -741,7 +747,7 @@ class ExemplarIndex:
             For bad input, in a sentence that names the argument.
         """
         budget = seconds(timeout)
-        settings = self._settings(C, prior, tol, max_iter, certify, calibrate)
+        settings = self._settings(C, prior, tol, max_iter, certify, standardize)
         threads = self._threads(n_threads)
         core = self._core
         k = rank_count(k, core.n_rows)
@@ -933,10 +939,10 @@ class ExemplarIndex:
         tol: float | None,
         max_iter: int | None,
         certify: int | None = None,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> _core.SearchSettings:
-        calibrate = flag(calibrate, "calibrate")
-        if C is prior is tol is max_iter is certify is None and not calibrate:
+        standardize = flag(standardize, "standardize")
+        if C is prior is tol is max_iter is certify is None and not standardize:
             return self._default_settings
         default = self._built_with
         return _core.SearchSettings(
@@ -947,7 +953,7 @@ class ExemplarIndex:
                 default.max_iter if max_iter is None else positive_integer(max_iter, "max_iter")
             ),
             certify=0 if certify is None else positive_integer(certify, "certify"),
-            calibrate=calibrate,
+            standardize=standardize,
         )
 
     def _threads(self, n_threads: int | None) -> int:

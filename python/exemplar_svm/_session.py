@@ -10,6 +10,7 @@ from . import _core
 from ._convergence import warn_unless_finished
 from ._examples import ExampleSet, RowSet
 from ._locks import ForkableLock
+from ._renamed import renamed_keyword
 from ._result import SearchResult
 from ._settings import sketch_type
 from ._typing import DuplicatesName, Examples, RowsChosen
@@ -143,6 +144,7 @@ class Session:
                 if not self._core.forget_row(row):
                     raise ValueError(f"examples holds row {row}, which is none of the session")
 
+    @renamed_keyword("calibrate", "standardize")
     def search(
         self,
         k: int = 10,
@@ -158,7 +160,7 @@ class Session:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> SearchResult:
         """Train one SVM with the examples so far and return its k best rows.
 
@@ -170,7 +172,7 @@ class Session:
             from search to search.
         n_threads : int, optional
             Default: the session's.
-        candidates, background, duplicates, timeout, calibrate : optional
+        candidates, background, duplicates, timeout, standardize : optional
 
         Returns
         -------
@@ -190,7 +192,7 @@ class Session:
             has been removed from the index.
         """
         budget = seconds(timeout)
-        settings = self._index._settings(C, prior, tol, max_iter, certify, calibrate)
+        settings = self._index._settings(C, prior, tol, max_iter, certify, standardize)
         threads = self._n_threads if n_threads is None else thread_count(n_threads)
         with self._alone():
             self._follow(threads)

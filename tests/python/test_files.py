@@ -833,7 +833,7 @@ def test_a_mapped_file_takes_no_memory_until_it_is_read(tmp_path):
     rows[:, 0] = np.arange(len(rows))
     path = tmp_path / "index"
     index = esvm.ExemplarIndex(rows)
-    assert index.memory_usage()["signatures"]
+    assert index.memory_usage()["sign_codes"]
     index.save(path)
     code = """
 import sys, numpy as np, exemplar_svm as esvm

@@ -339,7 +339,7 @@ def test_a_flag_is_true_or_false(index, value):
         if not (name == "copy" and value is None):
             with pytest.raises(TypeError, match=f"{name} is .*, but must be True or False"):
                 esvm.ExemplarIndex(ROWS, **{name: value})
-    for name in ("include_positives", "calibrate"):
+    for name in ("include_positives", "standardize"):
         with pytest.raises(TypeError, match=f"{name} is .*, but must be True or False"):
             index.search_shared(3, **{name: value})
 

@@ -351,10 +351,10 @@ def test_sessions_go_on_when_rows_are_added_and_removed(center):
     def places(numbers):
         return np.searchsorted(left, numbers)
 
-    for calibrate in (False, True):
-        found = session.search(calibrate=calibrate)
+    for standardize in (False, True):
+        found = session.search(standardize=standardize)
         expected = fresh.search_shared(
-            [*places([3, 8, 1100]), rows[1200]], 10, places([1300]), calibrate=calibrate
+            [*places([3, 8, 1100]), rows[1200]], 10, places([1300]), standardize=standardize
         )
         np.testing.assert_array_equal(found.indices, left[expected.indices])
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
@@ -597,10 +597,10 @@ def test_the_package_does_not_import_scipy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_calibrated_scores_are_those_of_dense_rows():
+def test_standardized_scores_are_those_of_dense_rows():
     rows = tfidf(3000, 40, seed=3)
-    found = esvm.ExemplarIndex(rows).search_shared([3, 8], 10, [5], calibrate=True)
-    dense = esvm.ExemplarIndex(rows.toarray()).search_shared([3, 8], 10, [5], calibrate=True)
+    found = esvm.ExemplarIndex(rows).search_shared([3, 8], 10, [5], standardize=True)
+    dense = esvm.ExemplarIndex(rows.toarray()).search_shared([3, 8], 10, [5], standardize=True)
     np.testing.assert_array_equal(found.indices, dense.indices)
     np.testing.assert_allclose(found.scores, dense.scores, atol=1e-4)
 
