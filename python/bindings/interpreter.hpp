@@ -12,6 +12,7 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #if !defined(_WIN32)
 #include <unistd.h>
@@ -174,6 +175,17 @@ auto without_gil_if(bool worth_it, Function&& function) {
     std::optional<WithoutLock> unlocked;
     if (worth_it) unlocked.emplace();
     return function();
+}
+
+/// Frees what a variant of pointers holds: returning much memory to the system takes long.
+template <class Held, class CountRows>
+void free_without_gil(Held& held, CountRows&& n_rows) {
+    std::visit(
+        [&](auto& pointer) {
+            if (pointer == nullptr) return;
+            without_gil_if(n_rows(pointer) > few_values, [&] { pointer.reset(); });
+        },
+        held);
 }
 
 /// Runs `function()` as such work.

@@ -12,7 +12,6 @@
 #include "bindings.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/isa.hpp"
-#include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/version.hpp"
 
 namespace py = pybind11;
@@ -53,17 +52,15 @@ PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
         }
         return names;
     });
-    module.def("invalid_input_reasons", [] {
-        std::vector<std::string> names;
-        for (int i = 0; i <= static_cast<int>(esvm::InvalidInput::rows_not_finite); ++i) {
-            names.emplace_back(esvm::to_string(static_cast<esvm::InvalidInput>(i)));
-        }
-        return names;
-    });
     module.def("has_openmp", &esvm::OpenMpExecutor::available);
     module.def("default_threads", &esvm::OpenMpExecutor::default_threads);
 
+    esvm::python::bind_settings(module);
+    esvm::python::bind_rows(module);
+    esvm::python::bind_query(module);
+    esvm::python::bind_reports(module);
     esvm::python::bind_index(module);
+    esvm::python::bind_session(module);
     esvm::python::bind_solver(module);
 }
 

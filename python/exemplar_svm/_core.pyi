@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __version__: str
+search_statuses: list[str]
+invalid_input_reasons: list[str]
 
 _ReportArrays = tuple[
     NDArray[np.uint8],  # status
@@ -20,7 +22,6 @@ _ReportArrays = tuple[
 
 def active_isa() -> str: ...
 def supported_isas() -> list[str]: ...
-def invalid_input_reasons() -> list[str]: ...
 def has_openmp() -> bool: ...
 def default_threads() -> int: ...
 

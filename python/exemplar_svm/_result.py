@@ -16,10 +16,8 @@ from ._typing import FloatArray, IndexArray, Rows
 from ._validation import as_row_scales, as_rows, as_vectors, thread_count, working_dtype
 
 #: By the core's number for them.
-STATUS_NAMES = np.array(
-    ["converged", "epoch_limit", "precision_limit", "deadline", "invalid_input"]
-)
-REASON_NAMES = np.array(_core.invalid_input_reasons())
+STATUS_NAMES = np.array(_core.search_statuses)
+REASON_NAMES = np.array(_core.invalid_input_reasons)
 
 
 class SearchProfile(NamedTuple):
