@@ -41,7 +41,7 @@ def warn_unless_finished(reports: _core.Reports) -> None:
     """Warn once, at the line that called this package, if searches could not finish."""
     if reports.n_unfinished() == 0:
         return
-    statuses = BatchReport.from_core(reports).status
+    statuses = BatchReport._from_core(reports).status
     m = len(statuses)
     told = []
     for status, (reason, advice) in _REASONS.items():

@@ -23,9 +23,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ._atomic_file import kind_of, replacing
+from ._saved import SavedIndex, StoredRows
 from ._sparse import SparseRows
-from ._storage import kind_of, replacing
-from ._stored import StoredRows
 
 VERSION = 1
 #: Eight bits, and both kinds of line ends: a transfer as text spoils it, as it does PNG's.
@@ -69,9 +69,7 @@ class IndexFile:
     """What a file holds, where it was read or mapped to."""
 
     path: str
-    settings: dict[str, Any]
-    stored: StoredRows
-    parts: dict[str, Bytes]
+    saved: SavedIndex
     memory: Bytes
     sections: tuple[_Section, ...]
 
@@ -100,9 +98,7 @@ class IndexFile:
 
 def write(
     path: str | os.PathLike[str],
-    settings: Mapping[str, Any],
-    stored: StoredRows,
-    parts: Mapping[str, Bytes],
+    saved: SavedIndex,
     check: Callable[[IndexFile], object],
 ) -> None:
     """Write a file under another name, and rename it when it is complete and on the disk.
@@ -111,18 +107,14 @@ def write(
     ----------
     path : path-like
         Replaced at once if it exists.
-    settings : mapping
-        Of the index, in what JSON can say.
-    stored : StoredRows
-    parts : mapping of str to bytes
-        What is known about the rows.
+    saved : SavedIndex
     check : callable
         Raises ValueError if it cannot open the file that was written: that one replaces nothing.
     """
     _require_little_endian()
     name = os.fsdecode(path)
-    kind, rows = _described(stored)
-    sections = {**{part: (values,) for part, values in parts.items()}, **rows}
+    kind, rows = _described(saved.stored)
+    sections = {**{part: (values,) for part, values in saved.parts.items()}, **rows}
     sizes = {name: sum(part.nbytes for part in arrays) for name, arrays in sections.items()}
 
     def header(checksums: Mapping[str, int]) -> bytes:
@@ -133,7 +125,7 @@ def write(
             place = _aligned(place + size)
         fields = {
             **kind,
-            "settings": dict(settings),
+            "settings": saved.settings,
             "sections": listed,
         }
         text = json.dumps(fields, allow_nan=False).encode()
@@ -273,7 +265,7 @@ def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
             f"{path} holds rows of bfloat16, which need the package ml_dtypes: "
             "pip install ml_dtypes"
         ) from error
-    return IndexFile(path, settings, stored, views, memory, tuple(listed))
+    return IndexFile(path, SavedIndex(settings, stored, views), memory, tuple(listed))
 
 
 class _SizeError(Exception):

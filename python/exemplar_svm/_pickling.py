@@ -14,43 +14,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._file import VERSION
+from ._index_file import VERSION
+from ._saved import SavedIndex, StoredRows
 from ._sparse import SparseRows
-from ._stored import StoredRows
 from ._validation import as_row_scales, as_rows
 
 _SPARSE = ("data", "indices", "indptr", "shape")
 _WIDEST = 8  # bytes of the widest values that parts consist of
 
 
-def state_of(
-    settings: dict[str, Any], stored: StoredRows, parts: dict[str, NDArray[np.uint8]]
-) -> dict[str, Any]:
+def state_of(saved: SavedIndex) -> dict[str, Any]:
     """Return what `from_state` reads: arrays, and what JSON can say."""
-    stored = stored.joined()
+    stored = saved.stored.joined()
     rows: Any = stored.rows
     if isinstance(rows, SparseRows):
         rows = {name: getattr(rows, name) for name in _SPARSE}
     return {
         "version": VERSION,
         "byte_order": sys.byteorder,
-        "settings": settings,
+        "settings": saved.settings,
         "rows": rows,
         "row_scales": stored.row_scales,
         "added": stored.added if stored.n_added else None,
-        "parts": parts,
+        "parts": saved.parts,
     }
 
 
-def from_state(
-    state: dict[str, Any],
-) -> tuple[dict[str, Any], StoredRows, dict[str, NDArray[np.uint8]]]:
+def from_state(state: dict[str, Any]) -> SavedIndex:
     """Read what `state_of` has returned.
 
     Raises
     ------
     ValueError
-        If another version of the package, or another machine, has pickled it.
+        If another version of the package, or a machine of the other byte order, has pickled it.
     """
     if (state["version"], state["byte_order"]) != (VERSION, sys.byteorder):
         raise ValueError(
@@ -58,7 +54,7 @@ def from_state(
             f"({state['version']}, {state['byte_order']}-endian), but this one reads "
             f"{VERSION}, {sys.byteorder}-endian: build it anew"
         )
-    return (
+    return SavedIndex(
         state["settings"],
         _stored_rows(state["rows"], state["row_scales"], state["added"]),
         {name: _aligned(part) for name, part in state["parts"].items()},

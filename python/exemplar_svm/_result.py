@@ -122,7 +122,7 @@ class BatchReport:
     reason: NDArray[np.str_]
 
     @classmethod
-    def from_core(cls, reports: _core.Reports) -> BatchReport:
+    def _from_core(cls, reports: _core.Reports) -> BatchReport:
         """Name the status numbers of the extension."""
         status, epochs, n_support, gap, bound, certified, profile, reason = reports.arrays()
         return cls(
@@ -192,7 +192,7 @@ class SearchResult(tuple[FloatArray, IndexArray]):
         return result
 
     @classmethod
-    def from_core(cls, found: tuple[Any, ...], single: bool) -> SearchResult:
+    def _from_core(cls, found: tuple[Any, ...], single: bool) -> SearchResult:
         """Take what the extension has found.
 
         The report is read out when it is asked for: that takes longer than a search of few rows.
@@ -207,7 +207,7 @@ class SearchResult(tuple[FloatArray, IndexArray]):
     def report(self) -> SearchReport | BatchReport:
         """What the search did and can prove."""
         if isinstance(self._report, _core.Reports):
-            batch = BatchReport.from_core(self._report)
+            batch = BatchReport._from_core(self._report)
             self._report = batch[0] if self._single else batch
         return self._report
 

@@ -1,4 +1,4 @@
-"""The rows of an index as they are stored: those that it borrows, and those that were added."""
+"""What files and pickles keep of an index: its settings, its rows, and what is known about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._validation import working_dtype
 
 @dataclass(frozen=True)
 class StoredRows:
-    """The rows of an index, as they are stored."""
+    """The rows of an index as they are stored: those that it borrows, and those that were added."""
 
     rows: NDArray[Any] | SparseRows  # shape (n, d)
     row_scales: NDArray[np.float32] | None = None  # (n,), of int8 rows that have them
@@ -58,6 +58,15 @@ class StoredRows:
         if not isinstance(self.added, SparseRows) or len(self.added) == 0:
             return replace(self, added=None) if isinstance(self.rows, SparseRows) else self
         return StoredRows(self.vectors(np.arange(len(self.rows) + len(self.added))))
+
+
+@dataclass(frozen=True)
+class SavedIndex:
+    """An index without its core: what a file or a pickle keeps."""
+
+    settings: dict[str, Any]  # in what JSON can say
+    stored: StoredRows
+    parts: dict[str, NDArray[np.uint8]]  # what is known about the rows
 
 
 def _sparse_vectors(parts: list[SparseRows], numbers: IndexArray) -> SparseRows:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from . import _core
 from ._convergence import warn_unless_finished
+from ._docs import documented
 from ._examples import ExampleSet, RowSet
 from ._locks import ForkableLock
+from ._query import require_disjoint, require_positives
 from ._renamed import renamed_keyword
 from ._result import SearchResult
 from ._settings import sketch_type
+from ._snapshots import Snapshots
 from ._typing import DuplicatesName, Examples, RowsChosen
-from ._validation import rank_count, seconds, thread_count
-
-if TYPE_CHECKING:
-    from ._index import ExemplarIndex
+from ._validation import seconds, thread_count
 
 
 class Session:
@@ -44,7 +44,7 @@ class Session:
 
     def __init__(
         self,
-        index: ExemplarIndex,
+        snapshots: Snapshots,
         positives: Examples | None = None,
         negatives: Examples | None = None,
         *,
@@ -54,14 +54,14 @@ class Session:
         n_threads: int | None = None,
     ) -> None:
         kept = sketch_type(sketch)
-        self._index = index
+        self._snapshots = snapshots
         self._lock = ForkableLock(reentrant=False)
-        self._n_threads = index._threads(n_threads)
-        self._snapshot = index._core
-        liked = self._read(positives, positive_weights, ("positives", "positive_weights"))
-        disliked = self._read(negatives, negative_weight, ("negatives", "negative_weight"))
-        index._require_disjoint(liked, disliked)
-        self._core = _core.Session(self._snapshot, sketch=kept, n_threads=self._n_threads)
+        self._n_threads = snapshots.threads(n_threads)
+        self._reader = snapshots.reader()  # of the snapshot that the session is at
+        liked = self._reader.positives(positives, positive_weights)
+        disliked = self._reader.negatives(negatives, negative_weight)
+        require_disjoint(liked, disliked)
+        self._core = _core.Session(self._reader.core, sketch=kept, n_threads=self._n_threads)
         self._add(liked, positive=True)
         self._add(disliked, positive=False)
 
@@ -75,7 +75,7 @@ class Session:
     def __repr__(self) -> str:
         return (
             f"Session({self._core.n_positives} positives and {self._core.n_negatives} negatives, "
-            f"{self._index!r})"
+            f"ExemplarIndex({self._snapshots}))"
         )
 
     def like(self, positives: Examples, weight: Any = None) -> None:
@@ -98,7 +98,8 @@ class Session:
         """
         with self._alone():
             self._follow(self._n_threads)
-            self._add(self._read(positives, weight, ("positives", "weight")), positive=True)
+            liked = self._reader.examples(positives, weight, ("positives", "weight"))
+            self._add(liked, positive=True)
 
     def dislike(self, negatives: Examples, weight: Any = None) -> None:
         """Add negatives.
@@ -117,7 +118,8 @@ class Session:
         """
         with self._alone():
             self._follow(self._n_threads)
-            self._add(self._read(negatives, weight, ("negatives", "weight")), positive=False)
+            disliked = self._reader.examples(negatives, weight, ("negatives", "weight"))
+            self._add(disliked, positive=False)
 
     def forget(self, examples: Examples) -> None:
         """Take examples back, positive or negative ones.
@@ -134,9 +136,9 @@ class Session:
             forgotten then.
         """
         with self._alone():
-            # Also rows that the index has lost since.
-            known = RowSet(self._snapshot.n_rows, None)
-            given = self._read(examples, None, ("examples", "weight"), known)
+            # Rows that were removed from the index since can be forgotten, too.
+            known = RowSet(self._reader.core.n_rows, None)
+            given = self._reader.examples(examples, None, ("examples", "weight"), known)
             for vector in given.vectors:
                 if not self._core.forget_vector(vector):
                     raise ValueError("examples holds a vector that is no example of the session")
@@ -145,6 +147,7 @@ class Session:
                     raise ValueError(f"examples holds row {row}, which is none of the session")
 
     @renamed_keyword("calibrate", "standardize")
+    @documented
     def search(
         self,
         k: int = 10,
@@ -167,69 +170,59 @@ class Session:
         Parameters
         ----------
         k : int, default 10
-        include_positives, C, prior, tol, max_iter, certify : optional
-            As for `ExemplarIndex.search_shared`, like all others but ``n_threads``. They may differ
-            from search to search.
+        include_positives : bool, default False
+            Return rows that are positives, too.
+        %(overrides)s
+        %(certify)s
         n_threads : int, optional
-            Default: the session's.
-        candidates, background, duplicates, timeout, standardize : optional
+            Threads for this call. Default: those of the session.
+        %(candidates)s
+        %(background)s
+        %(timeout)s
+        %(standardize)s
 
         Returns
         -------
         SearchResult
             What `ExemplarIndex.search_shared` returns for the same examples: the same ranking as
-            far as it is certified, scores within ``score_error_bound`` of the same exact ones.
+            far as it is certified, and scores within ``score_error_bound`` of the same exact ones.
 
         Warns
         -----
-        ConvergenceWarning
-            As for `ExemplarIndex.search_shared`.
+        %(ConvergenceWarning)s
 
         Raises
         ------
-        TypeError, ValueError, RuntimeError
-            As for `like`. ValueError also if there is no positive, or if a row that is an example
-            has been removed from the index.
+        %(bad_input)s
+        ValueError
+            If there is no positive, or if a row that is an example has been removed from the index.
+        RuntimeError
+            If another thread is using the session.
         """
         budget = seconds(timeout)
-        settings = self._index._settings(C, prior, tol, max_iter, certify, standardize)
+        settings = self._snapshots.search_settings(C, prior, tol, max_iter, certify, standardize)
         threads = self._n_threads if n_threads is None else thread_count(n_threads)
         with self._alone():
             self._follow(threads)
-            k = rank_count(k, self._snapshot.n_rows)
-            common = self._index._common(
-                self._snapshot,
+            k = self._reader.ranks(k)
+            common = self._reader.common(
                 candidates=candidates,
                 background=background,
                 include_positives=include_positives,
                 duplicates=duplicates,
             )
-            if self._core.n_positives == 0:
-                raise ValueError(
-                    "the session has no positives, but at least one is needed: "
-                    "negatives alone do not say what to look for"
-                )
-            self._index._row_set(self._snapshot).require_live(self._core.rows(), "the session")
-            found = self._core.search(self._snapshot, k, settings, threads, budget, common)
+            require_positives(self._core.n_positives, "the session has no positives")
+            self._reader.rows.require_live(self._core.rows(), "the session")
+            found = self._core.search(self._reader.core, k, settings, threads, budget, common)
         warn_unless_finished(found[2])
-        return SearchResult.from_core(found, single=True)
+        return SearchResult._from_core(found, single=True)
 
     def _follow(self, n_threads: int) -> None:
         """Go on with the rows as they are now."""
-        core = self._index._core
-        if core is not self._snapshot:
-            self._core.follow(core, n_threads)
-            self._snapshot = core
-
-    def _read(
-        self,
-        examples: Examples | None,
-        weights: Any,
-        names: tuple[str, str],
-        known: RowSet | None = None,
-    ) -> ExampleSet:
-        known = self._index._row_set(self._snapshot) if known is None else known
-        return self._index._examples(known, examples, weights, names)
+        reader = self._snapshots.reader()
+        if reader.core is not self._reader.core:
+            self._core.follow(reader.core, n_threads)
+            self._reader = reader
 
     def _add(self, examples: ExampleSet, *, positive: bool) -> None:
         weights = examples.weights.tolist() or [1.0] * len(examples)
@@ -248,6 +241,6 @@ class Session:
                     "give each its own, index.session(...)"
                 )
             if self._lock.was_held:
-                self._core.recover(self._snapshot, self._n_threads)
+                self._core.recover(self._reader.core, self._n_threads)
                 self._lock.was_held = False
             yield

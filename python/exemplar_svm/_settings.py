@@ -107,6 +107,25 @@ class IndexSettings:
             weights = {1: positive, -1: negative}
         return cls.checked(**{**fields, "class_weight": weights})
 
+    def for_search(
+        self,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        certify: int | None = None,
+        standardize: bool = False,
+    ) -> _core.SearchSettings:
+        """Read the settings of one call, which override these."""
+        return _core.SearchSettings(
+            C=self.C if C is None else moderate_number(C, "C"),
+            prior=self.prior if prior is None else nonnegative_number(prior, "prior"),
+            tol=self.tol if tol is None else positive_number(tol, "tol"),
+            max_iter=self.max_iter if max_iter is None else positive_integer(max_iter, "max_iter"),
+            certify=0 if certify is None else positive_integer(certify, "certify"),
+            standardize=flag(standardize, "standardize"),
+        )
+
     def build(
         self,
         rows: NDArray[Any] | _core.CsrArrays,

@@ -104,8 +104,8 @@ def test_a_compact_index_is_that_of_the_rows_that_are_left(storage, options):
     np.testing.assert_array_equal(numbers[live], np.arange(225))
     assert (numbers[~live] == -1).all()
     assert (len(index), len(compacted), compacted.n_live) == (230, 225, 225)
-    assert compacted._built_with == index._built_with
-    assert compacted._n_threads == 1
+    assert compacted._snapshots.settings == index._snapshots.settings
+    assert compacted._snapshots.n_threads == 1
     assert compacted.live.all()
     old = np.flatnonzero(numbers >= 0)
     np.testing.assert_array_equal(dense(compacted.vectors(range(225))), dense(index.vectors(old)))

@@ -380,14 +380,14 @@ def test_pipes_and_devices_are_neither_written_nor_read(tmp_path):
 
 SLOW = """
 import sys, time, numpy as np, exemplar_svm as esvm
-from exemplar_svm import _file
-copies = _file._copies
+from exemplar_svm import _index_file
+copies = _index_file._copies
 def slowly(arrays):
     for chunk in copies(arrays):
         yield chunk
         print("writing", flush=True)
         time.sleep(60)
-_file._copies = slowly
+_index_file._copies = slowly
 esvm.ExemplarIndex(np.eye(9, 4)).save(sys.argv[1])
 """
 

@@ -573,7 +573,7 @@ def test_any_queries_are_read_plainly_or_refused(value):
 
 
 def test_the_fuzz_knows_the_sizes_of_its_index():
-    assert sorted(GROWN._sizes) == SIZES
+    assert sorted(GROWN._snapshots.sizes) == SIZES
 
 
 def test_padding_is_bounded_for_all_queries_together():

@@ -46,14 +46,14 @@ def test_the_arrays_are_read_in_place(dtype):
             rows.indices = rows.indices.astype(index_dtype)
             rows.indptr = rows.indptr.astype(index_dtype)
             index = esvm.ExemplarIndex(rows, copy=False)
-            held = index._embeddings
+            held = index._snapshots.embeddings
             for name in ("data", "indices", "indptr"):
                 assert np.shares_memory(getattr(held, name), getattr(rows, name))
             assert (len(index), index.n_features, index.dtype) == (N, D, dtype)
             assert "300 sparse rows of 120 features" in repr(index)
             assert index.memory_usage()["total"] == N * np.dtype(dtype).itemsize
             copied = esvm.ExemplarIndex(rows, copy=True)
-            assert not np.shares_memory(copied._embeddings.data, rows.data)
+            assert not np.shares_memory(copied._snapshots.embeddings.data, rows.data)
             expected = index.search(NEAR[0], k=20)
             del rows, held
             garbage = [np.full(ROWS.nnz, i, dtype) for i in range(50)]
@@ -239,7 +239,7 @@ def test_rows_of_every_kind_can_be_added(change, borrowed):
     numbers = index.add(change(ROWS[200:]))
     np.testing.assert_array_equal(numbers, np.arange(200, N))
     n_entries = ROWS[200:].nnz
-    index_bytes = index._embeddings.indices.itemsize
+    index_bytes = index._snapshots.embeddings.indices.itemsize
     assert index.memory_usage()["added"] == n_entries * (8 + index_bytes) + 8 * 101
     expected = esvm.ExemplarIndex(ROWS, tol=1e-8).search(NEAR, k=20)
     found = index.search(NEAR, k=20)
