@@ -219,10 +219,10 @@ class Session:
 
     def _follow(self, n_threads: int) -> None:
         """Go on with the rows as they are now."""
-        reader = self._snapshots.reader()
-        if reader.core is not self._reader.core:
-            self._core.follow(reader.core, n_threads)
-            self._reader = reader
+        core = self._snapshots.core
+        if core is not self._reader.core:
+            self._core.follow(core, n_threads)
+            self._reader = self._snapshots.reader(core)
 
     def _add(self, examples: ExampleSet, *, positive: bool) -> None:
         weights = examples.weights.tolist() or [1.0] * len(examples)

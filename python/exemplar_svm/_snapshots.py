@@ -36,6 +36,8 @@ class Snapshots:
         self.settings = settings
         self.embeddings = embeddings  # the caller's rows; the core owns those that were added
         self.row_scales = row_scales
+        self.n_features = int(embeddings.shape[1])
+        self.dtype = working_dtype(embeddings.dtype)  # that searches compute with
         self.core = core  # the present snapshot
         self.n_threads = n_threads
         self.sizes = {core.n_rows}  # every number of rows there has been: lengths of masks
@@ -90,16 +92,6 @@ class Snapshots:
             data, indices, indptr = added
             added = SparseRows(data, indices, indptr, (len(indptr) - 1, self.n_features))
         return StoredRows(self.embeddings, self.row_scales, added)
-
-    @property
-    def n_features(self) -> int:
-        """Features per row."""
-        return int(self.embeddings.shape[1])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype that searches compute with."""
-        return working_dtype(self.embeddings.dtype)
 
     def __str__(self) -> str:
         core = self.core
