@@ -1,4 +1,4 @@
-"""What a search is asked, read for one snapshot of an index."""
+"""The arguments of a search: examples, masks and vectors, read for one snapshot of an index."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ._validation import as_vectors, flag, one_of, rank_count, shown
 
 #: The values of ``duplicates=``, the default first.
 _DUPLICATES: tuple[DuplicatesName, ...] = ("negative", "ignore")
-#: Said beside an error about queries that are integers.
+#: Ends an error about queries that are integers.
 _ROW_NUMBERS = "; row numbers are for search_shared and fit: search_shared([17])"
 
 
 class QueryReader(NamedTuple):
-    """Reads the arguments of a call: checks them, and sees them as what the core takes."""
+    """Checks the arguments of a call, and turns them into what the core takes."""
 
     core: _core.Index  # a snapshot, which never changes
     dtype: np.dtype[Any]  # of vectors
@@ -37,7 +37,7 @@ class QueryReader(NamedTuple):
         return rank_count(k, self.core.n_rows, n_queries)
 
     def vectors(self, value: Rows, name: str, aside: str = "") -> tuple[FloatArray, bool]:
-        """Read vectors; tell whether it was a single one. ``aside`` is for integers."""
+        """Read vectors, and whether one was given alone. ``aside`` ends errors about integers."""
         return as_vectors(value, name, self.dtype, self.n_features, "the index holds rows", aside)
 
     def queries(self, value: Rows) -> tuple[FloatArray, bool]:

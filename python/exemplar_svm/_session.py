@@ -21,15 +21,16 @@ from ._validation import seconds, thread_count
 
 
 class Session:
-    """Relevance feedback: what is liked and disliked, and searches for more of it.
+    """Relevance feedback: searches whose examples are liked and disliked one after the other.
 
-    Made by `ExemplarIndex.session`. Every search trains the SVM of all examples so far to the end,
-    with the certificate of `ExemplarIndex.search_shared`, but begins where the last one ended.
+    Made by `ExemplarIndex.session`. Every search trains the SVM of all examples so far to
+    convergence, with the certificate of `ExemplarIndex.search_shared`, but begins where the last
+    search ended.
 
-    A session keeps its index, copies of its example vectors and a workspace, about 30 bytes per row
-    of the index and what its working set copies. It serves one thread at a time; several sessions
-    of an index may search at once. After `ExemplarIndex.refresh`, `add` and `remove` the next
-    search is one of the rows as they are then, and solves afresh.
+    A session keeps the rows of its index, copies of its example vectors, and a workspace: about 30
+    bytes per row, and copies of the working set. It serves one thread at a time; several sessions
+    of an index may search at once. After `ExemplarIndex.refresh`, `add` or `remove`, the next
+    search sees the rows as they are then, and solves afresh.
 
     Examples
     --------
@@ -67,8 +68,8 @@ class Session:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(
-            "a session can be neither pickled nor copied: its workspace holds what the last search "
-            "has found. Pickle or copy its index, and begin another session with "
+            "a session can be neither pickled nor copied, because its workspace belongs to its "
+            "last search. Pickle or copy the index, and begin another session: "
             "index.session(positives, negatives)"
         )
 
@@ -84,15 +85,15 @@ class Session:
         Parameters
         ----------
         positives : vector, vectors, row numbers, or a list of vectors and row numbers
-            As `ExemplarIndex.search_shared` takes them. A row is one example, however often it is
-            named, and the last word counts: one that was disliked changes sides.
+            As for `ExemplarIndex.search_shared`. A row is one example however often it is named,
+            and the last call counts: a row that was disliked changes sides.
         weight : number or array-like, one per example, optional
-            Factor on their cost. Default: 1.
+            Factor on the cost of these examples. Default: 1.
 
         Raises
         ------
         TypeError, ValueError
-            For bad input, in a sentence that names the argument; the session is as it was.
+            For bad input; the message names the argument. The session is then unchanged.
         RuntimeError
             If another thread is using the session.
         """
@@ -109,7 +110,7 @@ class Session:
         negatives : vector, vectors, row numbers, or a list of vectors and row numbers
             As for `like`: a row that was liked changes sides.
         weight : number or array-like, one per example, optional
-            Factor on their cost, relative to that of a positive. Default: 1.
+            Factor on the cost of these examples, relative to that of a positive. Default: 1.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class Session:
             self._add(disliked, positive=False)
 
     def forget(self, examples: Examples) -> None:
-        """Take examples back, positive or negative ones.
+        """Remove examples, positive or negative ones.
 
         Parameters
         ----------
@@ -132,8 +133,8 @@ class Session:
         Raises
         ------
         TypeError, ValueError, RuntimeError
-            As for `like`. ValueError also if one is no example of the session; those before it are
-            forgotten then.
+            As for `like`. ValueError also if one of them is no example of the session; those before
+            it are then forgotten.
         """
         with self._alone():
             # Rows that were removed from the index since can be forgotten, too.
@@ -141,10 +142,10 @@ class Session:
             given = self._reader.examples(examples, None, ("examples", "weight"), known)
             for vector in given.vectors:
                 if not self._core.forget_vector(vector):
-                    raise ValueError("examples holds a vector that is no example of the session")
+                    raise ValueError("examples holds a vector that is not in the session")
             for row in given.rows.tolist():
                 if not self._core.forget_row(row):
-                    raise ValueError(f"examples holds row {row}, which is none of the session")
+                    raise ValueError(f"examples holds row {row}, which is not in the session")
 
     @renamed_keyword("calibrate", "standardize")
     @documented
@@ -238,7 +239,7 @@ class Session:
             if not is_alone:
                 raise RuntimeError(
                     "the session is in use by another thread, but serves one at a time: "
-                    "give each its own, index.session(...)"
+                    "give each thread its own, index.session(...)"
                 )
             if self._lock.was_held:
                 self._core.recover(self._reader.core, self._n_threads)

@@ -1,4 +1,4 @@
-"""What an index is built with, checked; a file keeps it."""
+"""The settings of an index and of its searches, checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sketch_type(sketch: Any) -> _core.SketchType:
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """The arguments of `ExemplarIndex` that its answers depend on."""
+    """The arguments of `ExemplarIndex` that results depend on; files keep them."""
 
     C: float
     loss: str
@@ -87,19 +87,19 @@ class IndexSettings:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads, in what JSON can say."""
+        """Return the settings in types that JSON has, for `from_json`."""
         fields = asdict(self)
         fields["class_weight"] = self.class_weight or "balanced"
         return fields
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> IndexSettings:
-        """Read, and check, what `as_json` has returned.
+        """Read and check what `as_json` returned.
 
         Raises
         ------
         TypeError, ValueError
-            If it was something else.
+            If the fields are not those.
         """
         weights: Any = fields.get("class_weight")
         if weights != "balanced":
@@ -135,10 +135,7 @@ class IndexSettings:
         added: FloatArray | None = None,
         progress: Callable[[int, float], object] | None = None,
     ) -> _core.Index:
-        """Build an index of rows, from what is known about them if there are parts of that.
-
-        Then there may be rows that had been added, too.
-        """
+        """Build an index of rows; or restore it from its ``parts``, with rows ``added`` to it."""
         return _core.Index(
             rows,
             row_scales=row_scales,

@@ -1,4 +1,4 @@
-"""Arrays of other libraries are read where they are, as rows, queries, examples and masks."""
+"""Arrays of other libraries are read in place, as rows, queries, examples and masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows are read back as the index holds them, and an index is rid of those that were removed."""
+"""Rows are read back as the index holds them, and compacting drops removed rows."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_rows_that_there_are_not_are_told_as_positives_are():
         index.vectors([0.5])
 
 
-def test_sparse_rows_are_returned_with_scipy_alone(monkeypatch):
+def test_returning_sparse_rows_needs_scipy(monkeypatch):
     index = an_index(clustered(60, 5, dtype=np.float32), "sparse")
     monkeypatch.setitem(sys.modules, "scipy.sparse", None)
     with pytest.raises(ImportError, match="pip install scipy"):

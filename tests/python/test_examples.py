@@ -1,4 +1,4 @@
-"""The example runs, and the README's code says what is."""
+"""The example and the code in the documents run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index files: what was saved is what is opened, or an error says that it is not."""
+"""Index files: opening returns what was saved, or raises an error."""
 
 from __future__ import annotations
 
@@ -609,7 +609,7 @@ def test_a_truncated_file_is_an_error_at_every_length(tmp_path, saved, saved_oth
             opened(path, mmap)
 
 
-def test_columns_and_starts_of_a_mapped_file_are_looked_at(tmp_path, saved_others):
+def test_columns_and_starts_of_a_mapped_file_are_checked(tmp_path, saved_others):
     # Their checksums are not compared then, but they lead to places in memory.
     content = saved_others[-1]
     path = tmp_path / "index"
@@ -657,7 +657,7 @@ def test_a_mapped_file_is_compared_but_for_its_bulk(tmp_path, saved):
             changed = bytearray(content)
             changed[place] ^= 0x41
             path.write_bytes(changed)
-            sentence = f"index is a damaged index file: the checksum of '{name}' does not fit"
+            sentence = f"index is a damaged index file: the checksum of '{name}' does not match"
             with pytest.raises(ValueError, match=sentence):
                 esvm.ExemplarIndex.open(path, mmap=True, verify=True)
             if name not in ("rows", "signatures", "sketch"):

@@ -145,7 +145,7 @@ def test_too_few_epochs_give_a_result_and_say_how_far_it_is(rows):
 def test_a_tolerance_beyond_the_arithmetic_ends_and_says_so():
     rows = clustered(300, 24, dtype=np.float32) + np.float32(1e4)
     index = esvm.ExemplarIndex(rows)
-    with pytest.warns(esvm.ConvergenceWarning, match="does not resolve tol"):
+    with pytest.warns(esvm.ConvergenceWarning, match="cannot resolve tol"):
         report = index.search(rows[0] + 0.1, tol=1e-13, max_iter=100000).report
     assert report.status == "precision_limit"
     assert report.epochs < 2000

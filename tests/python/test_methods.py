@@ -1,4 +1,4 @@
-"""However a search finds the rows that matter, its answer is the same."""
+"""All methods give the same answer."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_columns_of_booleans_are_masks(index, dtype):
     )
 
 
-def test_labels_are_not_looked_at(index):
+def test_labels_are_ignored(index):
     mask = pd.Series(np.arange(N) < 40)[::-1]
     assert index.search(QUERY, k=50, candidates=mask).indices.max() >= 40
 

@@ -1,4 +1,4 @@
-"""What is pickled or copied answers with the same bits, and what cannot be says so."""
+"""Pickles and copies answer with the same bits; objects that cannot be pickled say so."""
 
 from __future__ import annotations
 

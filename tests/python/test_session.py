@@ -1,4 +1,4 @@
-"""Every step of a session is a fresh search's equal, whatever came before it."""
+"""Every step of a session equals a fresh search, whatever came before it."""
 
 from __future__ import annotations
 

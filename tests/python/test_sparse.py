@@ -136,7 +136,7 @@ def test_what_is_wrong_with_a_matrix_is_named():
         esvm.ExemplarIndex(broken(indptr=(5, 10**8)))
     bad = broken()
     bad.indptr = bad.indptr[:-1]
-    with pytest.raises(ValueError, match="do not fit together"):
+    with pytest.raises(ValueError, match="which do not match"):
         esvm.ExemplarIndex(bad)
     entry = ROWS.indptr[7] + 2
     for value in (np.nan, np.inf):
@@ -305,7 +305,7 @@ def test_bad_rows_are_refused_and_leave_the_index_as_it_was(dtype, tmp_path):
     assert len(index) == N
 
 
-def test_what_lies_behind_the_last_row_of_a_matrix_is_not_looked_at():
+def test_entries_behind_the_last_row_are_ignored():
     rows = ROWS[200:].copy()
     rows.data = np.r_[rows.data, np.nan]
     rows.indices = np.r_[rows.indices, np.int32(0)]

@@ -124,7 +124,7 @@ def test_standardizing_never_changes_a_ranking(seed, n, distinct, scale, method,
             assert (np.diff(found.scores[returned]) <= 0).all()
 
 
-def test_without_a_spread_the_mean_alone_is_subtracted():
+def test_without_a_spread_only_the_mean_is_subtracted():
     same = np.tile(ROW := FEW[0], (50, 1))
     for method in ("full", "working_set", "gram"):
         found = esvm.ExemplarIndex(same, method=method).search(ROW, k=3, standardize=True)

@@ -1,4 +1,4 @@
-"""What could not finish says so, once, at the line of the caller, and returns its last iterate."""
+"""Searches that do not converge warn once, at the line of the caller."""
 
 from __future__ import annotations
 

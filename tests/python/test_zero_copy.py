@@ -1,4 +1,4 @@
-"""Arrays are read where they are; a copy is made only when it must be, or never."""
+"""Arrays are read in place, and copied only when they must be, or never."""
 
 from __future__ import annotations
 
