@@ -18,7 +18,6 @@ add_library(exemplar_svm
   ${source_dir}/rows/scan.cpp
   ${source_dir}/problem/standardization.cpp
   ${source_dir}/problem/certificate.cpp
-  ${source_dir}/problem/examples.cpp
   ${source_dir}/problem/query_problem.cpp
   ${source_dir}/problem/sparse_examples.cpp
   ${source_dir}/model/gaussian_model.cpp
@@ -36,11 +35,16 @@ add_library(exemplar_svm
   ${source_dir}/solve/gram_descent.cpp
   ${source_dir}/solve/linear_svc.cpp
   ${source_dir}/solve/panel.cpp
+  ${source_dir}/solve/prepared_examples.cpp
   ${source_dir}/solve/primal_descent.cpp
   ${source_dir}/solve/primal_newton.cpp
   ${source_dir}/solve/proximal_newton.cpp
-  ${source_dir}/solve/solver.cpp
+  ${source_dir}/search/choice.cpp
   ${source_dir}/search/exemplar_search.cpp
+  ${source_dir}/search/plan.cpp
+  ${source_dir}/search/scanned_scores.cpp
+  ${source_dir}/search/solver.cpp
+  ${source_dir}/search/strategies.cpp
   ${source_dir}/search/working_set.cpp
   ${source_dir}/search/workspace.cpp
   ${source_dir}/index/index.cpp

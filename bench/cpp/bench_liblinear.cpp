@@ -163,7 +163,7 @@ void compare(std::size_t n, std::size_t d, std::size_t n_queries) {
         const float* const query = data.queries.row(q % data.queries.rows);
         index.fit(DenseView<float>{query, 1, d, static_cast<std::ptrdiff_t>(d)},
                   index.settings().search, workspace, scores.data());
-        const auto& w = workspace.weights;
+        const auto& w = workspace.weights();
         ours[q] = objective(data.rows, query, {w.coef.begin(), w.coef.end()}, w.intercept);
     }
 

@@ -292,11 +292,11 @@ py::tuple PyIndex::fit(const QueryArrays& examples, const SearchSettings& settin
         without_gil(n_threads, [&](const OpenMpExecutor& executor, const StopCondition& stop) {
             const Loan<T> workspace(*held.workspaces, index, room_for(query, index, 0));
             *reports.data() =
-                index.fit(query, settings, *workspace, workspace->scores.data(), executor, stop);
-            std::copy_n(workspace->weights.coef.data(), index.n_features(), coef_out);
-            std::copy_n(workspace->dual.data(), index.n_rows(), dual_out);
-            std::copy_n(workspace->example_dual.data(), n_examples, example_dual_out);
-            intercept = workspace->weights.intercept;
+                index.fit(query, settings, *workspace, nullptr, executor, stop);
+            std::copy_n(workspace->weights().coef.data(), index.n_features(), coef_out);
+            std::copy_n(workspace->dual().data(), index.n_rows(), dual_out);
+            std::copy_n(workspace->example_dual().data(), n_examples, example_dual_out);
+            intercept = workspace->weights().intercept;
         });
         return py::make_tuple(coef, intercept, dual, example_dual, std::move(reports));
     });

@@ -39,6 +39,7 @@ void bind_settings(py::module_& module) {
         .value("full", Method::full)
         .value("working_set", Method::working_set)
         .value("gram", Method::gram)
+        .value("primal", Method::primal)
         .finalize();
 
     py::native_enum<SketchType>(module, "SketchType", "enum.Enum")

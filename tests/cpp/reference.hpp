@@ -271,9 +271,9 @@ struct TestData {
 /// The dual coefficients that a solve left behind, rows first.
 template <Real T>
 std::vector<double> dual_of(const Workspace<T>& workspace, std::size_t p) {
-    std::vector<double> dual = workspace.dual;
-    dual.insert(dual.end(), workspace.example_dual.begin(),
-                workspace.example_dual.begin() + static_cast<std::ptrdiff_t>(p));
+    std::vector<double> dual(workspace.dual().begin(), workspace.dual().end());
+    dual.insert(dual.end(), workspace.example_dual().begin(),
+                workspace.example_dual().begin() + static_cast<std::ptrdiff_t>(p));
     return dual;
 }
 

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "model/row_statistics.hpp"
-#include "problem/examples.hpp"
 #include "problem/sparse_examples.hpp"
 #include "reference.hpp"
+#include "solve/dual_coordinate_descent.hpp"
+#include "solve/solution.hpp"
 #include "sparse_data.hpp"
 #include "threads_executor.hpp"
 
@@ -28,7 +28,9 @@ struct Case {
     SparseData<T> data, queries;
     RowStatistics<T> statistics;
     Problem<T> problem;
-    Workspace<T> workspace;
+    SparseExamples<T> examples;
+    Solution<T> solution;
+    DescentScratch<T> scratch;
     double diagonal;
     std::size_t n, p;
     std::vector<std::int8_t> labels{1, -1, 1};
@@ -37,7 +39,9 @@ struct Case {
         : data(n_rows, 40, 0.1, random),
           queries(n_examples, 40, 0.3, random),
           statistics(data.view(), settings_of(center), SerialExecutor{}),
-          workspace(data.view(), 1, n_examples),
+          examples(n_examples, n_examples * 40, 40),
+          solution(n_rows, 40, n_examples),
+          scratch(data.view(), 1, n_examples, n_examples * 40),
           diagonal(0.5 / cost),
           n(n_rows),
           p(n_examples) {
@@ -51,14 +55,14 @@ struct Case {
             problem.mean_products = statistics.mean_products.data();
         }
         for (std::size_t j = 0; j < p; ++j) {
-            workspace.sparse_examples->add(queries.dense_view().row(j));
+            examples.add(queries.dense_view().row(j));
         }
-        problem.examples = workspace.sparse_examples->view();
+        problem.examples = examples.view();
         problem.example_labels = labels.data();
-        prepare_examples(problem, workspace);
+        scratch.examples.prepare(problem, solution.example_dual.data());
         // All examples at the optimum for rows of no weight.
         std::vector<double> gradients(p, -1.0);
-        workspace.block->optimise(gradients.data());
+        scratch.examples.block().optimise(gradients.data());
     }
 
     static IndexSettings settings_of(bool center) {
@@ -100,9 +104,6 @@ struct Case {
     }
 };
 
-template <Real T>
-using Outcome = typename ConjugateGradients<T>::Outcome;
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples following", "", float,
@@ -114,20 +115,20 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     Random random(7);
     Case<T> c(300, p, cost, center, random);
     std::vector<double> dual(c.n + p);
-    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.workspace.block->dual(j);
+    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.scratch.examples.block().dual(j);
     const auto before = c.gradient(dual);
 
-    ConjugateGradients<T> solver(c.problem, *c.workspace.block, SerialExecutor{}, StopCondition{},
-                                 c.workspace.sorted.data(), c.workspace.joint_scratch.get());
+    ConjugateGradients<T> solver(c.problem, c.scratch.examples.block(), SerialExecutor{},
+                                 StopCondition{}, c.scratch.sorted.data(), c.scratch.joint.get());
     // At a small cost all rows, at a large one few of which the minimum leaves none below zero.
     const std::size_t step = cost > 1.0 ? 31 : 1;
     for (std::size_t i = 0; i < c.n; i += step) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, before[i]);
     }
     const auto outcome = solver.solve(1e-9, 1e-16);
-    REQUIRE(outcome != Outcome<T>::stopped);
-    if (cost < 0.01) REQUIRE(outcome == Outcome<T>::solved);
-    if (outcome != Outcome<T>::solved) return;
+    REQUIRE(outcome != Outcome::stopped);
+    if (cost < 0.01) REQUIRE(outcome == Outcome::reached);
+    if (outcome != Outcome::reached) return;
 
     CAPTURE(center, p, cost);
     // The weights that it tells, and the examples made optimal for them, are those of the dual.
@@ -145,8 +146,8 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     CHECK(solver.change_of_sum() == Approx(sum).margin(1e-9));
 
     auto gradient = c.gradient(dual);
-    c.workspace.block->optimise(gradient.data() + c.n);
-    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.workspace.block->dual(j);
+    c.scratch.examples.block().optimise(gradient.data() + c.n);
+    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.scratch.examples.block().dual(j);
     gradient = c.gradient(dual);
     for (std::size_t i = 0; i < c.n; i += step) {
         // Those that are held at zero want to go below it.
@@ -159,15 +160,15 @@ TEST_CASE("conjugate gradients give up where many coordinates leave their bounds
     Random random(8);
     Case<double> c(300, 1, 5.0, false, random);
     std::vector<double> dual(c.n + 1);
-    dual[c.n] = c.workspace.block->dual(0);
+    dual[c.n] = c.scratch.examples.block().dual(0);
     const auto gradient = c.gradient(dual);
-    ConjugateGradients<double> solver(c.problem, *c.workspace.block, SerialExecutor{},
-                                      StopCondition{}, c.workspace.sorted.data(),
-                                      c.workspace.joint_scratch.get());
+    ConjugateGradients<double> solver(c.problem, c.scratch.examples.block(), SerialExecutor{},
+                                      StopCondition{}, c.scratch.sorted.data(),
+                                      c.scratch.joint.get());
     for (std::size_t i = 0; i < c.n; ++i) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
     }
-    CHECK(solver.solve(1e-6, 1e-12) == Outcome<double>::left_bounds);
+    CHECK(solver.solve(1e-6, 1e-12) == Outcome::hand_over);
 }
 
 TEST_CASE("conjugate gradients have the same bits on any number of threads, and can be stopped") {
@@ -177,25 +178,25 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
         Random same(9);
         Case<float> c(3000, 1, 0.001, false, same);
         std::vector<double> dual(c.n + 1);
-        dual[c.n] = c.workspace.block->dual(0);
+        dual[c.n] = c.scratch.examples.block().dual(0);
         const auto gradient = c.gradient(dual);
         const reference::ThreadsExecutor threads{n_threads};
-        ConjugateGradients<float> solver(c.problem, *c.workspace.block, threads, StopCondition{},
-                                         c.workspace.sorted.data(),
-                                         c.workspace.joint_scratch.get());
+        ConjugateGradients<float> solver(c.problem, c.scratch.examples.block(), threads,
+                                         StopCondition{}, c.scratch.sorted.data(),
+                                         c.scratch.joint.get());
         for (std::size_t i = 0; i < c.n; ++i) {
             solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
         }
-        CHECK(solver.solve(1e-9, 1e-16) == Outcome<float>::solved);
+        CHECK(solver.solve(1e-9, 1e-16) == Outcome::reached);
         for (std::size_t s = 0; s < solver.size(); ++s) {
             found[n_threads == 1 ? 0 : 1].push_back(solver.dual(s));
         }
         const std::atomic<bool> stop{true};
-        ConjugateGradients<float> stopped(c.problem, *c.workspace.block, threads,
-                                          StopCondition::when(stop), c.workspace.sorted.data(),
-                                          c.workspace.joint_scratch.get());
+        ConjugateGradients<float> stopped(c.problem, c.scratch.examples.block(), threads,
+                                          StopCondition::when(stop), c.scratch.sorted.data(),
+                                          c.scratch.joint.get());
         stopped.add(0, 0.0, c.diagonal, gradient[0]);
-        CHECK(stopped.solve(1e-9, 1e-16) == Outcome<float>::stopped);
+        CHECK(stopped.solve(1e-9, 1e-16) == Outcome::stopped);
     }
     CHECK(found[0] == found[1]);
 }

@@ -18,6 +18,7 @@
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "model/row_statistics.hpp"
+#include "search/scratch.hpp"
 #include "search/working_set.hpp"
 #include "sparse_data.hpp"
 
@@ -208,7 +209,7 @@ TEMPLATE_TEST_CASE("a stop that is not reached changes nothing", "", float, doub
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 Way{Method::automatic, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
                  sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     Random random(11);
     Case<TestType> one(1500, 24, 2, way, random);
@@ -231,7 +232,7 @@ TEMPLATE_TEST_CASE("a search can be stopped anywhere in its loops over rows", ""
                  Way{Method::working_set, SketchType::none, true},
                  Way{Method::working_set, SketchType::none, true, Loss::hinge, 1.5},
                  Way{Method::full, SketchType::none, true, Loss::hinge, 1.5},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 Way{Method::automatic, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
                  sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3);
     Random random(12);
@@ -257,7 +258,7 @@ TEMPLATE_TEST_CASE("a search can be stopped at any time", "", float, double) {
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8, true},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 Way{Method::automatic, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
                  sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 40);  // more than are eliminated
     Random random(13);
@@ -313,15 +314,16 @@ TEMPLATE_TEST_CASE("a scan that was cut short for the sake of another ends a sea
     Workspace<T> workspace(data.n, data.d, k);
     std::vector<T> scores(data.n);
     const Candidates candidates{nullptr, data.n};
+    SearchScratch<T>& scratch = workspace.scratch();
     WorkingSetSearch<T> search(problem, candidates, settings.search.solver, statistics,
-                               SerialExecutor{}, StopCondition::after(24h), workspace,
-                               scores.data());
-    REQUIRE(search.begin());
+                               SerialExecutor{}, StopCondition::after(24h), scratch.working_set,
+                               scratch.descent, scratch.profile, scores.data(), nullptr);
+    REQUIRE(search.prepare());
     WorkingSetSearch<T>* const alone[] = {&search};
     scan_together(alone, 1, LastTaskDropped{});
     CHECK_FALSE(search.has_seen_all_rows());
     SolveReport report;
-    CHECK(search.finish(settings.search.solver.tol, 1.0, report));
+    CHECK(search.finish({settings.search.solver.tol, 1.0, 1000}, report) == Outcome::stopped);
     CHECK(report.status == SolveStatus::deadline);
 }
 

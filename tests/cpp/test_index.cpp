@@ -239,7 +239,7 @@ TEMPLATE_TEST_CASE("search ranks the scores of fit", "", float, double) {
     }
     // The weights that are left behind are those of the scores.
     std::vector<T> again(50);
-    score_rows(index.rows(), workspace.weights.view(), SerialExecutor{}, again.data());
+    score_rows(index.rows(), workspace.weights().view(), SerialExecutor{}, again.data());
     CHECK(again == scores);
 }
 

@@ -402,9 +402,9 @@ void require_same_searches(const Index<T>& narrow, const Index<T>& dense,
         narrow.fit(asked, settings, of_narrow, scores.data(), executor);
         dense.fit(asked, settings, of_dense, expected_scores.data(), executor);
         REQUIRE(same_bits(scores, expected_scores));
-        REQUIRE(same_bits(of_narrow.weights.coef, of_dense.weights.coef));
-        REQUIRE(of_narrow.dual == of_dense.dual);
-        REQUIRE(of_narrow.example_dual == of_dense.example_dual);
+        REQUIRE(same_bits(of_narrow.weights().coef, of_dense.weights().coef));
+        REQUIRE(std::ranges::equal(of_narrow.dual(), of_dense.dual()));
+        REQUIRE(std::ranges::equal(of_narrow.example_dual(), of_dense.example_dual()));
     }
     const auto batch = [&](const Index<T>& index) {
         Workspace<T> one(index, k), two(index, k), three(index, k);

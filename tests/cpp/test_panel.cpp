@@ -169,13 +169,13 @@ TEMPLATE_TEST_CASE("scattering takes values to their rows and leaves zero elsewh
     TestData<T> data(6, 3, 1, random);
     const Problem<T> problem = data.problem();
     Panel<T> panel = panel_for<T>(6, 3);
-    std::vector<double> none{1, 2, 3, 4, 5, 6};
-    panel.scatter(none);
-    CHECK(none == std::vector<double>(6));
+    const std::vector<double> values{1, 2, 3, 4, 5, 6};
+    std::vector<double> scattered(6, 7.0);
+    panel.scatter(values.data(), scattered.data(), 6);
+    CHECK(scattered == std::vector<double>(6));
 
     const std::vector<RowIndex> rows{2, 5, 0};
     panel.add(problem, rows.data(), rows.size(), SerialExecutor{});
-    std::vector<double> values{1, 2, 3, 4, 5, 6};
-    panel.scatter(values);
-    CHECK(values == std::vector<double>{3, 0, 1, 0, 0, 2});
+    panel.scatter(values.data(), scattered.data(), 6);
+    CHECK(scattered == std::vector<double>{3, 0, 1, 0, 0, 2});
 }

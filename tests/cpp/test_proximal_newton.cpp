@@ -7,8 +7,8 @@
 
 #include "catch.hpp"
 #include "exemplar_svm/solver.hpp"
-#include "problem/examples.hpp"
 #include "reference.hpp"
+#include "search/scratch.hpp"
 #include "threads_executor.hpp"
 
 using namespace exemplar_svm;
@@ -22,7 +22,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 template <Real T>
 struct Solved {
-    typename ProximalNewton<T>::Outcome outcome{};
+    Outcome outcome{};
     std::vector<double> weights;  // [w, b / s]
     std::vector<double> dual;
     std::uint32_t steps = 0;
@@ -33,11 +33,15 @@ Solved<T> solved(const Problem<T>& problem, double tol, double gap_tol,
                  ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {},
                  std::uint32_t most_steps = 500) {
     Workspace<T> workspace(problem.rows.rows, problem.rows.cols, 0, problem.examples.rows);
-    prepare_examples(problem, workspace);
-    ProximalNewton<T> newton(problem, executor, stop, workspace);
+    auto& scratch = workspace.scratch();
+    DescentScratch<T>& descent = scratch.descent;
+    descent.examples.prepare(problem, scratch.solution.example_dual.data());
+    ProximalNewton<T> newton(problem, executor, stop, scratch.solution,
+                             descent.examples.prior().data(), descent.wide_coef.data(),
+                             descent.rows.data(), descent.newton.get());
     Solved<T> result;
     result.outcome = newton.solve(tol, gap_tol, most_steps);
-    result.weights = workspace.wide_coef;
+    result.weights = descent.wide_coef;
     result.weights.push_back(newton.bias());
     result.dual = reference::dual_of(workspace, problem.examples.rows);
     result.steps = newton.steps();
@@ -67,7 +71,6 @@ Problem<T> exemplar_problem(TestData<T>& data, Loss loss) {
 TEMPLATE_TEST_CASE("Newton's method finds the optimum that slow coordinate descent finds", "",
                    float, double) {
     using T = TestType;
-    using Outcome = typename ProximalNewton<T>::Outcome;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const bool center = GENERATE(false, true), mixed = GENERATE(false, true);
     const std::size_t d = GENERATE(as<std::size_t>{}, 4, 60);  // features, and samples, are fewer
@@ -137,7 +140,6 @@ TEMPLATE_TEST_CASE("the executor changes no bit of Newton's steps", "", float, d
 }
 
 TEST_CASE("Newton's method ends where it is told to, with dual coefficients within their bounds") {
-    using Outcome = ProximalNewton<double>::Outcome;
     Random random(8);
     TestData<double> data(200, 10, 2, random);
     const Problem<double> problem = exemplar_problem(data, Loss::hinge);
@@ -150,7 +152,7 @@ TEST_CASE("Newton's method ends where it is told to, with dual coefficients with
     };
     for (const std::uint32_t most_steps : {0u, 1u, 2u, 5u}) {
         const auto s = solved(problem, 1e-12, 0.0, SerialExecutor{}, {}, most_steps);
-        CHECK(s.outcome == Outcome::step_limit);
+        CHECK(s.outcome == Outcome::limit);
         CHECK(s.steps == most_steps);
         check(s);
     }
@@ -165,7 +167,7 @@ TEST_CASE("more samples off their bounds than the largest matrix has rows are re
     const std::size_t n = ProximalNewton<float>::max_order + 10;
     TestData<float> data(n, n, 1, random);
     const Problem<float> problem = exemplar_problem(data, Loss::squared_hinge);
-    CHECK(solved(problem, 1e-9, 0.0).outcome == ProximalNewton<float>::Outcome::too_large);
+    CHECK(solved(problem, 1e-9, 0.0).outcome == Outcome::cannot);
 }
 
 TEST_CASE("solve() converges on rows of any norm, offset and cost") {

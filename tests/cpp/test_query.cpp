@@ -316,7 +316,7 @@ TEST_CASE("a query that does not fit is invalid input, for a reason") {
         const auto fitted = index.fit(query, settings, workspace, all.data());
         CHECK(fitted.reason == report.reason);
         CHECK(std::isnan(all[0]) == (report.reason != InvalidInput::none));
-        CHECK(std::isnan(workspace.weights.coef[3]) == (report.reason != InvalidInput::none));
+        CHECK(std::isnan(workspace.weights().coef[3]) == (report.reason != InvalidInput::none));
         return report.reason;
     };
     using Q = Query<float>;

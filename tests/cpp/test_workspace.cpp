@@ -17,10 +17,9 @@
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/session.hpp"
 #include "exemplar_svm/solver.hpp"
-#include "problem/sparse_examples.hpp"
 #include "reference.hpp"
 #include "room.hpp"
-#include "solve/panel.hpp"
+#include "search/scratch.hpp"
 #include "sparse_data.hpp"
 
 using namespace exemplar_svm;
@@ -145,16 +144,17 @@ std::pair<std::size_t, std::size_t> solve_for_long_rows(std::size_t n, std::size
     problem.rows = data.view();
     problem.squared_norms = data.squared_norms.data();
     problem.max_squared_norm = 1.0;
-    workspace.sparse_examples->clear();
-    workspace.sparse_examples->add(problem.rows, data.filled.front());
-    problem.examples = workspace.sparse_examples->view();
-    Panel<T>& panel = *workspace.panel;
+    SearchScratch<T>& scratch = workspace.scratch();
+    SparseExamples<T>& examples = scratch.query.sparse_examples;
+    examples.add(problem.rows, data.filled.front());
+    problem.examples = examples.view();
+    Panel<T>& panel = scratch.working_set.panel;
     panel.clear(problem.rows);
     REQUIRE(panel.capacity() >= data.filled.size());
     panel.add(problem, data.filled.data(), data.filled.size(), SerialExecutor{});
     const Problem<T> part = panel.restrict(problem);
     const std::size_t n_blocks = row_blocks(part.rows).count();
-    CHECK(workspace.summaries.size() >= n_blocks);
+    CHECK(scratch.descent.summaries.size() >= n_blocks);
 
     SolverSettings settings;
     settings.max_epochs = 2;

@@ -152,7 +152,8 @@ class Index {
 
     /// Trains as search does and leaves the weights and dual coefficients in the workspace.
     /// @param scores_out  n_rows() values: the score of every row; -infinity for removed ones. They
-    ///                    and the weights are NaN where the input is invalid.
+    ///                    and the weights are NaN where the input is invalid. Null: the scores are
+    ///                    not wanted.
     /// @param stop        when to give up instead: the status is then `deadline`, and what is left
     ///                    is of no use.
     SearchReport fit(const Query<T>& query, const SearchSettings& settings, Workspace<T>& workspace,

@@ -6,7 +6,7 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/weights.hpp"
 

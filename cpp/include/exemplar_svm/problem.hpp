@@ -51,11 +51,13 @@ struct Problem {
     /// w_0 = prior * (mean of the positive examples, weighted by their costs, not centred), without
     /// intercept.
     double prior = 0.0;
+};
 
-    /// Dual coefficients to start from, per row and per example; null: zero. Those outside of
-    /// [0, U_i] are moved to the nearest bound.
-    const double* initial_dual = nullptr;
-    const double* initial_example_dual = nullptr;
+/// Dual coefficients to begin at, per row and per example. Those outside of [0, U_i] are moved to
+/// the nearest bound.
+struct WarmStart {
+    const double* dual = nullptr;  ///< null: all coefficients are zero
+    const double* example_dual = nullptr;
 };
 
 }  // namespace exemplar_svm

@@ -34,6 +34,25 @@ enum class InvalidInput : std::uint8_t {
                       ///< Only where the index was told not to check, or memory has changed
 };
 
+/// How a search is done. All strategies have the same answer.
+enum class Strategy : std::uint8_t {
+    full,         ///< coordinate descent over all rows
+    gram,         ///< coordinate descent that keeps all scores up to date by the Gram matrix
+    working_set,  ///< coordinate descent over few rows, and a proof that the others do not matter
+    primal,       ///< descent on the primal, where many rows support
+};
+
+/// The word for a strategy: the name of its constant.
+constexpr std::string_view to_string(Strategy strategy) noexcept {
+    switch (strategy) {
+        case Strategy::full: return "full";
+        case Strategy::gram: return "gram";
+        case Strategy::working_set: return "working_set";
+        case Strategy::primal: return "primal";
+    }
+    return "unknown";
+}
+
 /// The word for a status: the name of its constant.
 constexpr std::string_view to_string(SearchStatus status) noexcept {
     switch (status) {
@@ -70,6 +89,7 @@ constexpr std::string_view to_string(InvalidInput reason) noexcept {
 struct SearchReport {
     SearchStatus status = SearchStatus::converged;
     InvalidInput reason = InvalidInput::none;  ///< why the status is invalid_input
+    Strategy strategy = Strategy::full;        ///< that has found the answer
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;
     double duality_gap = 0.0;

@@ -55,12 +55,16 @@ struct SearchSettings {
     SolverSettings solver{};
 };
 
-/// How a search finds the rows that matter. All ways have the same answer.
+/// What an index prepares, and with that the strategy of its searches (Strategy). All strategies
+/// have the same answer. Searches with more than 32 examples are always done over all rows.
 enum class Method : std::uint8_t {
-    automatic,    ///< as suits the shape of the rows and the number of positives
-    full,         ///< the solver visits every row
-    working_set,  ///< it visits few rows, and proves that the others do not matter
-    gram,         ///< it keeps all scores up to date by the products of the rows with each other
+    automatic,    ///< as suits the shape of the rows, C and the number of examples
+    full,         ///< nothing: coordinate descent over all rows
+    working_set,  ///< what guesses scores: coordinate descent over few rows
+    gram,    ///< the Gram matrix, which keeps all scores up to date; models are fitted over all
+             ///< rows
+    primal,  ///< a Gaussian model of the rows: descent on the primal, for the squared hinge and
+             ///< 1,024 or more dense rows
 };
 
 /// What the scans of a working-set search read.

@@ -7,7 +7,6 @@
 
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 

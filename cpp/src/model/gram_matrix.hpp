@@ -10,6 +10,9 @@
 
 namespace exemplar_svm {
 
+/// The most rows whose products with each other an index keeps (Method::gram): 256 MB of float32.
+inline constexpr std::size_t max_gram_rows = 8192;
+
 /// The products x_i . x_j of all rows with each other: n^2 values, computed in n^2 d / 2 steps.
 template <Real T>
 class GramMatrix {

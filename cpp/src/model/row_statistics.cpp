@@ -9,7 +9,6 @@
 #include "base/stoppable_executor.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace exemplar_svm {
@@ -35,6 +34,16 @@ constexpr std::size_t rows_per_sum = 4;
 template <Real T>
 constexpr T largest_square =
     static_cast<T>(std::min(1e190, static_cast<double>(std::numeric_limits<T>::max())));
+
+template <Real T>
+void require_primal(const RowsView<T>& rows, const IndexSettings& settings) {
+    require(rows.is_dense(), "method 'primal' is for dense rows, but embeddings has sparse ones");
+    require(settings.loss == Loss::squared_hinge,
+            "method 'primal' is for loss 'squared_hinge', but loss is 'hinge'");
+    require(rows.rows >= fewest_primal_rows,
+            "method is 'primal', which is for 1024 or more rows, but embeddings has " +
+                std::to_string(rows.rows));
+}
 
 /// @param first  the row number of the first of these rows
 /// @throws std::invalid_argument naming the first element that is not finite
@@ -74,7 +83,7 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     measure(rows, settings, executor, stop);
     require(rows.is_dense() || settings.sketch == SketchType::none,
             "sketch is of dense rows, but embeddings has sparse ones");
-    Method method = settings.method;
+    method = settings.method;
     if (method == Method::automatic) {
         method = settings.sketch == SketchType::none ? suitable_method(rows) : Method::working_set;
     }
@@ -82,6 +91,7 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
             "sketch is read by searches with method 'working_set' alone");
     require(rows.is_dense() || method != Method::gram,
             "method 'gram' is for dense rows, but embeddings has sparse ones");
+    if (method == Method::primal) require_primal(rows, settings);
     // A removed row that is not finite would spoil what serves searches: they look at all rows
     // then.
     if (!settings.check_finite &&
@@ -93,6 +103,8 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
         sketch = {};
         n_modelled_ = 0;
     }
+    const bool models = (method == Method::working_set || method == Method::primal) && n > 1;
+    if (!models && method != Method::gram) method = Method::full;
     if (method == Method::gram) {
         require(n <= max_gram_rows,
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
@@ -102,7 +114,7 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     } else {
         gram = {};
     }
-    if (method == Method::working_set && n > 1) {
+    if (models) {
         // A guess may do with an old model, but not with one of another kind of rows for ever.
         if (n_modelled_ == 0 || n >= 2 * n_modelled_) {
             gaussian = GaussianModel<T>(rows, stop);
@@ -110,7 +122,9 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
             postings = {};
             n_modelled_ = n;
         }
-        if (rows.is_dense()) {
+        if (method == Method::primal) {
+            // It guesses no scores.
+        } else if (rows.is_dense()) {
             sign_codes.extend(rows, gaussian.mean(), executor);
         } else {
             postings.extend(rows, gaussian.mean(), executor, stop);
@@ -233,13 +247,20 @@ void RowStatistics<T>::require_valid(const RowsView<T>& rows, const IndexSetting
                     mean, [&](double m) { return !settings.check_finite || std::isfinite(m); }),
             "the mean is not that of the rows");
     if (!gram.empty()) gram.require_valid(n_rows);
-    const bool chooses = !gaussian.empty();
+    method = !gram.empty()                       ? Method::gram
+             : gaussian.empty()                  ? Method::full
+             : settings.method == Method::primal ? Method::primal
+                                                 : Method::working_set;
+    const bool chooses = method == Method::working_set;
     require(sign_codes.empty() != (chooses && rows.is_dense()) &&
                 postings.empty() != (chooses && !rows.is_dense()),
             "what chooses working sets is not that of such rows");
-    if (chooses) {
+    if (method == Method::primal) require_primal(rows, settings);
+    if (!gaussian.empty()) {
         gaussian.require_valid(n_features);
-        if (rows.is_dense()) {
+        if (!chooses) {
+            // It guesses no scores.
+        } else if (rows.is_dense()) {
             sign_codes.require_valid(n_rows, n_features);
         } else {
             postings.require_valid(n_rows, n_features);

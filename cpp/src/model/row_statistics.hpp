@@ -19,12 +19,17 @@
 
 namespace exemplar_svm {
 
+/// Descent on the primal is of no use for fewer rows.
+inline constexpr std::size_t fewest_primal_rows = 1024;
+
 /// What an index knows about its rows: which of them are live, and what it computes from them once,
 /// for all searches. A copy shares what there is per row.
 template <Real T>
 struct RowStatistics {
     Buffer<std::uint8_t> live;  ///< not 0 for rows that have not been removed; empty: none has
     std::size_t n_live = 0;
+
+    Method method = Method::full;  ///< what has been prepared for; never automatic
 
     Buffer<T> squared_norms;        ///< of the rows, less the mean if it is subtracted
     double max_squared_norm = 0.0;  ///< of the live rows

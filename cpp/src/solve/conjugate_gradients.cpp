@@ -42,7 +42,7 @@ void ConjugateGradients<T>::add(RowIndex row, double dual, double diagonal,
 }
 
 template <Real T>
-auto ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept -> Outcome {
+Outcome ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept {
     constexpr int most_iterations = 100;
     // It is looked for coordinates below zero when the gap has fallen to this part, and in the end.
     constexpr double early_part = 1e-4;
@@ -67,7 +67,7 @@ auto ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept -> Outcom
             if (n_below > size_ / held_part || (n_below > 0 && ++n_looks == most_looks)) break;
             if (done && n_below == 0) {
                 take_out_examples();
-                return Outcome::solved;
+                return Outcome::reached;
             }
             if (n_below > 0) {
                 hold_at_zero();
@@ -92,7 +92,7 @@ auto ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept -> Outcom
         for (std::size_t s = 0; s < n_free_; ++s) along += directions_[s] * products_[s];
         take(square / along);
     }
-    return Outcome::left_bounds;
+    return Outcome::hand_over;
 }
 
 template <Real T>

@@ -6,6 +6,7 @@
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "solve/example_block.hpp"
+#include "solve/outcome.hpp"
 
 namespace exemplar_svm {
 
@@ -39,10 +40,8 @@ class ConjugateGradients {
     /// @param gradient  of the dual along it
     void add(RowIndex row, double dual, double diagonal, double gradient) noexcept;
 
-    enum class Outcome { solved, left_bounds, stopped };
-
     /// Until no gradient exceeds tol, and together they add at most gap_tol to the duality gap;
-    /// left_bounds if it gave up, mostly because many coordinates would be below zero.
+    /// Outcome::hand_over if it gave up, mostly because many coordinates would be below zero.
     Outcome solve(double tol, double gap_tol) noexcept;
 
     std::size_t size() const noexcept { return size_; }

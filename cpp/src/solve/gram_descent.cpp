@@ -19,15 +19,24 @@ constexpr std::uint32_t most_epochs = 48;
 }  // namespace
 
 template <Real T>
+GramScratch<T>::GramScratch(const RowsView<T>& rows, std::size_t max_examples)
+    : active(rows.is_dense() ? std::min(rows.rows, max_gram_rows) : 0),
+      products(active.size() * std::min(max_examples, ExampleBlock::capacity)),
+      row_scores(active.size()) {}
+
+template <Real T>
 GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& settings,
-                            const GramMatrix<T>& gram, ExecutorRef executor,
-                            Workspace<T>& workspace, T* scores, const StopCondition& stop) noexcept
+                            const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
+                            PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,
+                            const StopCondition& stop) noexcept
     : problem_(problem),
       settings_(settings),
       gram_(gram),
       executor_(executor),
-      workspace_(workspace),
-      block_(*workspace.block),
+      solution_(solution),
+      examples_(examples),
+      scratch_(scratch),
+      block_(examples.block()),
       scores_(scores),
       stop_(stop),
       kernels_(kernels::active_table<T>()),
@@ -36,15 +45,15 @@ GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& set
       bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
 
 template <Real T>
-bool GramDescent<T>::solve(SolveReport& report) noexcept {
-    start();
+Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report) noexcept {
+    start(from);
     const double largest_norm = std::sqrt(problem_.max_squared_norm + bias_square_);
-    const double gap_tol = std::pow(settings_.score_tol / largest_norm, 2);
-    const std::uint32_t limit = std::min(settings_.max_epochs, most_epochs);
+    const double gap_tol = goal.gap(largest_norm);
+    const std::uint32_t limit = std::min(goal.max_epochs, most_epochs);
     // float32 changes serve while violations are large; then they start again from zero, so that
     // the last digits are not spent on rounding.
     double next_refresh = 1e-3;
-    double tol = settings_.tol, needed_gap = gap_tol;
+    double tol = goal.tol, needed_gap = gap_tol;
     while (report.epochs < limit) {
         const EpochSummary seen = epoch();
         ++report.epochs;
@@ -52,7 +61,7 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
             refresh();
             verify(report);
             report.status = SolveStatus::deadline;
-            return true;
+            return Outcome::stopped;
         }
         if (!std::isfinite(seen.gap)) break;
         const double violation = seen.violation();
@@ -61,11 +70,13 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
         if (violation <= tol && seen.gap <= needed_gap) {
             refresh();
             const double gap = verify(report);
-            if (report.violation <= settings_.tol && gap <= gap_tol) {
+            if (report.violation <= goal.tol && gap <= gap_tol) {
                 report.status = SolveStatus::converged;
                 // Where the rounding of the products may leave more than this in the scores,
                 // weights in double precision do better.
-                return report.weights_error_bound * largest_norm <= 10.0 * settings_.tol;
+                return report.weights_error_bound * largest_norm <= 10.0 * goal.tol
+                           ? Outcome::reached
+                           : Outcome::hand_over;
             }
             // A row was left out too early, or the changes had drifted by rounding.
             tol *= 0.5;
@@ -79,14 +90,18 @@ bool GramDescent<T>::solve(SolveReport& report) noexcept {
         }
     }
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        workspace_.example_dual[j] = block_.dual(j);
+        solution_.example_dual[j] = block_.dual(j);
     }
-    return false;
+    return Outcome::hand_over;
 }
 
 template <Real T>
-void GramDescent<T>::start() noexcept {
-    prepare_examples(problem_, workspace_);
+void GramDescent<T>::start(Start from) noexcept {
+    if (from == Start::zeros) {
+        std::fill_n(solution_.dual.begin(), n_rows(), 0.0);
+        std::fill_n(solution_.example_dual.begin(), problem_.examples.rows, 0.0);
+    }
+    examples_.prepare(problem_, solution_.example_dual.data());
     for (std::size_t j = 0; j < block_.count(); ++j) {
         bias_[j] = example_label(problem_, j) * bias_square_;
     }
@@ -97,8 +112,8 @@ void GramDescent<T>::start() noexcept {
     // n <= 2 d, and the end reads the products of the support rows with all others only.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
-        workspace_.dual[i] = takes_part(i) ? std::clamp(initial, 0.0, penalty_.upper) : 0.0;
+        double& dual = solution_.dual[i];
+        dual = takes_part(i) ? std::clamp(dual, 0.0, penalty_.upper) : 0.0;
     }
     activate_all();
     refresh();
@@ -108,7 +123,7 @@ template <Real T>
 void GramDescent<T>::activate_all() noexcept {
     n_active_ = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (takes_part(i)) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+        if (takes_part(i)) scratch_.active[n_active_++] = static_cast<RowIndex>(i);
     }
 }
 
@@ -116,14 +131,14 @@ void GramDescent<T>::activate_all() noexcept {
 template <Real T>
 void GramDescent<T>::multiply_rows_by_examples() noexcept {
     const std::size_t p = block_.count(), d = problem_.rows.cols;
-    double* const row_products = workspace_.row_scores.data();
+    double* const row_products = scratch_.row_scores.data();
     for (std::size_t j = 0; j < p; ++j) {
-        const T* const example = workspace_.examples.data() + j * d;
+        const T* const example = examples_.rows().row(j);
         double constant = 0.0;
         if (problem_.mean != nullptr) constant -= kernels_.dot_wide(problem_.mean, example, d);
         multiply_rows(problem_.rows, example, executor_, row_products);
         for (std::size_t i = 0; i < n_rows(); ++i) {
-            workspace_.products[i * p + j] = static_cast<T>(row_products[i] + constant);
+            scratch_.products[i * p + j] = static_cast<T>(row_products[i] + constant);
         }
     }
 }
@@ -131,7 +146,7 @@ void GramDescent<T>::multiply_rows_by_examples() noexcept {
 template <Real T>
 EpochSummary GramDescent<T>::epoch() noexcept {
     EpochSummary seen;
-    RowIndex* const active = workspace_.active.data();
+    RowIndex* const active = scratch_.active.data();
     permute(active, n_active_, random_);
     // Often enough to stop in time, and seldom enough for reading a clock not to matter.
     constexpr std::size_t rows_per_look = 16;
@@ -154,11 +169,11 @@ EpochSummary GramDescent<T>::epoch() noexcept {
 /// One step of coordinate descent. Returns whether the row stays active.
 template <Real T>
 bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
-    double& dual = workspace_.dual[i];
+    double& dual = solution_.dual[i];
     double k[ExampleBlock::capacity];
     products_with_bias(i, k);
     const T* const gram = gram_.row(i);
-    double score = workspace_.row_scores[i] + static_cast<double>(scores_[i]) -
+    double score = scratch_.row_scores[i] + static_cast<double>(scores_[i]) -
                    dual_sum_ * bias_square_ + block_.score(k);
     for (std::size_t w = 0; w < n_waiting_; ++w) {
         score += static_cast<double>(changes_[w]) * static_cast<double>(gram[waiting_[w]]);
@@ -206,7 +221,7 @@ void GramDescent<T>::flush() noexcept {
 template <Real T>
 void GramDescent<T>::refresh() noexcept {
     const std::size_t n = n_rows(), p = block_.count();
-    double* const row_scores = workspace_.row_scores.data();
+    double* const row_scores = scratch_.row_scores.data();
     std::fill_n(row_scores, n, 0.0);
     std::fill_n(scores_, n, T(0));
     double mean_square = 0.0;
@@ -230,7 +245,7 @@ void GramDescent<T>::refresh() noexcept {
     double example_scores[ExampleBlock::capacity] = {};
     dual_sum_ = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
-        const double dual = workspace_.dual[i];
+        const double dual = solution_.dual[i];
         if (dual == 0.0) continue;
         dual_sum_ += dual;
         for (std::size_t j = 0; j < p; ++j) {
@@ -247,10 +262,10 @@ void GramDescent<T>::refresh() noexcept {
     }
 
     double gradients[ExampleBlock::capacity];
-    const double prior_mean_product = mean_product(problem_, workspace_.prior_coef.data());
+    const double prior_mean_product = mean_product(problem_, examples_.prior().data());
     for (std::size_t j = 0; j < p; ++j) {
         example_scores[j] +=
-            example_product(problem_, j, workspace_.prior_coef.data(), prior_mean_product);
+            example_product(problem_, j, examples_.prior().data(), prior_mean_product);
         example_scores[j] -= dual_sum_ * bias_[j];
         example_scores_[j] = example_scores[j];
         gradients[j] = example_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);
@@ -293,8 +308,8 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     for (std::size_t i = 0; i < n; ++i) {
         double k[ExampleBlock::capacity];
         products_with_bias(i, k);
-        const double dual = workspace_.dual[i];
-        const double score = workspace_.row_scores[i] - dual_sum_ * bias_square_ + block_.score(k);
+        const double dual = solution_.dual[i];
+        const double score = scratch_.row_scores[i] - dual_sum_ * bias_square_ + block_.score(k);
         if (takes_part(i)) measure(problem_.cost, penalty_, dual, 1.0 + score);
         report.n_support += dual > 0.0 ? 1 : 0;
         largest_score = std::max(largest_score, std::abs(score));
@@ -305,7 +320,7 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
         for (std::size_t l = 0; l < p; ++l) score += block_.gram_row(j)[l] * block_.dual(l);
         const double cost = example_cost(problem_, j);
         measure(cost, penalty(problem_.loss, cost), block_.dual(j), 1.0 - score);
-        workspace_.example_dual[j] = block_.dual(j);
+        solution_.example_dual[j] = block_.dual(j);
     }
     // The scores are those of the dual coefficients' weights but for `rounding`; costs, and with
     // them the bounds of the coefficients, are rounded a few times.
@@ -321,6 +336,8 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     return sums.gap;
 }
 
+template struct GramScratch<float>;
+template struct GramScratch<double>;
 template class GramDescent<float>;
 template class GramDescent<double>;
 

@@ -8,7 +8,7 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/settings.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 
 namespace exemplar_svm {

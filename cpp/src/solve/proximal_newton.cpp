@@ -82,13 +82,17 @@ double ProximalNewton<T>::work_of_step(std::size_t n_inside, std::size_t n_featu
 
 template <Real T>
 ProximalNewton<T>::ProximalNewton(const Problem<T>& problem, ExecutorRef executor,
-                                  const StopCondition& stop, Workspace<T>& workspace) noexcept
+                                  const StopCondition& stop, Solution<T>& solution,
+                                  const double* prior, double* weights, T* rows,
+                                  double* scratch) noexcept
     : problem_(problem),
       executor_(executor),
       stop_(stop),
-      workspace_(workspace),
-      weights_(workspace.wide_coef.data()),
-      centres_(workspace.newton_scratch.get()),
+      solution_(solution),
+      prior_(prior),
+      weights_(weights),
+      rows_(rows),
+      centres_(scratch),
       margins_(centres_ + n_samples()),
       changes_(margins_ + n_samples()),
       best_duals_(changes_ + n_samples()),
@@ -98,12 +102,11 @@ ProximalNewton<T>::ProximalNewton(const Problem<T>& problem, ExecutorRef executo
       best_weights_(residual_ + order()),
       wide_(best_weights_ + order()),
       max_order_(largest_order(problem.rows.rows, problem.rows.cols, problem.examples.rows)),
-      solution_(wide_ + 4 * order()),
-      factor_(solution_ + max_order_) {}
+      inner_(wide_ + 4 * order()),
+      factor_(inner_ + max_order_) {}
 
 template <Real T>
-auto ProximalNewton<T>::solve(double tol, double gap_tol,
-                              std::uint32_t most_steps) noexcept -> Outcome {
+Outcome ProximalNewton<T>::solve(double tol, double gap_tol, std::uint32_t most_steps) noexcept {
     const bool smooths = problem_.loss == Loss::hinge;
     start();
     keep_best();
@@ -136,7 +139,7 @@ auto ProximalNewton<T>::solve(double tol, double gap_tol,
             lowest_value = value;
         }
         if (steps_ >= most_steps || stop_.reached()) {
-            outcome = stop_.reached() ? Outcome::stopped : Outcome::step_limit;
+            outcome = stop_.reached() ? Outcome::stopped : Outcome::limit;
             break;
         }
         const bool is_patient = smooths && distance.violation > resolution();
@@ -168,7 +171,7 @@ void ProximalNewton<T>::scale_duals() noexcept {
     sum_samples([&](std::size_t i) { return dual(i); }, residual_);
     double linear = bias_ * residual_[n_features()], quadratic = 0.0;
     for (std::size_t c = 0; c < n_features(); ++c) {
-        linear += (weights_[c] - workspace_.prior_coef[c]) * residual_[c];
+        linear += (weights_[c] - prior_[c]) * residual_[c];
     }
     for (std::size_t c = 0; c < order(); ++c) quadratic += residual_[c] * residual_[c];
     for (std::size_t i = 0; i < n_samples(); ++i) {
@@ -216,7 +219,7 @@ void ProximalNewton<T>::start() noexcept {
     const auto begin = [&](auto&& coefficient) noexcept {
         sum_samples(coefficient, residual_);
         for (std::size_t c = 0; c < n_features(); ++c) {
-            weights_[c] = workspace_.prior_coef[c] + residual_[c];
+            weights_[c] = prior_[c] + residual_[c];
         }
         bias_ = residual_[n_features()];
         multiply_samples(weights_, bias_, margins_);
@@ -261,7 +264,7 @@ double ProximalNewton<T>::cost(std::size_t sample) const noexcept {
 
 template <Real T>
 double& ProximalNewton<T>::dual(std::size_t sample) const noexcept {
-    return sample < n_rows() ? workspace_.dual[sample] : workspace_.example_dual[sample - n_rows()];
+    return sample < n_rows() ? solution_.dual[sample] : solution_.example_dual[sample - n_rows()];
 }
 
 /// [x - mean, s] of a sample, without its label.
@@ -300,7 +303,7 @@ template <class Factor>
 void ProximalNewton<T>::sum_samples(Factor&& factor, double* sum) const noexcept {
     std::fill_n(sum, order(), 0.0);
     double labels = 0.0;
-    RowSum<T> row_sum(problem_.rows, sum, workspace_.row_scratch.data());
+    RowSum<T> row_sum(problem_.rows, sum, rows_);
     for (std::size_t i = 0; i < n_rows(); ++i) {
         const double multiple = cost(i) > 0.0 ? label(i) * factor(i) : 0.0;
         if (multiple == 0.0) continue;
@@ -323,7 +326,7 @@ template <Real T>
 double ProximalNewton<T>::objective() const noexcept {
     double value = bias_ * bias_;
     for (std::size_t c = 0; c < n_features(); ++c) {
-        const double way = weights_[c] - workspace_.prior_coef[c];
+        const double way = weights_[c] - prior_[c];
         value += way * way;
     }
     value *= 0.5;
@@ -350,7 +353,7 @@ auto ProximalNewton<T>::measure() noexcept -> Distance {
     sum_samples([&](std::size_t i) { return dual(i); }, residual_);
     double square = (bias_ - residual_[n_features()]) * (bias_ - residual_[n_features()]);
     for (std::size_t c = 0; c < n_features(); ++c) {
-        const double drift = weights_[c] - workspace_.prior_coef[c] - residual_[c];
+        const double drift = weights_[c] - prior_[c] - residual_[c];
         square += drift * drift;
     }
     distance.gap += 0.5 * square;
@@ -373,16 +376,16 @@ void ProximalNewton<T>::find_gradient() noexcept {
         },
         gradient_);
     for (std::size_t c = 0; c < n_features(); ++c) {
-        gradient_[c] = weights_[c] - workspace_.prior_coef[c] - gradient_[c];
+        gradient_[c] = weights_[c] - prior_[c] - gradient_[c];
     }
     gradient_[n_features()] = bias_ - gradient_[n_features()];
 }
 
 /// Returns `reached` unless it cannot.
 template <Real T>
-auto ProximalNewton<T>::factorise() noexcept -> Outcome {
+Outcome ProximalNewton<T>::factorise() noexcept {
     uses_samples_ = n_inside_ < order();
-    if (std::min(n_inside_, order()) > max_order_) return Outcome::too_large;
+    if (std::min(n_inside_, order()) > max_order_) return Outcome::cannot;
     return (uses_samples_ ? factorise_samples() : factorise_features()) ? Outcome::reached
                                                                         : Outcome::stopped;
 }
@@ -466,13 +469,12 @@ void ProximalNewton<T>::apply_inverse(double* x) noexcept {
     multiply_samples(x, x[n_features()], changes_);
     std::size_t a = 0;
     for (std::size_t i = 0; i < n_samples(); ++i) {
-        if (cost(i) > 0.0 && is_inside(i, bounds(i))) solution_[a++] = changes_[i];
+        if (cost(i) > 0.0 && is_inside(i, bounds(i))) inner_[a++] = changes_[i];
     }
-    solve_in_place(factor_, n_inside_, solution_);
+    solve_in_place(factor_, n_inside_, inner_);
     a = 0;
-    sum_samples(
-        [&](std::size_t i) noexcept { return is_inside(i, bounds(i)) ? solution_[a++] : 0.0; },
-        wide_);
+    sum_samples([&](std::size_t i) noexcept { return is_inside(i, bounds(i)) ? inner_[a++] : 0.0; },
+                wide_);
     kernels::active_table<double>().axpy(-1.0, wide_, x, order());
 }
 
@@ -509,7 +511,7 @@ template <Real T>
 auto ProximalNewton<T>::slope(double length) const noexcept -> Slope {
     double slope = (bias_ + length * step_[n_features()]) * step_[n_features()];
     for (std::size_t c = 0; c < n_features(); ++c) {
-        slope += (weights_[c] - workspace_.prior_coef[c] + length * step_[c]) * step_[c];
+        slope += (weights_[c] - prior_[c] + length * step_[c]) * step_[c];
     }
     double sensitivity = 0.0;
     for (std::size_t i = 0; i < n_samples(); ++i) {

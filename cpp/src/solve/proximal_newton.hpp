@@ -6,8 +6,9 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/stop_condition.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "problem/optimality.hpp"
+#include "solve/outcome.hpp"
+#include "solve/solution.hpp"
 
 namespace exemplar_svm {
 
@@ -34,14 +35,6 @@ namespace exemplar_svm {
 template <Real T>
 class ProximalNewton {
   public:
-    enum class Outcome {
-        reached,    ///< the goal
-        exhausted,  ///< double precision allows no more
-        too_large,  ///< more samples are off their bounds than can be solved for
-        step_limit,
-        stopped,
-    };
-
     /// The largest matrix: 32 MB, which is touched as it is needed.
     static constexpr std::size_t max_order = 2048;
 
@@ -53,14 +46,19 @@ class ProximalNewton {
     /// About how many multiplications a step takes, with so many samples off their bounds.
     static double work_of_step(std::size_t n_inside, std::size_t n_features) noexcept;
 
-    /// @param workspace  its prior_coef is set
+    /// @param prior    w_0
+    /// @param weights  n_features values: the weights that it leaves
+    /// @param rows     four rows of scratch
+    /// @param scratch  scratch_size() values
     ProximalNewton(const Problem<T>& problem, ExecutorRef executor, const StopCondition& stop,
-                   Workspace<T>& workspace) noexcept;
+                   Solution<T>& solution, const double* prior, double* weights, T* rows,
+                   double* scratch) noexcept;
 
-    /// Begins at the dual coefficients in workspace.dual and workspace.example_dual, unless zeros
-    /// are better, and leaves others there, and in workspace.wide_coef weights that are nearly
+    /// Begins at the dual coefficients in the solution, unless zeros are better, and
+    /// leaves others there, and weights that are nearly
     /// theirs; until no optimality condition is violated by more than tol, and the duality gap is
-    /// at most gap_tol.
+    /// at most gap_tol. Outcome::cannot if more samples are off their bounds than can be solved
+    /// for.
     Outcome solve(double tol, double gap_tol, std::uint32_t most_steps) noexcept;
 
     /// The weight of the constant feature, the intercept divided by s.
@@ -123,8 +121,10 @@ class ProximalNewton {
     const Problem<T>& problem_;
     ExecutorRef executor_;
     StopCondition stop_;
-    Workspace<T>& workspace_;
+    Solution<T>& solution_;
+    const double* prior_;
     double* weights_;
+    T* rows_;
     double bias_ = 0.0;
     double proximal_ = 0.0;  // e
     double lowest_proximal_ = 0.0;
@@ -145,7 +145,7 @@ class ProximalNewton {
     double* wide_;  // four samples
     // The factor, row by row:
     std::size_t max_order_;
-    double* solution_;
+    double* inner_;
     double* factor_;
 };
 
