@@ -55,6 +55,7 @@ py::tuple Reports::arrays() const {
         for (const double part : {p.choose, p.gather, p.solve, p.scan, p.verify}) *out++ = part;
     }
     return py::make_tuple(field<std::uint8_t>([](const R& r) { return r.status; }),
+                          field<std::uint8_t>([](const R& r) { return r.strategy; }),
                           field<std::int64_t>([](const R& r) { return r.epochs; }),
                           field<std::int64_t>([](const R& r) { return r.n_support; }),
                           field<double>([](const R& r) { return r.duality_gap; }),
@@ -65,6 +66,7 @@ py::tuple Reports::arrays() const {
 
 void bind_reports(py::module_& module) {
     module.attr("search_statuses") = words(SearchStatus::invalid_input);
+    module.attr("search_strategies") = words(Strategy::primal);
     module.attr("invalid_input_reasons") = words(InvalidInput::rows_not_finite);
     sealed_class<Reports>(module, "Reports")
         .def("n_unfinished", &Reports::n_unfinished)

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 __version__: str
 search_statuses: list[str]
+search_strategies: list[str]
 invalid_input_reasons: list[str]
 
 _ReportArrays = tuple[
     NDArray[np.uint8],  # status
+    NDArray[np.uint8],  # strategy
     NDArray[np.int64],  # epochs
     NDArray[np.int64],  # n_support
     NDArray[np.float64],  # duality_gap
@@ -39,6 +41,7 @@ class Method(enum.Enum):
     full = 1
     working_set = 2
     gram = 3
+    primal = 4
 
 class SketchType(enum.Enum):
     none = 0

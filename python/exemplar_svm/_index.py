@@ -86,15 +86,18 @@ class ExemplarIndex:
     check_finite : bool, default True
         Refuse rows with NaN or infinity. Without the check, a search over such rows returns nothing
         and reports the status ``"invalid_input"``, until the rows are removed.
-    method : {"auto", "full", "working_set", "gram"}, default "auto"
-        How a search finds the rows that matter. All methods give the same ranking. "working_set"
-        keeps one bit per feature of the rows to guess which ones matter (of sparse rows, their
-        mean), looks closely at few of them and proves that the others do not matter. Where most
-        rows may matter, at a small C, it reads these again and again. "gram" keeps the products of
-        all rows with each other (n^2 values, n up to 8192) and takes n^2 d / 2 steps to build; it
-        does not take sparse rows. "full" visits every row and keeps only norms. "auto" takes "gram"
-        for up to twice as many rows as features if building it takes at most about 0.1 s, else
-        "working_set" from 1,024 rows on, else "full".
+    method : {"auto", "full", "working_set", "gram", "primal"}, default "auto"
+        How searches find the rows that matter. All methods give the same ranking;
+        ``report.strategy`` says which one did. "full" visits every row and keeps only norms.
+        "working_set" keeps one bit per feature of dense rows, and lists of the rows of each feature
+        of sparse ones, to guess which rows matter; it looks closely at few of them and proves that
+        the others do not matter. "gram" keeps the products of all dense rows with each other (n^2
+        values, n up to 8192) and takes n^2 d / 2 steps to build. "primal" suits a small C, where
+        most rows support: it reads all rows in each of a few passes, and is for the squared hinge
+        and 1,024 or more dense rows. "auto" is "gram" for up to twice as many rows as features if
+        building it takes at most about 0.1 s, else "full" for fewer than 1,024 rows. From there on
+        it keeps what "working_set" does, and each search chooses between this, "primal" and "full".
+        Searches with more than 32 examples visit every row.
     sketch : {None, "int8"}, default None
         "int8" keeps eight bits per feature of the rows (a quarter of float32), with exact bounds on
         their error. Searches scan this sketch, and read only the rows that the bounds cannot

@@ -17,6 +17,7 @@ from ._validation import as_row_scales, as_rows, as_vectors, thread_count, worki
 
 #: The words for the core's numbers.
 STATUS_NAMES = np.array(_core.search_statuses)
+STRATEGY_NAMES = np.array(_core.search_strategies)
 REASON_NAMES = np.array(_core.invalid_input_reasons)
 
 
@@ -30,7 +31,7 @@ class SearchProfile(NamedTuple):
     gather : float
         Copying the working set.
     solve : float
-        Coordinate descent; all of the search if most rows support, at a small C.
+        Solving for the working set, or, by other strategies, for all rows.
     scan : float
         Scoring all rows.
     verify : float
@@ -74,6 +75,11 @@ class SearchReport:
         How many leading ranks are proven to be those of the exact optimum.
     profile : SearchProfile
         Where the time went.
+    strategy : str
+        How the answer was found. ``"full"``: coordinate descent over all rows. ``"gram"``: the same
+        with all scores kept up to date by the Gram matrix. ``"working_set"``: coordinate descent
+        over few rows, and a proof that the others do not matter. ``"primal"``: descent on the
+        primal, where many rows support.
     reason : str
         Why the status is ``"invalid_input"``; otherwise ``"none"``. ``"rows_not_finite"``: a row
         holds NaN or infinity, or the square of its norm overflows. ``check_finite=False`` let it
@@ -88,13 +94,14 @@ class SearchReport:
     score_error_bound: float
     certified_k: int
     profile: SearchProfile = field(compare=False)
+    strategy: str = "full"
     reason: str = "none"
 
     def __repr__(self) -> str:
         return (
-            f"SearchReport({self.status}, epochs={self.epochs}, n_support={self.n_support}, "
-            f"duality_gap={self.duality_gap:.3g}, score_error_bound={self.score_error_bound:.3g}, "
-            f"certified_k={self.certified_k})"
+            f"SearchReport({self.status}, {self.strategy}, epochs={self.epochs}, "
+            f"n_support={self.n_support}, duality_gap={self.duality_gap:.3g}, "
+            f"score_error_bound={self.score_error_bound:.3g}, certified_k={self.certified_k})"
         )
 
 
@@ -108,7 +115,7 @@ class BatchReport:
     epochs, n_support, certified_k : ndarray of int64, shape (m,)
     duality_gap, score_error_bound : ndarray of float64, shape (m,)
     profile : ndarray of float64, shape (m, 5)
-    reason : ndarray of str, shape (m,)
+    strategy, reason : ndarray of str, shape (m,)
         As in `SearchReport`.
     """
 
@@ -119,14 +126,18 @@ class BatchReport:
     score_error_bound: NDArray[np.float64]
     certified_k: IndexArray
     profile: NDArray[np.float64]
+    strategy: NDArray[np.str_]
     reason: NDArray[np.str_]
 
     @classmethod
     def _from_core(cls, reports: _core.Reports) -> BatchReport:
         """Read out reports of the core, and put words for its numbers."""
-        status, epochs, n_support, gap, bound, certified, profile, reason = reports.arrays()
+        (status, strategy, epochs, n_support, gap, bound, certified, profile, reason) = (
+            reports.arrays()
+        )
         return cls(
             status=STATUS_NAMES[status],
+            strategy=STRATEGY_NAMES[strategy],
             epochs=epochs,
             n_support=n_support,
             duality_gap=gap,
@@ -159,6 +170,7 @@ class BatchReport:
             score_error_bound=float(self.score_error_bound[i]),
             certified_k=int(self.certified_k[i]),
             profile=SearchProfile(*self.profile[i].tolist()),
+            strategy=str(self.strategy[i]),
             reason=str(self.reason[i]),
         )
 

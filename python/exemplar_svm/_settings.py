@@ -26,6 +26,7 @@ _METHODS = {
     "full": _core.Method.full,
     "working_set": _core.Method.working_set,
     "gram": _core.Method.gram,
+    "primal": _core.Method.primal,
 }
 _SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
 LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
