@@ -68,7 +68,7 @@ TEMPLATE_TEST_CASE("searches with ever more examples make few workspaces", "", f
             rows.push_back(static_cast<RowNumber>(size));
             Query<T> query;
             query.positive_rows = rows;
-            auto workspace = pool.take_for(query, index, size);
+            auto workspace = pool.take(index, python::room_for(query, index, size));
             REQUIRE(workspace->max_examples() >= size);
             REQUIRE(workspace->max_ranks() >= size);
             if (!index.rows().is_dense()) {
