@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "problem/optimality.hpp"
+#include "problem/samples.hpp"
 #include "problem/sparse_examples.hpp"
 #include "solve/example_block.hpp"
 
@@ -33,21 +33,16 @@ RowsView<T> sign_examples(const Problem<T>& problem, Workspace<T>& workspace) no
 
 template <Real T>
 RowsView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace) noexcept {
-    const std::size_t p = problem.examples.rows;
-    const double bias_square = problem.intercept_scaling * problem.intercept_scaling;
+    const Samples<T> samples(problem);
+    const std::size_t n = problem.rows.rows, p = problem.examples.rows;
     const RowsView<T> examples = sign_examples(problem, workspace);
-    std::ranges::fill(workspace.prior_coef, 0.0);
+    samples.copy_prior(workspace.prior_coef.data());
     for (std::size_t j = 0; j < p; ++j) {
-        if (problem.prior > 0.0) {
-            problem.examples.axpy_wide(problem.prior * share_in_mean(problem, j), j,
-                                       workspace.prior_coef.data());
-        }
         workspace.example_mean_products[j] =
             problem.mean == nullptr ? 0.0 : examples.dot_wide(j, problem.mean);
         const double initial =
             problem.initial_example_dual == nullptr ? 0.0 : problem.initial_example_dual[j];
-        workspace.example_dual[j] =
-            std::clamp(initial, 0.0, penalty(problem.loss, example_cost(problem, j)).upper);
+        workspace.example_dual[j] = std::clamp(initial, 0.0, samples.penalty(n + j).upper);
     }
 
     ExampleBlock& block = *workspace.block;
@@ -58,17 +53,15 @@ RowsView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace)
         return examples;
     }
     for (std::size_t j = 0; j < p; ++j) {
-        const Penalty bounds = penalty(problem.loss, example_cost(problem, j));
+        const Penalty bounds = samples.penalty(n + j);
         diagonal[j] = bounds.diagonal;
         upper[j] = bounds.upper;
         double* const wide = workspace.wide_row.data();
-        std::ranges::fill(workspace.wide_row, 0.0);
-        add_raw_example(problem, j, 1.0, wide);
-        subtract_mean(problem, example_label(problem, j), wide);
-        const double mean_part = mean_product(problem, wide);
+        samples.widen(n + j, wide);
+        const double offset = samples.offset(wide, 0.0);
         for (std::size_t l = 0; l <= j; ++l) {
-            const double bias = example_label(problem, j) * example_label(problem, l) * bias_square;
-            gram[j * p + l] = gram[l * p + j] = bias + example_product(problem, l, wide, mean_part);
+            const double bias = samples.label(n + j) * samples.label(n + l) * samples.bias_square();
+            gram[j * p + l] = gram[l * p + j] = bias + samples.product(n + l, wide, offset);
         }
     }
     block.reset(p, gram, diagonal, upper);

@@ -685,7 +685,7 @@ double DualCoordinateDescent<T>::sum_weights(double* wide) noexcept {
     double sum = 0.0, norms = 0.0;  // a ||x~||, added up
     std::size_t n_added = 0;
     const double mean_norm = std::sqrt(mean_square_);
-    RowSum<T> row_sum(problem_.rows, wide, workspace_.row_scratch.data());
+    RowSum<T> row_sum(problem_.rows, wide);
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (workspace_.dual[i] == 0.0) continue;
         const double dual = label(i) * workspace_.dual[i];

@@ -300,7 +300,7 @@ template <class Factor>
 void ProximalNewton<T>::sum_samples(Factor&& factor, double* sum) const noexcept {
     std::fill_n(sum, order(), 0.0);
     double labels = 0.0;
-    RowSum<T> row_sum(problem_.rows, sum, workspace_.row_scratch.data());
+    RowSum<T> row_sum(problem_.rows, sum);
     for (std::size_t i = 0; i < n_rows(); ++i) {
         const double multiple = cost(i) > 0.0 ? label(i) * factor(i) : 0.0;
         if (multiple == 0.0) continue;
