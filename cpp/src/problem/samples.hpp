@@ -69,6 +69,12 @@ class Samples {
         return exemplar_svm::penalty(problem_.loss, cost(i));
     }
 
+    /// Values that are stored of a sample.
+    std::size_t entries(std::size_t i) const noexcept {
+        const RowsView<T>& rows = is_row(i) ? problem_.rows : problem_.examples;
+        return rows.is_dense() ? rows.cols : rows.sparse().count(is_row(i) ? i : i - n_rows());
+    }
+
     /// ||z_i||^2. Of a row, what the problem says; an example is read, with the mean, in double
     /// precision.
     double squared_norm(std::size_t i) const noexcept;

@@ -868,12 +868,12 @@ auto DualCoordinateDescent<T>::solve_jointly(double tol, double gap_tol) noexcep
         const double gradient = diagonal * dual - 1.0 - precise_score(i);
         if (dual > 0.0 || gradient < 0.0) step.add(i, dual, diagonal, gradient);
     }
-    const auto outcome = step.solve(0.5 * tol, 0.25 * gap_tol);
-    if (outcome == Step::Outcome::stopped) return Descent::stopped;
+    const auto outcome = step.solve({0.5 * tol, 0.25 * gap_tol, 100});
+    if (outcome == Outcome::stopped) return Descent::stopped;
     for (std::size_t s = 0; s < step.size(); ++s) {
         workspace_.dual[step.row(s)] = std::max(0.0, step.dual(s));
     }
-    if (outcome == Step::Outcome::left_bounds) {
+    if (outcome == Outcome::hand_over) {
         refining_ = std::is_same_v<T, float>;
         refresh();
         return Descent::stalled;
