@@ -95,7 +95,7 @@ Solved<T> solve_in_primal(const Case<T>& one, const SolverSettings& settings,
     REQUIRE(PrimalDescent<T>::can_solve(one.problem, one.statistics.gaussian));
     PrimalDescent<T> solver(one.problem, settings, one.statistics.gaussian, executor, stop,
                             solved.workspace, solved.scores.data());
-    solved.done = solver.solve(duals_agree, solved.report);
+    solved.done = solver.solve(duals_agree, solved.report) != Outcome::hand_over;
     if (!solved.done) return solved;
     if (k == 0) {
         solver.score_all();

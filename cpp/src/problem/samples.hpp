@@ -85,6 +85,12 @@ class Samples {
         return std::inner_product(w, w + n_features(), problem_.mean, 0.0);
     }
 
+    /// mean . x_i of a row, as the problem says; 0 without a mean.
+    double row_mean_product(std::size_t i) const noexcept {
+        return problem_.mean_products == nullptr ? 0.0
+                                                 : static_cast<double>(problem_.mean_products[i]);
+    }
+
     /// What the weights add to the product of every raw row: the intercept - mean . w. Reads the
     /// mean.
     double offset(const double* w, double intercept) const noexcept {

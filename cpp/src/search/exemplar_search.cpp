@@ -219,7 +219,7 @@ bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
     const Stopwatch stopwatch(workspace_.profile.solve);
     GramDescent<T> solver(problem_, settings_, statistics_.gram, executor_, workspace_, scores_,
                           stop_);
-    if (!solver.solve(solved_)) {
+    if (solver.solve(solved_) == Outcome::hand_over) {
         problem_.initial_dual = workspace_.dual.data();
         problem_.initial_example_dual = workspace_.example_dual.data();
         return false;
@@ -258,7 +258,7 @@ template <Real T>
 bool ExemplarSearch<T>::solve_in_primal(TopK<T>* best) noexcept {
     const Stopwatch stopwatch(workspace_.profile.solve);
     const std::uint32_t epochs_before = solved_.epochs;
-    if (!primal_->solve(best == nullptr, solved_)) {
+    if (primal_->solve(best == nullptr, solved_) == Outcome::hand_over) {
         problem_.initial_dual = workspace_.dual.data();
         problem_.initial_example_dual = workspace_.example_dual.data();
         return false;

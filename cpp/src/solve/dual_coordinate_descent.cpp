@@ -112,10 +112,10 @@ void DualCoordinateDescent<T>::fill(SolveReport& report,
     report.n_support = verified.n_support;
     report.violation = verified.violation;
     report.primal = 0.5 * square + verified.loss;
-    const double terms = gap_at_most(verified);
-    report.gap = terms + 0.5 * drift_ * drift_ + gap_of_costs(verified.loss, terms);
+    const Proof proof = prove(verified, drift_);
+    report.gap = proof.gap;
     report.score_rounding_bound = score_rounding_;
-    report.weights_error_bound = weights_error_from_gap(terms) + drift_ + coef_rounding_;
+    report.weights_error_bound = proof.weights_error + coef_rounding_;
 }
 
 template <Real T>

@@ -10,8 +10,6 @@
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 #include "problem/examples.hpp"
-#include "problem/optimality.hpp"
-#include "rows/row_sum.hpp"
 #include "solve/example_block.hpp"
 
 namespace exemplar_svm {
@@ -79,11 +77,11 @@ bool PrimalDescent<T>::suits(const Problem<T>& problem, const GaussianModel<T>& 
 }
 
 template <Real T>
-PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const SolverSettings& settings,
+PrimalDescent<T>::PrimalDescent(const Samples<T>& samples, const SolverSettings& settings,
                                 const GaussianModel<T>& gaussian, ExecutorRef executor,
                                 const StopCondition& stop, Workspace<T>& workspace,
                                 T* scores) noexcept
-    : problem_(problem),
+    : samples_(samples),
       settings_(settings),
       gaussian_(gaussian),
       executor_(executor),
@@ -91,10 +89,10 @@ PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const SolverSettings&
       workspace_(workspace),
       scores_(scores),
       reach_(workspace.collected_scores.data()),
-      bias_square_(problem.intercept_scaling * problem.intercept_scaling),
-      largest_norm_(std::sqrt(problem.max_squared_norm + bias_square_)),
-      cost_(problem.cost),
-      seconds_per_row_(seconds_per_byte * static_cast<double>(problem.rows.bytes_per_row())),
+      largest_norm_(std::sqrt(samples.problem().max_squared_norm + samples.bias_square())),
+      cost_(samples.problem().cost),
+      seconds_per_row_(seconds_per_byte *
+                       static_cast<double>(samples.problem().rows.bytes_per_row())),
       point_(workspace.primal_scratch.data()),
       scored_(point_ + order()),
       gradient_(scored_ + order()),
@@ -106,21 +104,19 @@ PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const SolverSettings&
       panel_(*workspace.panel),
       anderson_(order(), partial_ + max_groups * n_features()),
       curvature_(order(), curvature_capacity(workspace.max_examples()),
-                 partial_ + max_groups * n_features() + Anderson::scratch_size(order())) {
-    if (problem.mean != nullptr) mean_norm_ = norm_of(problem.mean, n_features());
-}
+                 partial_ + max_groups * n_features() + Anderson::scratch_size(order())) {}
 
 template <Real T>
-bool PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
-    prepare_examples(problem_, workspace_);
+Outcome PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
+    prepare_examples(samples_.problem(), workspace_);
     std::copy_n(workspace_.prior_coef.data(), n_features(), point_);
     point_[n_features()] = 0.0;
     anderson_.reset();
-    panel_.clear(problem_.rows);
+    panel_.clear(samples_.problem().rows);
 
     std::size_t part = 1;
     while (n_rows() / (part * sample_part) >= fewest_sampled) part *= sample_part;
-    Outcome outcome = Outcome::converged;
+    Outcome outcome = Outcome::reached;
     for (; part > 1 && outcome != Outcome::stopped; part /= sample_part) {
         outcome = descend(n_rows() / part, std::numeric_limits<double>::infinity());
     }
@@ -134,18 +130,18 @@ bool PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
         }
         outcome = descend(n_rows(), goal);
     }
-    if (outcome == Outcome::slow) return false;
-    status_ = outcome == Outcome::epoch_limit ? SolveStatus::epoch_limit
-              : outcome == Outcome::stopped   ? SolveStatus::deadline
-                                              : SolveStatus::converged;
+    if (outcome == Outcome::hand_over) return outcome;
+    status_ = outcome == Outcome::limit     ? SolveStatus::epoch_limit
+              : outcome == Outcome::stopped ? SolveStatus::deadline
+                                            : SolveStatus::converged;
     if (outcome == Outcome::stopped) conclude();
     fill(report);
-    return true;
+    return outcome;
 }
 
 /// Descends on a sample, or on all rows until the gradient's norm is at most the goal.
 template <Real T>
-auto PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept -> Outcome {
+Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept {
     constexpr int most_retreats = 6;
     constexpr std::uint32_t patience = 4;  // passes that do not halve the lowest gradient
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -169,21 +165,22 @@ auto PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept -> O
         } else {
             ++passes_;
         }
-        if (gradient_norm_ <= goal) return Outcome::converged;
-        if (!std::isfinite(gradient_norm_)) return Outcome::slow;
-        if (is_sample && passes == most_sample_passes) return Outcome::converged;
+        if (gradient_norm_ <= goal) return Outcome::reached;
+        if (!std::isfinite(gradient_norm_)) return Outcome::hand_over;
+        if (is_sample && passes == most_sample_passes) return Outcome::reached;
         // The first pass only looks at the beginning: whatever the limit, a step follows.
-        if (!is_sample && passes > settings_.max_epochs) return Outcome::epoch_limit;
+        if (!is_sample && passes > settings_.max_epochs) return Outcome::limit;
 
         fruitless = gradient_norm_ < 0.5 * lowest_norm ? 0 : fruitless + 1;
         if (fruitless == 0) lowest_norm = gradient_norm_;
         if (!is_sample && fruitless >= patience) {
             const bool within_tol = largest_norm_ * gradient_norm_ <= settings_.tol;
-            return within_tol ? Outcome::converged : Outcome::slow;
+            return within_tol ? Outcome::reached : Outcome::hand_over;
         }
         // Values err by the rounding of their sum.
         if (value_ > lowest_value + 1e-12 * std::abs(lowest_value)) {
-            if (++retreats > most_retreats) return is_sample ? Outcome::converged : Outcome::slow;
+            if (++retreats > most_retreats)
+                return is_sample ? Outcome::reached : Outcome::hand_over;
             anderson_.restore(point_, gradient_);
             anderson_.reset();
             length *= 0.5;
@@ -201,9 +198,10 @@ auto PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept -> O
 template <Real T>
 void PrimalDescent<T>::begin_level(std::size_t n_sampled) noexcept {
     n_sampled_ = n_sampled;
-    const RowBlocks blocks(n_sampled, problem_.rows.bytes_per_row());
+    const RowBlocks blocks(n_sampled, samples_.problem().rows.bytes_per_row());
     n_groups_ = std::min(blocks.count(), max_groups);
-    cost_ = problem_.cost * static_cast<double>(n_rows()) / static_cast<double>(n_sampled);
+    cost_ =
+        samples_.problem().cost * static_cast<double>(n_rows()) / static_cast<double>(n_sampled);
     reads_all_ = true;
     way_ = 0.0;
     std::copy_n(point_, order(), scored_);
@@ -234,16 +232,14 @@ bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
         total_.dual += sums_[g].dual;
         total_.n_support += sums_[g].n_support;
         total_.n_read += sums_[g].n_read;
-        kernels.axpy(1.0, partial_ + g * n_features(), gradient_, n_features());
+        kernels.axpy(-1.0, partial_ + g * n_features(), gradient_, n_features());
     }
     if (reads_all_) seconds_per_row_ = seconds / static_cast<double>(n_sampled_);
     reads_all_ = false;
-    if (problem_.mean != nullptr) {
-        kernels.axpy(-total_.dual, problem_.mean, gradient_, n_features());
-    }
-    gradient_[n_features()] += problem_.intercept_scaling * total_.dual;
     value_ += total_.loss;
-    add_examples();
+    const double labels = add_examples() - total_.dual;
+    samples_.subtract_mean(-labels, gradient_);
+    gradient_[n_features()] -= samples_.problem().intercept_scaling * labels;
     gradient_norm_ = norm_of(gradient_, order());
     return true;
 }
@@ -251,7 +247,6 @@ bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
 template <Real T>
 void PrimalDescent<T>::set_decision_function() noexcept {
     const std::size_t d = n_features();
-    const auto& kernels = kernels::active_table<double>();
     double square = 0.0;
     for (std::size_t c = 0; c < order(); ++c) {
         const double change = point_[c] - scored_[c];
@@ -259,18 +254,17 @@ void PrimalDescent<T>::set_decision_function() noexcept {
         scored_[c] = point_[c];
     }
     way_ += std::sqrt(square);
-    const double intercept = problem_.intercept_scaling * point_[d];
-    offset_ = intercept;
-    if (problem_.mean != nullptr) offset_ -= kernels.dot(point_, problem_.mean, d);
+    const double intercept = samples_.problem().intercept_scaling * point_[d];
+    offset_ = samples_.offset(point_, intercept);
 
-    const double raw_norm = largest_norm_ + mean_norm_;
+    const double raw_norm = largest_norm_ + std::sqrt(samples_.mean_square());
     const double norms = norm_of(point_, d) * raw_norm;
     constexpr auto epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
     slack_ = 4.0 * epsilon * (1.0 + norms + std::abs(intercept) + way_ * largest_norm_);
 
     // Of a score before it is rounded to T, and after.
     precise_rounding_ =
-        score_rounding_bound<double>(problem_.rows, norms, std::abs(intercept) + norms);
+        score_rounding_bound<double>(samples_.problem().rows, norms, std::abs(intercept) + norms);
     score_rounding_ = precise_rounding_ + epsilon * (norms + std::abs(intercept));
 }
 
@@ -281,7 +275,7 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
     const std::size_t end = (group + 1) * n_sampled_ / n_groups_;
     double* const sum = partial_ + group * n_features();
     std::fill_n(sum, n_features(), 0.0);
-    RowSum<T> row_sum(problem_.rows, sum);
+    SampleSum<T> sample_sum(samples_, sum);
     Sums sums;
     RowIndex reading[chunk];
     for (std::size_t place = begin; place < end;) {
@@ -297,10 +291,10 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
             // The processor itself reads ahead, but not over the rows that are passed over.
             const std::size_t next = s + ahead;
             if (next < n_reading && reading[next] != reading[next - 1] + 1) {
-                problem_.rows.prefetch(reading[next]);
+                samples_.problem().rows.prefetch(reading[next]);
             }
             const std::size_t i = reading[s];
-            const double score = problem_.rows.dot_wide(i, point_) + offset_;
+            const double score = samples_.score(i, point_, offset_);
             // A score that is not a number is let through, for the gradient to tell.
             const double hinge = score <= -1.0 || !takes_part(i) ? 0.0 : 1.0 + score;
             const double dual = 2.0 * cost_ * hinge;
@@ -308,35 +302,32 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
             reach_[i] = static_cast<T>(score - way_ * norm(i));
             workspace_.dual[i] = dual;
             if (dual == 0.0) continue;
-            row_sum.add(dual, i);
+            sample_sum.add(dual, i);
             sums.loss += cost_ * hinge * hinge;
             sums.dual += dual;
             ++sums.n_support;
         }
     }
-    row_sum.finish();
+    sample_sum.flush();
     sums.done = true;
     sums_[group] = sums;
 }
 
+/// Takes the examples into the objective and its gradient but for the mean and the constant
+/// feature. Returns the sum of their labels, times the dual coefficients.
 template <Real T>
-void PrimalDescent<T>::add_examples() noexcept {
-    const double mean_part = mean_product(problem_, point_);
-    double labels = 0.0;  // times the dual coefficients
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
-        const double bias = example_label(problem_, j) * problem_.intercept_scaling;
-        const double cost = example_cost(problem_, j);
-        const double slack =
-            1.0 - bias * point_[n_features()] - example_product(problem_, j, point_, mean_part);
+double PrimalDescent<T>::add_examples() noexcept {
+    SampleSum<T> sum(samples_, gradient_);
+    for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
+        const std::size_t sample = n_rows() + j;
+        const double cost = samples_.cost(sample);
+        const double slack = 1.0 - samples_.product(sample, point_, offset_);
         const double dual = 2.0 * cost * std::max(0.0, slack);
         workspace_.example_dual[j] = dual;
-        value_ += loss_term(problem_.loss, cost, slack);
-        if (dual == 0.0) continue;
-        add_raw_example(problem_, j, -dual, gradient_);
-        labels += example_label(problem_, j) * dual;
-        gradient_[n_features()] -= bias * dual;
+        value_ += loss_term(Loss::squared_hinge, cost, slack);
+        sum.add(-dual, sample);
     }
-    subtract_mean(problem_, -labels, gradient_);
+    return -sum.flush();
 }
 
 /// The Hessian at the point of the last pass, as far as it is known: the sum of x~ x~' over the
@@ -361,16 +352,17 @@ void PrimalDescent<T>::model_curvature() noexcept {
         double* const mean = curvature_.add(support);
         std::fill_n(mean, d, 0.0);
         for (std::size_t g = 0; g < n_groups_; ++g) {
-            kernels.axpy(1.0 / total_.dual, partial_ + g * d, mean, d);
+            kernels.axpy(-1.0 / total_.dual, partial_ + g * d, mean, d);
         }
-        if (problem_.mean != nullptr) kernels.axpy(-1.0, problem_.mean, mean, d);
-        mean[d] = problem_.intercept_scaling;
+        samples_.subtract_mean(1.0, mean);
+        mean[d] = samples_.problem().intercept_scaling;
     }
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+    for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
         if (workspace_.example_dual[j] == 0.0) continue;
-        double* const column = curvature_.add(2.0 * example_cost(problem_, j));
-        std::copy_n(workspace_.examples.data() + j * d, d, column);
-        column[d] = example_label(problem_, j) * problem_.intercept_scaling;
+        const std::size_t sample = n_rows() + j;
+        double* const column = curvature_.add(2.0 * samples_.cost(sample));
+        samples_.widen(sample, column);
+        column[d] = samples_.label(sample) * samples_.problem().intercept_scaling;
     }
     curvature_.factorise();
 }
@@ -388,7 +380,7 @@ void PrimalDescent<T>::copy_sample() noexcept {
     const bool pays = n_support * (n_rows() / n_sampled_) >= support_per_copy * n_copied;
     if (!pays || n_support < n_copied || panel_.capacity() < n_copied) return;
     for (std::size_t s = 0; s < n_copied; ++s) collected[s] = collected[s * n_support / n_copied];
-    panel_.add(problem_, collected, n_copied, executor_);
+    panel_.add(samples_.problem(), collected, n_copied, executor_);
 }
 
 /// A step of Newton's method from the point, along which the gradient is `residual_`: by conjugate
@@ -421,36 +413,22 @@ void PrimalDescent<T>::step(double length) noexcept {
 /// The copied rows stand for all that support.
 template <Real T>
 void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) const noexcept {
-    const std::size_t d = n_features();
-    const auto& kernels = kernels::active_table<double>();
-    const RowsView<T> rows = panel_.view();
+    const Samples<T> copied(panel_.restrict(samples_.problem()));
+    const double s = samples_.problem().intercept_scaling;
+    const double offset = copied.offset(x, s * x[n_features()]);
+    std::copy_n(x, order(), product);
+    SampleSum<T> sum(copied, product);
     const double weight =
         2.0 * cost_ * static_cast<double>(total_.n_support) / static_cast<double>(panel_.size());
-    double offset = problem_.intercept_scaling * x[d];
-    if (problem_.mean != nullptr) offset -= kernels.dot(x, problem_.mean, d);
-    std::copy_n(x, order(), product);
-    RowSum<T> row_sum(rows, product);
-    double sum = 0.0;
-    for (std::size_t s = 0; s < rows.rows; ++s) {
-        const double factor = weight * (rows.dot_wide(s, x) + offset);
-        row_sum.add(factor, s);
-        sum += factor;
+    for (std::size_t i = 0; i < copied.n_rows(); ++i) {
+        sum.add(weight * copied.product(i, x, offset), i);
     }
-    row_sum.finish();
-    if (problem_.mean != nullptr) kernels.axpy(-sum, problem_.mean, product, d);
-    product[d] += problem_.intercept_scaling * sum;
-    const double mean_part = mean_product(problem_, x);
-    double labels = 0.0;
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+    for (std::size_t j = 0; j < copied.n_examples(); ++j) {
         if (workspace_.example_dual[j] == 0.0) continue;
-        const double bias = example_label(problem_, j) * problem_.intercept_scaling;
-        const double factor = 2.0 * example_cost(problem_, j) *
-                              (example_product(problem_, j, x, mean_part) + bias * x[d]);
-        add_raw_example(problem_, j, factor, product);
-        labels += example_label(problem_, j) * factor;
-        product[d] += bias * factor;
+        const std::size_t i = copied.n_rows() + j;
+        sum.add(2.0 * copied.cost(i) * copied.product(i, x, offset), i);
     }
-    subtract_mean(problem_, labels, product);
+    product[n_features()] += s * sum.finish();
 }
 
 /// Ends where it stands. The proof takes a pass over all rows.
@@ -493,13 +471,13 @@ void PrimalDescent<T>::fill(SolveReport& report) noexcept {
 template <Real T>
 double PrimalDescent<T>::gradient_rounding() const noexcept {
     double costs = cost_ * static_cast<double>(total_.n_read), duals = total_.dual;
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
-        costs += example_cost(problem_, j);
+    for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
+        costs += samples_.cost(n_rows() + j);
         duals += workspace_.example_dual[j];
     }
     const auto additions =
-        static_cast<double>(n_sampled_ / n_groups_ + n_groups_ + problem_.examples.rows + 8);
-    return (largest_norm_ + mean_norm_) *
+        static_cast<double>(n_sampled_ / n_groups_ + n_groups_ + samples_.n_examples() + 8);
+    return (largest_norm_ + std::sqrt(samples_.mean_square())) *
            (2.0 * costs * precise_rounding_ +
             std::numeric_limits<double>::epsilon() * additions * duals);
 }
@@ -507,7 +485,7 @@ double PrimalDescent<T>::gradient_rounding() const noexcept {
 /// ||x~_i||, or a little more.
 template <Real T>
 double PrimalDescent<T>::norm(std::size_t i) const noexcept {
-    return std::sqrt(static_cast<double>(problem_.squared_norms[i]) + bias_square_);
+    return std::sqrt(samples_.squared_norm(i));
 }
 
 /// A bound on the score of a row that was passed over before.
@@ -553,12 +531,12 @@ void PrimalDescent<T>::score_all() noexcept {
 
 template <Real T>
 void PrimalDescent<T>::score_collected(std::size_t n_collected) noexcept {
-    const RowBlocks blocks(n_collected, problem_.rows.bytes_per_row());
+    const RowBlocks blocks(n_collected, samples_.problem().rows.bytes_per_row());
     for_each_block(executor_, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        for (std::size_t s = begin; s < end; ++s) {
                            const std::size_t i = workspace_.collected[s];
-                           scores_[i] = static_cast<T>(problem_.rows.dot_wide(i, point_) + offset_);
+                           scores_[i] = static_cast<T>(samples_.score(i, point_, offset_));
                        }
                    });
 }

@@ -4,15 +4,16 @@
 #include <cstddef>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "model/gaussian_model.hpp"
 #include "problem/query_problem.hpp"
+#include "problem/samples.hpp"
 #include "solve/anderson.hpp"
 #include "solve/curvature.hpp"
+#include "solve/outcome.hpp"
 #include "solve/panel.hpp"
 
 namespace exemplar_svm {
@@ -55,17 +56,15 @@ class PrimalDescent {
                       const StopCondition& stop) noexcept;
 
     /// @param scores  n_rows values
-    PrimalDescent(const Problem<T>& problem, const SolverSettings& settings,
+    PrimalDescent(const Samples<T>& samples, const SolverSettings& settings,
                   const GaussianModel<T>& gaussian, ExecutorRef executor, const StopCondition& stop,
                   Workspace<T>& workspace, T* scores) noexcept;
 
     /// Solves until every score is proven to be within settings.score_tol, or nothing improves any
-    /// more. Leaves the dual coefficients in the workspace, and the weights.
+    /// more. Leaves the dual coefficients in the workspace, and the weights unless it hands over.
     /// @param duals_agree  go on until the weights are those of the dual coefficients, up to
-    /// rounding
-    /// @returns false if it makes slow progress: another solver has to go on from the dual
-    ///          coefficients
-    bool solve(bool duals_agree, SolveReport& report) noexcept;
+    ///                     rounding
+    Outcome solve(bool duals_agree, SolveReport& report) noexcept;
 
     /// Ranks the rows under the weights.
     void rank(const Candidates& candidates, TopK<T>& best) noexcept;
@@ -88,14 +87,12 @@ class PrimalDescent {
         bool done = false;
     };
 
-    enum class Outcome { converged, slow, epoch_limit, stopped };
-
     Outcome descend(std::size_t n_sampled, double goal) noexcept;
     void begin_level(std::size_t n_sampled) noexcept;
     bool pass(ExecutorRef executor) noexcept;
     void set_decision_function() noexcept;
     void pass_group(std::size_t group) noexcept;
-    void add_examples() noexcept;
+    double add_examples() noexcept;
     void model_curvature() noexcept;
     void copy_sample() noexcept;
     void step(double length) noexcept;
@@ -103,22 +100,20 @@ class PrimalDescent {
     void conclude() noexcept;
     void fill(SolveReport& report) noexcept;
 
-    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
-    std::size_t n_features() const noexcept { return problem_.rows.cols; }
+    std::size_t n_rows() const noexcept { return samples_.n_rows(); }
+    std::size_t n_features() const noexcept { return samples_.n_features(); }
     std::size_t order() const noexcept { return n_features() + 1; }
     /// The row at a place of the sample.
     std::size_t row_at(std::size_t place) const noexcept {
         return n_sampled_ == n_rows() ? place : place * n_rows() / n_sampled_;
     }
-    bool takes_part(std::size_t i) const noexcept {
-        return problem_.background == nullptr || problem_.background[i] != 0;
-    }
+    bool takes_part(std::size_t i) const noexcept { return samples_.cost(i) > 0.0; }
     double norm(std::size_t i) const noexcept;
     double highest_score(std::size_t i) const noexcept;
     double gradient_rounding() const noexcept;
     double seconds_to_conclude() const noexcept;
 
-    const Problem<T>& problem_;
+    Samples<T> samples_;
     SolverSettings settings_;
     const GaussianModel<T>& gaussian_;
     ExecutorRef executor_;
@@ -126,10 +121,8 @@ class PrimalDescent {
     Workspace<T>& workspace_;
     T* scores_;
     T* reach_;  // per row: its score, less its norm times the way of the weights until then
-    double bias_square_;
     double largest_norm_;  // of the x~_i
-    double mean_norm_ = 0.0;
-    double cost_;  // of a row of the sample
+    double cost_;          // of a row of the sample
 
     std::size_t n_sampled_ = 0;
     std::size_t n_groups_ = 0;
@@ -147,7 +140,7 @@ class PrimalDescent {
     double* image_;
     double* direction_;
     double* product_;
-    double* partial_;  // gradients, one per group
+    double* partial_;  // sums of samples, one per group
     Panel<T>& panel_;  // rows of the sample that support
     Anderson anderson_;
     Curvature curvature_;
