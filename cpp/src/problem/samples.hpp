@@ -55,13 +55,18 @@ class Samples {
         return static_cast<double>(labels[is_row(i) ? i : i - n_rows()]);
     }
 
+    /// Whether a row is not masked out.
+    bool takes_part(std::size_t i) const noexcept {
+        return problem_.background == nullptr || problem_.background[i] != 0;
+    }
+
     /// C_i; 0 for a sample that takes no part.
     double cost(std::size_t i) const noexcept {
         if (!is_row(i)) {
             const double* const costs = problem_.example_costs;
             return costs == nullptr ? problem_.example_cost : costs[i - n_rows()];
         }
-        if (problem_.background != nullptr && problem_.background[i] == 0) return 0.0;
+        if (!takes_part(i)) return 0.0;
         return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
     }
 

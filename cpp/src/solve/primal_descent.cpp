@@ -304,11 +304,10 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
             if (dual == 0.0) continue;
             sample_sum.add(dual, i);
             sums.loss += cost_ * hinge * hinge;
-            sums.dual += dual;
             ++sums.n_support;
         }
     }
-    sample_sum.flush();
+    sums.dual = -sample_sum.flush();
     sums.done = true;
     sums_[group] = sums;
 }

@@ -107,7 +107,7 @@ class PrimalDescent {
     std::size_t row_at(std::size_t place) const noexcept {
         return n_sampled_ == n_rows() ? place : place * n_rows() / n_sampled_;
     }
-    bool takes_part(std::size_t i) const noexcept { return samples_.cost(i) > 0.0; }
+    bool takes_part(std::size_t i) const noexcept { return samples_.takes_part(i); }
     double norm(std::size_t i) const noexcept;
     double highest_score(std::size_t i) const noexcept;
     double gradient_rounding() const noexcept;
