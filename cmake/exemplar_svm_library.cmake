@@ -39,7 +39,6 @@ add_library(exemplar_svm
   ${source_dir}/solve/panel.cpp
   ${source_dir}/solve/primal_descent.cpp
   ${source_dir}/solve/primal_newton.cpp
-  ${source_dir}/solve/proximal_newton.cpp
   ${source_dir}/solve/solver.cpp
   ${source_dir}/search/exemplar_search.cpp
   ${source_dir}/search/working_set.cpp

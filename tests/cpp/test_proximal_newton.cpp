@@ -1,4 +1,4 @@
-#include "solve/proximal_newton.hpp"
+#include "solve/primal_newton.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,6 @@
 
 #include "catch.hpp"
 #include "exemplar_svm/solver.hpp"
-#include "problem/examples.hpp"
 #include "reference.hpp"
 #include "threads_executor.hpp"
 
@@ -22,7 +21,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 template <Real T>
 struct Solved {
-    typename ProximalNewton<T>::Outcome outcome{};
+    Outcome outcome{};
     std::vector<double> weights;  // [w, b / s]
     std::vector<double> dual;
     std::uint32_t steps = 0;
@@ -32,14 +31,14 @@ template <Real T>
 Solved<T> solved(const Problem<T>& problem, double tol, double gap_tol,
                  ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {},
                  std::uint32_t most_steps = 500) {
-    Workspace<T> workspace(problem.rows.rows, problem.rows.cols, 0, problem.examples.rows);
-    prepare_examples(problem, workspace);
-    ProximalNewton<T> newton(problem, executor, stop, workspace);
+    const std::size_t n = problem.rows.rows, d = problem.rows.cols, p = problem.examples.rows;
+    NewtonScratch scratch(n, d, p);
+    PrimalNewton<T> newton(problem, executor, stop, scratch);
     Solved<T> result;
-    result.outcome = newton.solve(tol, gap_tol, most_steps);
-    result.weights = workspace.wide_coef;
-    result.weights.push_back(newton.bias());
-    result.dual = reference::dual_of(workspace, problem.examples.rows);
+    result.dual.resize(n + p);
+    result.outcome =
+        newton.prove(tol, gap_tol, most_steps, result.dual.data(), result.dual.data() + n);
+    result.weights.assign(newton.weights(), newton.weights() + d + 1);
     result.steps = newton.steps();
     return result;
 }
@@ -67,7 +66,6 @@ Problem<T> exemplar_problem(TestData<T>& data, Loss loss) {
 TEMPLATE_TEST_CASE("Newton's method finds the optimum that slow coordinate descent finds", "",
                    float, double) {
     using T = TestType;
-    using Outcome = typename ProximalNewton<T>::Outcome;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const bool center = GENERATE(false, true), mixed = GENERATE(false, true);
     const std::size_t d = GENERATE(as<std::size_t>{}, 4, 60);  // features, and samples, are fewer
@@ -137,7 +135,6 @@ TEMPLATE_TEST_CASE("the executor changes no bit of Newton's steps", "", float, d
 }
 
 TEST_CASE("Newton's method ends where it is told to, with dual coefficients within their bounds") {
-    using Outcome = ProximalNewton<double>::Outcome;
     Random random(8);
     TestData<double> data(200, 10, 2, random);
     const Problem<double> problem = exemplar_problem(data, Loss::hinge);
@@ -150,7 +147,7 @@ TEST_CASE("Newton's method ends where it is told to, with dual coefficients with
     };
     for (const std::uint32_t most_steps : {0u, 1u, 2u, 5u}) {
         const auto s = solved(problem, 1e-12, 0.0, SerialExecutor{}, {}, most_steps);
-        CHECK(s.outcome == Outcome::step_limit);
+        CHECK(s.outcome == Outcome::limit);
         CHECK(s.steps == most_steps);
         check(s);
     }
@@ -162,10 +159,10 @@ TEST_CASE("Newton's method ends where it is told to, with dual coefficients with
 
 TEST_CASE("more samples off their bounds than the largest matrix has rows are refused") {
     Random random(9);
-    const std::size_t n = ProximalNewton<float>::max_order + 10;
+    const std::size_t n = NewtonScratch::max_order + 10;
     TestData<float> data(n, n, 1, random);
     const Problem<float> problem = exemplar_problem(data, Loss::squared_hinge);
-    CHECK(solved(problem, 1e-9, 0.0).outcome == ProximalNewton<float>::Outcome::too_large);
+    CHECK(solved(problem, 1e-9, 0.0).outcome == Outcome::cannot);
 }
 
 TEST_CASE("solve() converges on rows of any norm, offset and cost") {

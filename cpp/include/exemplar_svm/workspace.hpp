@@ -14,6 +14,7 @@ namespace exemplar_svm {
 
 class ExampleBlock;
 class IntegerWeights;
+struct NewtonScratch;
 template <Real T>
 class Panel;
 template <Real T>
@@ -106,7 +107,7 @@ class Workspace {
     std::vector<std::size_t> polish_rows;       ///< its coordinates
     std::vector<BlockSummary> summaries;        ///< one per block of rows, or of the panel
     std::unique_ptr<double[]> joint_scratch;    ///< of ConjugateGradients, touched as it is needed
-    std::unique_ptr<double[]> newton_scratch;   ///< of ProximalNewton, likewise
+    std::unique_ptr<NewtonScratch> newton;      ///< of PrimalNewton, likewise
     std::vector<double> primal_scratch;         ///< of PrimalDescent
 
     // What a query is made into, where its problem does not borrow from it.

@@ -131,6 +131,17 @@ class Samples {
         multiply_from(n_rows(), count());
     }
 
+    /// In how many parts a sum of many samples is worth adding up: no more than there are blocks of
+    /// rows, nor than passes over d values take as long as one over the entries of sparse rows.
+    std::size_t groups() const noexcept {
+        const RowsView<T>& rows = problem_.rows;
+        std::size_t most = max_groups;
+        if (!rows.is_dense()) {
+            most = std::min(most, rows.sparse().entries() / std::max<std::size_t>(rows.cols, 1));
+        }
+        return std::clamp<std::size_t>(row_blocks(rows).count(), 1, std::max<std::size_t>(most, 1));
+    }
+
     /// The weighted sum of some of n things: body(begin, end, sum) adds those from begin to end to
     /// a SampleSum. They are summed up in n_groups parts, which threads share, and these are added
     /// in order: the number of threads changes no bit. Takes what the body does, and 2 n_groups

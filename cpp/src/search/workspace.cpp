@@ -14,7 +14,7 @@
 #include "solve/example_block.hpp"
 #include "solve/panel.hpp"
 #include "solve/primal_descent.hpp"
-#include "solve/proximal_newton.hpp"
+#include "solve/primal_newton.hpp"
 
 namespace exemplar_svm {
 
@@ -77,8 +77,7 @@ Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::siz
       polish_rows(2 * polish_size(rows.rows, max_examples)),
       joint_scratch(std::make_unique_for_overwrite<double[]>(
           if_sparse(rows, ConjugateGradients<T>::scratch_size(rows.rows, rows.cols)))),
-      newton_scratch(std::make_unique_for_overwrite<double[]>(
-          ProximalNewton<T>::scratch_size(rows.rows, rows.cols, max_examples))),
+      newton(std::make_unique<NewtonScratch>(rows.rows, rows.cols, max_examples)),
       primal_scratch(
           if_dense(rows, PrimalDescent<T>::scratch_size(rows.rows, rows.cols, max_examples))),
       given_examples(if_dense(rows, max_examples * rows.cols)),

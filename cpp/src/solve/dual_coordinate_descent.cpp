@@ -16,7 +16,7 @@
 #include "rows/row_sum.hpp"
 #include "solve/box_quadratic.hpp"
 #include "solve/conjugate_gradients.hpp"
-#include "solve/proximal_newton.hpp"
+#include "solve/primal_newton.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -894,7 +894,7 @@ double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) cons
     const double epoch =
         2.0 * static_cast<double>(std::max<std::size_t>(n_active_, 1)) * bytes / sizeof(T);
     const double epochs =
-        steps * (ProximalNewton<T>::work_of_step(n_inside, n_features()) + passes) / epoch;
+        steps * (PrimalNewton<T>::work_of_step(n_inside, n_features()) + passes) / epoch;
     const auto limit = static_cast<double>(settings_.max_epochs);
     if (epochs > 4.0 * limit) return infinity;
     return std::max(fewest, std::min(epochs, 0.25 * limit));
@@ -909,27 +909,30 @@ bool DualCoordinateDescent<T>::can_solve_together() const noexcept {
 /// Solves for all samples together, to the end.
 template <Real T>
 auto DualCoordinateDescent<T>::solve_together(double tol, double gap_tol) noexcept -> Descent {
-    using Newton = ProximalNewton<T>;
     since_newton_ = 0;
     keep_example_duals();
-    Newton newton(problem_, executor_, stop_.earlier_by(seconds_to_conclude_), workspace_);
-    const auto outcome = newton.solve(0.5 * tol, 0.25 * gap_tol, settings_.max_epochs - epochs_);
+    PrimalNewton<T> newton(problem_, executor_, stop_.earlier_by(seconds_to_conclude_),
+                           *workspace_.newton);
+    const Outcome outcome = newton.prove(0.5 * tol, 0.25 * gap_tol, settings_.max_epochs - epochs_,
+                                         workspace_.dual.data(), workspace_.example_dual.data());
     epochs_ += newton.steps();
     refining_ = false;
     for (std::size_t j = 0; j < block_.count(); ++j) {
         block_.set_outside(j, workspace_.example_dual[j]);
     }
     block_.fold();
-    if (outcome == Newton::Outcome::too_large) {
+    if (outcome == Outcome::cannot) {
         refresh();
         return Descent::unable;
     }
-    adopt_weights(bias_square_ > 0.0 ? newton.bias() / problem_.intercept_scaling : 0.0);
-    is_exhausted_ = outcome == Newton::Outcome::exhausted;
+    std::copy_n(newton.weights(), n_features(), workspace_.wide_coef.data());
+    const double bias = newton.weights()[n_features()];
+    adopt_weights(bias_square_ > 0.0 ? bias / problem_.intercept_scaling : 0.0);
+    is_exhausted_ = outcome == Outcome::exhausted;
     switch (outcome) {
-        case Newton::Outcome::step_limit: return Descent::epoch_limit;
-        case Newton::Outcome::stopped: return Descent::stopped;
-        case Newton::Outcome::exhausted: return Descent::stalled;
+        case Outcome::limit: return Descent::epoch_limit;
+        case Outcome::stopped: return Descent::stopped;
+        case Outcome::exhausted: return Descent::stalled;
         default: return Descent::converged;
     }
 }
