@@ -19,6 +19,7 @@ add_library(exemplar_svm
   ${source_dir}/problem/standardization.cpp
   ${source_dir}/problem/certificate.cpp
   ${source_dir}/problem/query_problem.cpp
+  ${source_dir}/problem/samples.cpp
   ${source_dir}/problem/sparse_examples.cpp
   ${source_dir}/model/gaussian_model.cpp
   ${source_dir}/model/gram_matrix.cpp
@@ -38,7 +39,6 @@ add_library(exemplar_svm
   ${source_dir}/solve/prepared_examples.cpp
   ${source_dir}/solve/primal_descent.cpp
   ${source_dir}/solve/primal_newton.cpp
-  ${source_dir}/solve/proximal_newton.cpp
   ${source_dir}/search/choice.cpp
   ${source_dir}/search/exemplar_search.cpp
   ${source_dir}/search/plan.cpp

@@ -127,26 +127,17 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows while the example
     for (std::size_t i = 0; i < c.n; i += step) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, before[i]);
     }
-    const auto outcome = solver.solve(1e-9, 1e-16);
+    const auto outcome = solver.solve({1e-9, 1e-16, 100});
     REQUIRE(outcome != Outcome::stopped);
     if (cost < 0.01) REQUIRE(outcome == Outcome::reached);
     if (outcome != Outcome::reached) return;
 
     CAPTURE(center, p, cost);
-    // The returned weights, and the examples made optimal for them, are those of the dual.
-    const double* const change = solver.change_of_weights();
-    std::vector<double> expected(c.data.d);
-    double sum = 0.0;
+    // The examples, made optimal for the returned coefficients.
     for (std::size_t s = 0; s < solver.size(); ++s) {
-        const auto x = c.sample(solver.row(s));
         dual[solver.row(s)] = solver.dual(s);
         CHECK(solver.dual(s) >= 0.0);
-        sum -= solver.dual(s);
-        for (std::size_t f = 0; f < c.data.d; ++f) expected[f] += solver.dual(s) * x[f];
     }
-    for (std::size_t f = 0; f < c.data.d; ++f) CHECK(change[f] == Approx(expected[f]).margin(1e-9));
-    CHECK(solver.change_of_sum() == Approx(sum).margin(1e-9));
-
     auto gradient = c.gradient(dual);
     c.scratch.examples.block().optimise(gradient.data() + c.n);
     for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.scratch.examples.block().dual(j);
@@ -170,7 +161,7 @@ TEST_CASE("conjugate gradients give up where many coordinates leave their bounds
     for (std::size_t i = 0; i < c.n; ++i) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
     }
-    CHECK(solver.solve(1e-6, 1e-12) == Outcome::hand_over);
+    CHECK(solver.solve({1e-6, 1e-12, 100}) == Outcome::hand_over);
 }
 
 TEST_CASE("conjugate gradients have the same bits on any number of threads, and can be stopped") {
@@ -189,7 +180,7 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
         for (std::size_t i = 0; i < c.n; ++i) {
             solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
         }
-        CHECK(solver.solve(1e-9, 1e-16) == Outcome::reached);
+        CHECK(solver.solve({1e-9, 1e-16, 100}) == Outcome::reached);
         for (std::size_t s = 0; s < solver.size(); ++s) {
             found[n_threads == 1 ? 0 : 1].push_back(solver.dual(s));
         }
@@ -198,7 +189,7 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
                                           StopCondition::when(stop), c.scratch.sorted.data(),
                                           c.scratch.joint.get());
         stopped.add(0, 0.0, c.diagonal, gradient[0]);
-        CHECK(stopped.solve(1e-9, 1e-16) == Outcome::stopped);
+        CHECK(stopped.solve({1e-9, 1e-16, 100}) == Outcome::stopped);
     }
     CHECK(found[0] == found[1]);
 }

@@ -100,7 +100,7 @@ Solved<T> solve_in_primal(const Case<T>& one, const SolverSettings& settings,
     auto& scratch = solved.workspace.scratch();
     PrimalDescent<T> solver(one.problem, one.statistics.gaussian, executor, stop, scratch.solution,
                             scratch.descent.examples, scratch.primal, solved.scores.data());
-    solved.outcome = solver.solve(Goal::of(settings), duals_agree, solved.report);
+    solved.outcome = solver.solve(Goal::of(settings, one.problem), duals_agree, solved.report);
     if (!solved.is_done()) return solved;
     if (k == 0) {
         solver.score_all();

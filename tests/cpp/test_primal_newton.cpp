@@ -35,6 +35,26 @@ double distance_from_optimum(const reference::Samples& samples,
     return std::sqrt(reference::dot(gradient, gradient));
 }
 
+/// What a minimum is found with, and the minimum.
+struct Minimum {
+    NewtonScratch scratch;
+    std::vector<double> weights, dual;
+
+    template <Real T>
+    explicit Minimum(const Problem<T>& problem)
+        : scratch(problem.rows.rows, problem.rows.cols, problem.examples.rows) {}
+};
+
+template <Real T>
+SolveReport minimise(const Problem<T>& problem, const SolverSettings& settings,
+                     ExecutorRef executor, Minimum& minimum, const StopCondition& stop = {}) {
+    PrimalNewton<T> newton(problem, executor, stop, minimum.scratch);
+    const SolveReport report = newton.minimise(settings);
+    minimum.weights.assign(newton.weights(), newton.weights() + problem.rows.cols + 1);
+    minimum.dual.assign(newton.duals(), newton.duals() + problem.rows.rows + problem.examples.rows);
+    return report;
+}
+
 SolverSettings exact() {
     SolverSettings settings;
     settings.tol = 1e-10;
@@ -87,9 +107,8 @@ TEMPLATE_TEST_CASE("the gradient vanishes for every kind of problem", "", float,
         for (const bool varied : {false, true}) {
             Case<TestType> c(150, d, 4, random);
             if (varied) c.vary();
-            PrimalNewtonScratch scratch(c.problem.rows, 4);
-            const SolveReport report =
-                minimise_primal(c.problem, exact(), SerialExecutor{}, scratch);
+            Minimum scratch(c.problem);
+            const SolveReport report = minimise(c.problem, exact(), SerialExecutor{}, scratch);
             CHECK(report.status == SolveStatus::converged);
             const auto samples = reference::samples_of(c.problem);
             const double distance = distance_from_optimum(samples, scratch.weights);
@@ -118,11 +137,10 @@ TEST_CASE("Newton's method finds the minimum for any scale of features, offset a
                 }
                 c.problem.labels = c.labels.data();
                 c.problem.cost = c.problem.example_cost = C;
-                PrimalNewtonScratch scratch(c.problem.rows, 2);
+                Minimum scratch(c.problem);
                 SolverSettings settings = exact();
                 settings.max_epochs = 200;
-                const SolveReport report =
-                    minimise_primal(c.problem, settings, SerialExecutor{}, scratch);
+                const SolveReport report = minimise(c.problem, settings, SerialExecutor{}, scratch);
                 CAPTURE(C, offset, d, report.epochs);
                 CHECK(report.status != SolveStatus::epoch_limit);
                 // The gradient is a sum of terms of this size.
@@ -143,11 +161,11 @@ TEST_CASE("sparse samples have the minimum of the same samples as dense ones") {
         Problem<double> problem;
         problem.labels = labels.data();
         problem.rows = reference::view(data.dense, d);
-        PrimalNewtonScratch dense(problem.rows, 0);
-        minimise_primal(problem, exact(), SerialExecutor{}, dense);
+        Minimum dense(problem);
+        minimise(problem, exact(), SerialExecutor{}, dense);
         problem.rows = data.view();
-        PrimalNewtonScratch sparse(problem.rows, 0);
-        minimise_primal(problem, exact(), SerialExecutor{}, sparse);
+        Minimum sparse(problem);
+        minimise(problem, exact(), SerialExecutor{}, sparse);
         for (std::size_t c = 0; c <= d; ++c) {
             CHECK(sparse.weights[c] == Approx(dense.weights[c]).margin(1e-9));
         }
@@ -159,9 +177,9 @@ TEST_CASE("the number of threads changes no bit") {
     for (const std::size_t d : {40u, 120u}) {
         Case<double> c(3000, d, 2, random);
         c.vary();
-        PrimalNewtonScratch one(c.problem.rows, 2), three(c.problem.rows, 2);
-        minimise_primal(c.problem, exact(), SerialExecutor{}, one);
-        minimise_primal(c.problem, exact(), reference::ThreadsExecutor{3}, three);
+        Minimum one(c.problem), three(c.problem);
+        minimise(c.problem, exact(), SerialExecutor{}, one);
+        minimise(c.problem, exact(), reference::ThreadsExecutor{3}, three);
         CHECK(one.weights == three.weights);
     }
 }
@@ -170,10 +188,10 @@ TEST_CASE("the same scratch serves one problem after the other") {
     Random random(5);
     Case<double> first(80, 30, 2, random), second(50, 30, 1, random);
     first.vary();
-    PrimalNewtonScratch used(first.problem.rows, 2), fresh(second.problem.rows, 1);
-    minimise_primal(first.problem, exact(), SerialExecutor{}, used);
-    minimise_primal(second.problem, exact(), SerialExecutor{}, used);
-    minimise_primal(second.problem, exact(), SerialExecutor{}, fresh);
+    Minimum used(first.problem), fresh(second.problem);
+    minimise(first.problem, exact(), SerialExecutor{}, used);
+    minimise(second.problem, exact(), SerialExecutor{}, used);
+    minimise(second.problem, exact(), SerialExecutor{}, fresh);
     for (std::size_t c = 0; c < fresh.weights.size(); ++c) {
         CHECK(used.weights[c] == Approx(fresh.weights[c]).margin(1e-12));
     }
@@ -182,16 +200,15 @@ TEST_CASE("the same scratch serves one problem after the other") {
 TEST_CASE("a limit or a stop keeps the last weights, and reports it") {
     Random random(6);
     Case<double> c(200, 10, 2, random);
-    PrimalNewtonScratch scratch(c.problem.rows, 2);
+    Minimum scratch(c.problem);
     SolverSettings settings = exact();
     settings.max_epochs = 0;
-    SolveReport report = minimise_primal(c.problem, settings, SerialExecutor{}, scratch);
+    SolveReport report = minimise(c.problem, settings, SerialExecutor{}, scratch);
     CHECK(report.status == SolveStatus::epoch_limit);
     CHECK(report.epochs == 0);
     CHECK(scratch.weights == std::vector<double>(11, 0.0));
     const std::atomic<bool> raised{true};
-    report =
-        minimise_primal(c.problem, exact(), SerialExecutor{}, scratch, StopCondition::when(raised));
+    report = minimise(c.problem, exact(), SerialExecutor{}, scratch, StopCondition::when(raised));
     CHECK(report.status == SolveStatus::deadline);
     CHECK(std::isfinite(report.gap));
 }
@@ -200,8 +217,8 @@ TEST_CASE("without samples the weights are the prior's") {
     const std::vector<double> none;
     Problem<double> problem;
     problem.rows = DenseView<double>{none.data(), 0, 3, 3};
-    PrimalNewtonScratch scratch(problem.rows, 0);
-    const SolveReport report = minimise_primal(problem, exact(), SerialExecutor{}, scratch);
+    Minimum scratch(problem);
+    const SolveReport report = minimise(problem, exact(), SerialExecutor{}, scratch);
     CHECK(report.status == SolveStatus::converged);
     CHECK(scratch.weights == std::vector<double>(4, 0.0));
 }

@@ -55,8 +55,8 @@ class OpenMpExecutor {
     /// group (a container's limit). 1 without OpenMP.
     ///
     /// The affinity is read when OpenMP is loaded; the quota once, by the first call or the first
-    /// executor that takes the default. The quota also caps omp_set_num_threads with n if n is exactly
-    /// the number of processors, because that looks like the default.
+    /// executor that takes the default. The quota also caps omp_set_num_threads with n if n is
+    /// exactly the number of processors, because that looks like the default.
     static int default_threads() noexcept;
 
     /// Whether the library was built with OpenMP.

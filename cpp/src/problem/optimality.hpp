@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/settings.hpp"
 
 namespace exemplar_svm {
@@ -98,6 +99,20 @@ inline double gap_at_most(const BlockSummary& sums) noexcept {
 /// rounded a few times: 1/2 D a^2 is at most twice the loss and the gap.
 inline double gap_of_costs(double loss, double gap) noexcept {
     return 64.0 * std::numeric_limits<double>::epsilon() * (loss + gap);
+}
+
+/// What the verification of all samples proves.
+struct Proof {
+    double gap;            ///< at most
+    double weights_error;  ///< of the distance from the optimal weights, at most
+};
+
+/// @param drift  bound on the distance of the weights, whose slacks were added up, from those of
+///               the dual coefficients
+inline Proof prove(const BlockSummary& sums, double drift) noexcept {
+    const double terms = gap_at_most(sums);
+    return {terms + 0.5 * drift * drift + gap_of_costs(sums.loss, terms),
+            weights_error_from_gap(terms) + drift};
 }
 
 /// What an epoch sees on its way, before each step.

@@ -150,7 +150,7 @@ void ExemplarSearch<T>::finish(Goal goal) noexcept {
             search->deliver_dual(scratch_.solution);
         }
         epochs_before_ += solved_.epochs;
-        goal = Goal::of(solver_settings_);
+        goal = Goal::of(solver_settings_, problem_);
         goal.max_epochs -= std::min(epochs_before_, goal.max_epochs - 1);
         solved_ = {};
         begin(successor(strategy_, situation_), Start::solution);
@@ -168,7 +168,7 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
         reason_ = InvalidInput::workspace_too_small;
     }
     if (reason_ != InvalidInput::none) return report();
-    const Goal goal = Goal::of(solver_settings_);
+    const Goal goal = Goal::of(solver_settings_, problem_);
     const std::size_t certify = std::min(settings_.certify, n_returned);
     std::size_t n_ranked = 0, certified = 0;
     const bool early = certify > 0 && strategy_ == Strategy::working_set;
@@ -215,7 +215,7 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
         forget();
         return report();
     }
-    finish(Goal::of(solver_settings_));
+    finish(Goal::of(solver_settings_, problem_));
     if (auto* const search = working_set()) search->deliver_dual(scratch_.solution);
     with(search_, [&](auto& search) noexcept { search.score_all(); });
     for (std::size_t i = 0; i < rows_.rows; ++i) {

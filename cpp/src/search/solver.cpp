@@ -25,7 +25,7 @@ SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, Exe
                                     stop);
     solver.start(start.dual == nullptr ? Start::zeros : Start::solution);
     SolveReport report;
-    solver.finish(Goal::of(settings), report);
+    solver.finish(Goal::of(settings, problem), report);
     return report;
 }
 

@@ -5,31 +5,30 @@
 #include <utility>
 
 #include "exemplar_svm/profile.hpp"
-#include "kernels/dispatch.hpp"
-#include "problem/examples.hpp"
 
 namespace exemplar_svm {
+namespace {
+
+/// Rows that are fetched before they are read.
+constexpr std::size_t ahead = 4;
+
+}  // namespace
 
 template <Real T>
-ConjugateGradients<T>::ConjugateGradients(const Problem<T>& problem, const ExampleBlock& block,
+ConjugateGradients<T>::ConjugateGradients(const Samples<T>& samples, const ExampleBlock& block,
                                           ExecutorRef executor, const StopCondition& stop,
                                           RowIndex* rows, double* scratch) noexcept
-    : problem_(problem),
+    : samples_(samples),
       block_(block),
       executor_(executor),
       stop_(stop),
-      bias_square_(problem.intercept_scaling * problem.intercept_scaling),
       rows_(rows),
       duals_(scratch),
-      diagonals_(duals_ + problem.rows.rows),
-      residuals_(diagonals_ + problem.rows.rows),
-      directions_(residuals_ + problem.rows.rows),
-      products_(directions_ + problem.rows.rows),
-      change_(products_ + problem.rows.rows),
-      sums_(change_ + problem.rows.cols) {
-    std::fill_n(change_, problem.rows.cols, 0.0);
-    std::fill_n(total_example_changes_, block.count(), 0.0);
-}
+      diagonals_(duals_ + samples.n_rows()),
+      residuals_(diagonals_ + samples.n_rows()),
+      directions_(residuals_ + samples.n_rows()),
+      products_(directions_ + samples.n_rows()),
+      sums_(products_ + samples.n_rows()) {}
 
 template <Real T>
 void ConjugateGradients<T>::add(RowIndex row, double dual, double diagonal,
@@ -38,20 +37,20 @@ void ConjugateGradients<T>::add(RowIndex row, double dual, double diagonal,
     duals_[size_] = dual;
     diagonals_[size_] = diagonal;
     residuals_[size_++] = -gradient;
-    n_entries_ += problem_.rows.sparse().count(row);
+    n_entries_ += samples_.entries(row);
 }
 
 template <Real T>
-Outcome ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept {
-    constexpr int most_iterations = 100;
-    // It is looked for coordinates below zero when the gap has fallen to this part, and in the end.
+Outcome ConjugateGradients<T>::solve(const Goal& goal) noexcept {
+    // Coordinates below zero are looked for once the gap has fallen to this part of its initial
+    // value, and in the end.
     constexpr double early_part = 1e-4;
     constexpr int most_looks = 5;
     int n_looks = 0;
     bool restarts = true;
     double first_gap = 0.0, before = 0.0, seconds = 0.0;
     n_free_ = size_;
-    for (int iteration = 0; iteration < most_iterations; ++iteration) {
+    for (std::uint32_t iteration = 0; iteration < goal.max_epochs; ++iteration) {
         double square = 0.0, gap = 0.0, largest = 0.0;  // of the residuals
         for (std::size_t s = 0; s < n_free_; ++s) {
             const double r = residuals_[s];
@@ -61,14 +60,11 @@ Outcome ConjugateGradients<T>::solve(double tol, double gap_tol) noexcept {
         }
         if (iteration == 0) first_gap = gap;
         if (stop_.earlier_by(seconds).reached()) return Outcome::stopped;
-        const bool done = !(square > 0.0) || (largest <= tol && gap <= gap_tol);
+        const bool done = !(square > 0.0) || (largest <= goal.tol && gap <= goal.gap);
         if (done || (n_looks == 0 && gap <= early_part * first_gap)) {
             const std::size_t n_below = count_below();
             if (n_below > size_ / held_part || (n_below > 0 && ++n_looks == most_looks)) break;
-            if (done && n_below == 0) {
-                take_out_examples();
-                return Outcome::reached;
-            }
+            if (done && n_below == 0) return Outcome::reached;
             if (n_below > 0) {
                 hold_at_zero();
                 restarts = true;
@@ -104,7 +100,7 @@ std::size_t ConjugateGradients<T>::count_below() const noexcept {
 /// The diagonal of the matrix, but for what the examples take off.
 template <Real T>
 double ConjugateGradients<T>::curvature(std::size_t s) const noexcept {
-    return static_cast<double>(problem_.squared_norms[rows_[s]]) + bias_square_ + diagonals_[s];
+    return samples_.squared_norm(rows_[s]) + diagonals_[s];
 }
 
 /// Takes the coordinates below zero there, and out of those that are free.
@@ -133,87 +129,53 @@ void ConjugateGradients<T>::take(double length) noexcept {
         duals_[s] += length * directions_[s];
         residuals_[s] -= length * products_[s];
     }
-    kernels::active_table<double>().axpy(length, sums_, change_, problem_.rows.cols);
-    change_of_sum_ += length * rows_sum_;
-    for (std::size_t j = 0; j < block_.count(); ++j) {
-        total_example_changes_[j] += length * example_changes_[j];
-    }
 }
 
 /// The product of the matrix with the direction.
 template <Real T>
 void ConjugateGradients<T>::multiply() noexcept {
-    constexpr std::size_t ahead = 4;
-    sum_rows();
-    respond();
-    const double offset = sum_ * bias_square_ - mean_product(problem_, sums_);
-    const RowBlocks blocks(n_free_, problem_.rows.bytes_per_row());
-    for_each_block(executor_, blocks,
+    const double offset = samples_.offset(sums_, sum_samples() * samples_.bias_square());
+    const RowsView<T>& rows = samples_.problem().rows;
+    for_each_block(executor_, RowBlocks(n_free_, rows.bytes_per_row()),
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        for (std::size_t s = begin; s < end; ++s) {
-                           if (s + ahead < end) problem_.rows.prefetch(rows_[s + ahead]);
-                           products_[s] = diagonals_[s] * directions_[s] -
-                                          (problem_.rows.dot_wide(rows_[s], sums_) + offset);
+                           if (s + ahead < end) rows.prefetch(rows_[s + ahead]);
+                           products_[s] = diagonals_[s] * directions_[s] +
+                                          samples_.product(rows_[s], sums_, offset);
                        }
                    });
 }
 
-/// Adds up the rows, less the mean, times minus their parts in the direction.
+/// Adds up the rows, times their parts in the direction, and the examples as they follow. Returns
+/// the sum of the labels.
 template <Real T>
-void ConjugateGradients<T>::sum_rows() noexcept {
+double ConjugateGradients<T>::sum_samples() noexcept {
     // To clear and to add up a group's sum costs as much as a few entries per feature.
-    constexpr std::size_t entries_per_feature = 4, ahead = 4;
-    const std::size_t d = problem_.rows.cols;
+    constexpr std::size_t entries_per_feature = 4;
     const std::size_t n_groups =
-        std::clamp(n_entries_ / (entries_per_feature * d), std::size_t{1}, max_groups);
-    const RowBlocks groups = RowBlocks::one_by_one(n_groups);
-    for_each_block(executor_, groups, [&](std::size_t, std::size_t, std::size_t group) noexcept {
-        double* const part = sums_ + group * d;
-        std::fill_n(part, d, 0.0);
-        const std::size_t end = (group + 1) * n_free_ / n_groups;
-        for (std::size_t s = group * n_free_ / n_groups; s < end; ++s) {
-            if (s + ahead < end) problem_.rows.prefetch(rows_[s + ahead]);
-            if (directions_[s] != 0.0) problem_.rows.axpy_wide(-directions_[s], rows_[s], part);
-        }
-    });
-    for (std::size_t group = 1; group < n_groups; ++group) {
-        kernels::active_table<double>().axpy(1.0, sums_ + group * d, sums_, d);
-    }
-    rows_sum_ = 0.0;
-    for (std::size_t s = 0; s < n_free_; ++s) rows_sum_ -= directions_[s];
-    subtract_mean(problem_, rows_sum_, sums_);
-}
+        std::clamp(n_entries_ / (entries_per_feature * samples_.n_features()), std::size_t{1},
+                   Samples<T>::max_groups);
+    const RowsView<T>& rows = samples_.problem().rows;
+    const double row_labels =
+        samples_.sum(executor_, n_free_, n_groups, sums_, sums_ + samples_.n_features(),
+                     [&](std::size_t begin, std::size_t end, SampleSum<T>& sum) noexcept {
+                         for (std::size_t s = begin; s < end; ++s) {
+                             if (s + ahead < end) rows.prefetch(rows_[s + ahead]);
+                             sum.add(directions_[s], rows_[s]);
+                         }
+                     });
 
-/// Adds the examples, as they follow, to the sum of the rows.
-template <Real T>
-void ConjugateGradients<T>::respond() noexcept {
-    double products[ExampleBlock::capacity];
-    const double mean_part = mean_product(problem_, sums_);
+    double products[ExampleBlock::capacity], changes[ExampleBlock::capacity];
+    const std::size_t n = samples_.n_rows();
+    const double offset = samples_.offset(sums_, 0.0);
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        products[j] = example_product(problem_, j, sums_, mean_part) +
-                      example_label(problem_, j) * rows_sum_ * bias_square_;
+        products[j] = samples_.product(n + j, sums_, offset) +
+                      samples_.label(n + j) * row_labels * samples_.bias_square();
     }
-    block_.respond(products, example_changes_);
-    double labels = 0.0;
-    for (std::size_t j = 0; j < block_.count(); ++j) {
-        if (example_changes_[j] == 0.0) continue;
-        add_raw_example(problem_, j, example_changes_[j], sums_);
-        labels += example_label(problem_, j) * example_changes_[j];
-    }
-    subtract_mean(problem_, labels, sums_);
-    sum_ = rows_sum_ + labels;
-}
-
-/// Out of the change of the weights.
-template <Real T>
-void ConjugateGradients<T>::take_out_examples() noexcept {
-    double labels = 0.0;
-    for (std::size_t j = 0; j < block_.count(); ++j) {
-        if (total_example_changes_[j] == 0.0) continue;
-        add_raw_example(problem_, j, -total_example_changes_[j], change_);
-        labels -= example_label(problem_, j) * total_example_changes_[j];
-    }
-    subtract_mean(problem_, labels, change_);
+    block_.respond(products, changes);
+    SampleSum<T> sum(samples_, sums_);
+    for (std::size_t j = 0; j < block_.count(); ++j) sum.add(changes[j], n + j);
+    return row_labels + sum.finish();
 }
 
 template class ConjugateGradients<float>;

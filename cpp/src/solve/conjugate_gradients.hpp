@@ -3,8 +3,8 @@
 #include <cstddef>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/stop_condition.hpp"
+#include "problem/samples.hpp"
 #include "solve/example_block.hpp"
 #include "solve/outcome.hpp"
 
@@ -24,14 +24,14 @@ template <Real T>
 class ConjugateGradients {
   public:
     static std::size_t scratch_size(std::size_t n_rows, std::size_t n_features) noexcept {
-        return 6 * n_rows + (1 + max_groups) * n_features;
+        return 5 * n_rows + Samples<T>::max_groups * n_features;
     }
 
-    /// @param problem  with the squared hinge
+    /// @param samples  of a problem with the squared hinge
     /// @param block    of all examples, optimal for the present coefficients of the rows
-    /// @param rows     room for as many as the problem has
+    /// @param rows     room for as many as there are
     /// @param scratch  scratch_size() values
-    ConjugateGradients(const Problem<T>& problem, const ExampleBlock& block, ExecutorRef executor,
+    ConjugateGradients(const Samples<T>& samples, const ExampleBlock& block, ExecutorRef executor,
                        const StopCondition& stop, RowIndex* rows, double* scratch) noexcept;
 
     /// Adds the coordinate of a row.
@@ -40,41 +40,33 @@ class ConjugateGradients {
     /// @param gradient  of the dual along it
     void add(RowIndex row, double dual, double diagonal, double gradient) noexcept;
 
-    /// Until no gradient exceeds tol, and together they add at most gap_tol to the duality gap;
-    /// Outcome::hand_over if it gave up, mostly because many coordinates would be below zero.
-    Outcome solve(double tol, double gap_tol) noexcept;
+    /// Until no gradient exceeds the goal's tol, and together they add at most its gap to the
+    /// duality gap. Hands over if many coordinates would be below zero, or after goal.max_epochs
+    /// iterations.
+    Outcome solve(const Goal& goal) noexcept;
 
     std::size_t size() const noexcept { return size_; }
     RowIndex row(std::size_t s) const noexcept { return rows_[s]; }
 
-    /// The new coefficient, not below zero unless it gave up.
+    /// The new coefficient, not below zero if the goal is reached.
     double dual(std::size_t s) const noexcept { return duals_[s]; }
 
-    /// Once it is solved, what the rows' coefficients have changed the weights by, less the means,
-    /// and the sum of a_i y_i; without what the examples do.
-    const double* change_of_weights() const noexcept { return change_; }
-    double change_of_sum() const noexcept { return change_of_sum_; }
-
   private:
-    static constexpr std::size_t max_groups = 8;
     /// If more than one of so many is below zero, it is not known yet which stay there.
     static constexpr std::size_t held_part = 16;
 
     std::size_t count_below() const noexcept;
     void hold_at_zero() noexcept;
     void multiply() noexcept;
-    void sum_rows() noexcept;
-    void respond() noexcept;
-    void take_out_examples() noexcept;
+    double sum_samples() noexcept;
     void take(double length) noexcept;
     void swap(std::size_t s, std::size_t t) noexcept;
     double curvature(std::size_t s) const noexcept;
 
-    const Problem<T>& problem_;
+    Samples<T> samples_;
     const ExampleBlock& block_;
     ExecutorRef executor_;
     StopCondition stop_;
-    double bias_square_;
     std::size_t size_ = 0;
     std::size_t n_free_ = 0;  // coordinates, before those that are held
     std::size_t n_entries_ = 0;
@@ -85,14 +77,8 @@ class ConjugateGradients {
     double* residuals_;  // minus the gradient
     double* directions_;
     double* products_;  // of the matrix with the direction
-    // Per feature:
-    double* change_;  // of the weights
-    double* sums_;    // of rows, one per group; the first one becomes that of all, and the examples
-    double sum_ = 0.0;  // of a_i y_i in these: of the rows, and of the examples as well
-    double rows_sum_ = 0.0;
-    double change_of_sum_ = 0.0;
-    double example_changes_[ExampleBlock::capacity];
-    double total_example_changes_[ExampleBlock::capacity];
+    // Per feature, of the samples, in groups; the first one becomes that of all:
+    double* sums_;
 };
 
 }  // namespace exemplar_svm

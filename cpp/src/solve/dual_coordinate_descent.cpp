@@ -16,7 +16,7 @@
 #include "rows/row_sum.hpp"
 #include "solve/box_quadratic.hpp"
 #include "solve/conjugate_gradients.hpp"
-#include "solve/proximal_newton.hpp"
+#include "solve/primal_newton.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -44,10 +44,9 @@ DescentScratch<T>::DescentScratch(const RowsView<T>& view, std::size_t max_block
       polish(polish_size(view.rows, max_examples) * (polish_size(view.rows, max_examples) + 8)),
       polish_rows(2 * polish_size(view.rows, max_examples)),
       summaries(max_blocks),
+      newton(view.rows, view.cols, max_examples),
       joint(std::make_unique_for_overwrite<double[]>(
-          view.is_dense() ? 0 : ConjugateGradients<T>::scratch_size(view.rows, view.cols))),
-      newton(std::make_unique_for_overwrite<double[]>(
-          ProximalNewton<T>::scratch_size(view.rows, view.cols, max_examples))) {}
+          view.is_dense() ? 0 : ConjugateGradients<T>::scratch_size(view.rows, view.cols))) {}
 
 template <Real T>
 Outcome DualCoordinateDescent<T>::finish(const Goal& goal, SolveReport& report) noexcept {
@@ -84,7 +83,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
         const double drift = std::max(drift_ - 2.0 * sum_rounding_, 0.0) * largest_norm_;
         const bool within_tol = std::max(verified.violation, drift) <= goal_.tol;
         const double error = weights_error_from_gap(verified.gap) * largest_norm_;
-        const bool proven = error <= goal_.score_tol;
+        const bool proven = verified.gap <= goal_.gap;
         fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
         lowest_violation = std::min(lowest_violation, verified.violation);
         const bool exhausted = descent != Outcome::reached || fruitless >= patience ||
@@ -114,7 +113,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
             shrinking_ = false;  // rows are shrunk too early, again and again
         // A row was shrunk too early, or the descent's weights had drifted by rounding.
         goal.tol *= 0.5;
-        goal.score_tol *= 0.5;
+        goal.gap *= 0.25;
         activate_violators(verified.violation);
     }
 }
@@ -325,7 +324,7 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
     constexpr int patience = 3, patience_within_tol = 8;
 
     is_exhausted_ = false;
-    const double tol = goal.tol, gap_tol = goal.gap(largest_norm_);
+    const double tol = goal.tol, gap_tol = goal.gap;
     std::uint32_t since_polish = 0, since_start = 0;
     // Epochs to wait for the next step on many sparse rows: longer after each that gave up.
     std::uint32_t joint_wait = 0, since_joint = 0;
@@ -708,7 +707,7 @@ double DualCoordinateDescent<T>::sum_weights(double* wide) noexcept {
     double sum = 0.0, norms = 0.0;  // a ||x~||, added up
     std::size_t n_added = 0;
     const double mean_norm = std::sqrt(mean_square_);
-    RowSum<T> row_sum(problem_.rows, wide, scratch_.rows.data());
+    RowSum<T> row_sum(problem_.rows, wide);
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (solution_.dual[i] == 0.0) continue;
         const double dual = label(i) * solution_.dual[i];
@@ -889,7 +888,7 @@ Outcome DualCoordinateDescent<T>::solve_jointly(const Goal& goal) noexcept {
         const double gradient = diagonal * dual - 1.0 - precise_score(i);
         if (dual > 0.0 || gradient < 0.0) step.add(i, dual, diagonal, gradient);
     }
-    const Outcome outcome = step.solve(0.5 * goal.tol, 0.25 * goal.gap(largest_norm_));
+    const Outcome outcome = step.solve({0.5 * goal.tol, 0.25 * goal.gap, 100});
     if (outcome == Outcome::stopped) return outcome;
     for (std::size_t s = 0; s < step.size(); ++s) {
         solution_.dual[step.row(s)] = std::max(0.0, step.dual(s));
@@ -911,7 +910,7 @@ double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) cons
     const double epoch =
         2.0 * static_cast<double>(std::max<std::size_t>(n_active_, 1)) * bytes / sizeof(T);
     const double epochs =
-        steps * (ProximalNewton<T>::work_of_step(n_inside, n_features()) + passes) / epoch;
+        steps * (PrimalNewton<T>::work_of_step(n_inside, n_features()) + passes) / epoch;
     const auto limit = static_cast<double>(goal_.max_epochs);
     if (epochs > 4.0 * limit) return infinity;
     return std::max(fewest, std::min(epochs, 0.25 * limit));
@@ -928,11 +927,11 @@ template <Real T>
 Outcome DualCoordinateDescent<T>::solve_together(const Goal& goal) noexcept {
     since_newton_ = 0;
     keep_example_duals();
-    ProximalNewton<T> newton(problem_, executor_, stop_.earlier_by(seconds_to_conclude_), solution_,
-                             scratch_.examples.prior().data(), scratch_.wide_coef.data(),
-                             scratch_.rows.data(), scratch_.newton.get());
+    PrimalNewton<T> newton(problem_, executor_, stop_.earlier_by(seconds_to_conclude_),
+                           scratch_.newton);
     const Outcome outcome =
-        newton.solve(0.5 * goal.tol, 0.25 * goal.gap(largest_norm_), goal_.max_epochs - epochs_);
+        newton.prove(0.5 * goal.tol, 0.25 * goal.gap, goal_.max_epochs - epochs_,
+                     solution_.dual.data(), solution_.example_dual.data());
     epochs_ += newton.steps();
     refining_ = false;
     for (std::size_t j = 0; j < block_.count(); ++j) {
@@ -943,7 +942,9 @@ Outcome DualCoordinateDescent<T>::solve_together(const Goal& goal) noexcept {
         refresh();
         return Outcome::cannot;
     }
-    adopt_weights(bias_square_ > 0.0 ? newton.bias() / problem_.intercept_scaling : 0.0);
+    std::copy_n(newton.weights(), n_features(), scratch_.wide_coef.data());
+    const double bias = newton.weights()[n_features()];
+    adopt_weights(bias_square_ > 0.0 ? bias / problem_.intercept_scaling : 0.0);
     is_exhausted_ = outcome == Outcome::exhausted;
     return outcome;
 }

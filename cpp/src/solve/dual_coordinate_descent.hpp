@@ -18,6 +18,7 @@
 #include "solve/example_block.hpp"
 #include "solve/outcome.hpp"
 #include "solve/prepared_examples.hpp"
+#include "solve/primal_newton.hpp"
 #include "solve/solution.hpp"
 
 namespace exemplar_svm {
@@ -40,9 +41,9 @@ struct DescentScratch {
     std::vector<double> polish;            ///< the small quadratic of a Newton step
     std::vector<std::size_t> polish_rows;  ///< its coordinates
     std::vector<BlockSummary> summaries;   ///< one per block of rows
+    NewtonScratch newton;
     // Not initialised: memory is taken as it is needed.
-    std::unique_ptr<double[]> joint;   ///< of ConjugateGradients
-    std::unique_ptr<double[]> newton;  ///< of ProximalNewton
+    std::unique_ptr<double[]> joint;  ///< of ConjugateGradients
 
     DescentScratch(const RowsView<T>& rows, std::size_t max_blocks, std::size_t max_examples,
                    std::size_t max_example_entries);
@@ -57,7 +58,7 @@ class DualCoordinateDescent {
                           ExecutorRef executor, Solution<T>& solution, DescentScratch<T>& scratch,
                           T* scores, const StopCondition& stop = {}) noexcept
         : problem_(problem),
-          goal_(Goal::of(settings)),
+          goal_(Goal::of(settings, problem)),
           executor_(executor),
           solution_(solution),
           scratch_(scratch),

@@ -4,11 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/prefetch.hpp"
-#include "problem/examples.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -25,11 +23,11 @@ GramScratch<T>::GramScratch(const RowsView<T>& rows, std::size_t max_examples)
       row_scores(active.size()) {}
 
 template <Real T>
-GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& settings,
+GramDescent<T>::GramDescent(const Samples<T>& samples, const SolverSettings& settings,
                             const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
                             PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,
                             const StopCondition& stop) noexcept
-    : problem_(problem),
+    : samples_(samples),
       settings_(settings),
       gram_(gram),
       executor_(executor),
@@ -41,19 +39,18 @@ GramDescent<T>::GramDescent(const Problem<T>& problem, const SolverSettings& set
       stop_(stop),
       kernels_(kernels::active_table<T>()),
       random_(settings.seed),
-      penalty_(penalty(problem.loss, problem.cost)),
-      bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
+      penalty_(penalty(samples.problem().loss, samples.problem().cost)) {}
 
 template <Real T>
 Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report) noexcept {
     start(from);
-    const double largest_norm = std::sqrt(problem_.max_squared_norm + bias_square_);
-    const double gap_tol = goal.gap(largest_norm);
+    const double largest_norm =
+        std::sqrt(samples_.problem().max_squared_norm + samples_.bias_square());
     const std::uint32_t limit = std::min(goal.max_epochs, most_epochs);
     // float32 changes serve while violations are large; then they start again from zero, so that
     // the last digits are not spent on rounding.
     double next_refresh = 1e-3;
-    double tol = goal.tol, needed_gap = gap_tol;
+    double tol = goal.tol, needed_gap = goal.gap;
     while (report.epochs < limit) {
         const EpochSummary seen = epoch();
         ++report.epochs;
@@ -70,13 +67,12 @@ Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report)
         if (violation <= tol && seen.gap <= needed_gap) {
             refresh();
             const double gap = verify(report);
-            if (report.violation <= goal.tol && gap <= gap_tol) {
+            if (report.violation <= goal.tol && gap <= goal.gap) {
                 report.status = SolveStatus::converged;
                 // Where the rounding of the products may leave more than this in the scores,
                 // weights in double precision do better.
-                return report.weights_error_bound * largest_norm <= 10.0 * goal.tol
-                           ? Outcome::reached
-                           : Outcome::hand_over;
+                const double error = report.weights_error_bound * largest_norm;
+                return error <= 10.0 * goal.tol ? Outcome::reached : Outcome::hand_over;
             }
             // A row was left out too early, or the changes had drifted by rounding.
             tol *= 0.5;
@@ -99,11 +95,11 @@ template <Real T>
 void GramDescent<T>::start(Start from) noexcept {
     if (from == Start::zeros) {
         std::fill_n(solution_.dual.begin(), n_rows(), 0.0);
-        std::fill_n(solution_.example_dual.begin(), problem_.examples.rows, 0.0);
+        std::fill_n(solution_.example_dual.begin(), samples_.n_examples(), 0.0);
     }
-    examples_.prepare(problem_, solution_.example_dual.data());
+    examples_.prepare(samples_, solution_.example_dual.data());
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        bias_[j] = example_label(problem_, j) * bias_square_;
+        bias_[j] = samples_.label(n_rows() + j) * samples_.bias_square();
     }
     {
         const Stopwatch stopwatch(seconds_to_verify_);
@@ -112,8 +108,7 @@ void GramDescent<T>::start(Start from) noexcept {
     // n <= 2 d, and the end reads the products of the support rows with all others only.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        double& dual = solution_.dual[i];
-        dual = takes_part(i) ? std::clamp(dual, 0.0, penalty_.upper) : 0.0;
+        solution_.dual[i] = std::clamp(solution_.dual[i], 0.0, samples_.penalty(i).upper);
     }
     activate_all();
     refresh();
@@ -123,22 +118,20 @@ template <Real T>
 void GramDescent<T>::activate_all() noexcept {
     n_active_ = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (takes_part(i)) scratch_.active[n_active_++] = static_cast<RowIndex>(i);
+        if (samples_.cost(i) > 0.0) scratch_.active[n_active_++] = static_cast<RowIndex>(i);
     }
 }
 
 /// x_i . x_j for every row i and example j.
 template <Real T>
 void GramDescent<T>::multiply_rows_by_examples() noexcept {
-    const std::size_t p = block_.count(), d = problem_.rows.cols;
+    const std::size_t p = block_.count();
     double* const row_products = scratch_.row_scores.data();
     for (std::size_t j = 0; j < p; ++j) {
-        const T* const example = examples_.rows().row(j);
-        double constant = 0.0;
-        if (problem_.mean != nullptr) constant -= kernels_.dot_wide(problem_.mean, example, d);
-        multiply_rows(problem_.rows, example, executor_, row_products);
+        const double mean_product = examples_.mean_product(j);
+        multiply_rows(samples_.problem().rows, examples_.rows().row(j), executor_, row_products);
         for (std::size_t i = 0; i < n_rows(); ++i) {
-            scratch_.products[i * p + j] = static_cast<T>(row_products[i] + constant);
+            scratch_.products[i * p + j] = static_cast<T>(row_products[i] - mean_product);
         }
     }
 }
@@ -174,7 +167,7 @@ bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
     products_with_bias(i, k);
     const T* const gram = gram_.row(i);
     double score = scratch_.row_scores[i] + static_cast<double>(scores_[i]) -
-                   dual_sum_ * bias_square_ + block_.score(k);
+                   dual_sum_ * samples_.bias_square() + block_.score(k);
     for (std::size_t w = 0; w < n_waiting_; ++w) {
         score += static_cast<double>(changes_[w]) * static_cast<double>(gram[waiting_[w]]);
     }
@@ -185,11 +178,13 @@ bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
         return false;
     }
     const double violation = projected(gradient, dual, penalty_.upper);
-    seen.add(violation, gap_term(problem_.loss, problem_.cost, penalty_.diagonal, dual, slack));
+    seen.add(violation, gap_term(samples_.problem().loss, samples_.problem().cost,
+                                 penalty_.diagonal, dual, slack));
     if (violation == 0.0) return true;
 
     const double curvature =
-        (static_cast<double>(gram[i]) + bias_square_) * product_slack<T> + penalty_.diagonal;
+        (static_cast<double>(gram[i]) + samples_.bias_square()) * product_slack<T> +
+        penalty_.diagonal;
     Coordinate coordinate{gradient, curvature, penalty_.diagonal,
                           -1.0,     -dual,     penalty_.upper - dual};
     const double step = block_.minimise(coordinate, k);
@@ -224,20 +219,15 @@ void GramDescent<T>::refresh() noexcept {
     double* const row_scores = scratch_.row_scores.data();
     std::fill_n(row_scores, n, 0.0);
     std::fill_n(scores_, n, T(0));
-    double mean_square = 0.0;
-    for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
-        mean_square += problem_.mean[c] * problem_.mean[c];
-    }
     double shares[ExampleBlock::capacity];
-    for (std::size_t j = 0; j < p; ++j) shares[j] = share_in_mean(problem_, j);
+    for (std::size_t j = 0; j < p; ++j) shares[j] = samples_.share_in_mean(j);
     // w_0 . (x_i - m) with w_0 = prior * (mean of the positives as they were given)
-    for (std::size_t i = 0; problem_.prior > 0.0 && i < n; ++i) {
+    const double prior = samples_.problem().prior;
+    for (std::size_t i = 0; prior > 0.0 && i < n; ++i) {
         double sum = 0.0;
         for (std::size_t j = 0; j < p; ++j) sum += shares[j] * static_cast<double>(products(i)[j]);
-        if (problem_.mean != nullptr) {
-            sum += static_cast<double>(problem_.mean_products[i]) - mean_square;
-        }
-        row_scores[i] = problem_.prior * sum;
+        sum += samples_.row_mean_product(i) - samples_.mean_square();
+        row_scores[i] = prior * sum;
     }
     double duals[max_waiting];
     const T* rows[max_waiting];
@@ -262,10 +252,10 @@ void GramDescent<T>::refresh() noexcept {
     }
 
     double gradients[ExampleBlock::capacity];
-    const double prior_mean_product = mean_product(problem_, examples_.prior().data());
+    const double* const prior_coef = examples_.prior().data();
+    const double prior_offset = samples_.offset(prior_coef, 0.0);
     for (std::size_t j = 0; j < p; ++j) {
-        example_scores[j] +=
-            example_product(problem_, j, examples_.prior().data(), prior_mean_product);
+        example_scores[j] += samples_.product(n + j, prior_coef, prior_offset);
         example_scores[j] -= dual_sum_ * bias_[j];
         example_scores_[j] = example_scores[j];
         gradients[j] = example_scores[j] - 1.0 + block_.diagonal(j) * block_.dual(j);
@@ -281,36 +271,38 @@ void GramDescent<T>::refresh() noexcept {
 template <Real T>
 double GramDescent<T>::verify(SolveReport& report) noexcept {
     const std::size_t n = n_rows(), p = block_.count();
+    const Problem<T>& problem = samples_.problem();
     double duals = dual_sum_;
-    for (std::size_t j = 0; j < p; ++j) duals += block_.dual(j) + problem_.prior;
+    for (std::size_t j = 0; j < p; ++j) duals += block_.dual(j) + problem.prior;
     // Every product errs by at most rounding * (the norms); sums are in double precision.
-    double largest = problem_.max_squared_norm, mean_square = 0.0;
+    double largest = problem.max_squared_norm;
     for (std::size_t j = 0; j < p; ++j) largest = std::max(largest, block_.gram_row(j)[j]);
-    for (std::size_t c = 0; problem_.mean != nullptr && c < problem_.rows.cols; ++c) {
-        mean_square += problem_.mean[c] * problem_.mean[c];
-    }
-    const double largest_norm = std::sqrt(largest) + std::sqrt(mean_square);
+    const double largest_norm = std::sqrt(largest) + std::sqrt(samples_.mean_square());
     const double square = largest_norm * largest_norm;
-    const double underflow = static_cast<double>(problem_.rows.cols + 2) *
+    const double bias_square = samples_.bias_square();
+    const double underflow = static_cast<double>(samples_.n_features() + 2) *
                              static_cast<double>(std::numeric_limits<T>::denorm_min());
     const double rounding =
-        duals * (GramMatrix<T>::rounding(problem_.rows.cols) * square + underflow +
-                 2.0 * largest_norm * problem_.mean_error +
+        duals * (GramMatrix<T>::rounding(samples_.n_features()) * square + underflow +
+                 2.0 * largest_norm * problem.mean_error +
                  static_cast<double>(n + p) * std::numeric_limits<double>::epsilon() *
-                     (square + bias_square_));
+                     (square + bias_square));
 
     report.n_support = 0;
     double largest_score = 0.0;
     BlockSummary sums;
-    const auto measure = [&](double cost, Penalty bounds, double dual, double slack) noexcept {
-        add_sample(sums, problem_.loss, cost, bounds, dual, slack, rounding);
+    const auto measure = [&](std::size_t i, double dual, double slack) noexcept {
+        const double cost = samples_.cost(i);
+        if (cost > 0.0)
+            add_sample(sums, problem.loss, cost, samples_.penalty(i), dual, slack, rounding);
     };
     for (std::size_t i = 0; i < n; ++i) {
         double k[ExampleBlock::capacity];
         products_with_bias(i, k);
         const double dual = solution_.dual[i];
-        const double score = scratch_.row_scores[i] - dual_sum_ * bias_square_ + block_.score(k);
-        if (takes_part(i)) measure(problem_.cost, penalty_, dual, 1.0 + score);
+        const double score =
+            scratch_.row_scores[i] - dual_sum_ * samples_.bias_square() + block_.score(k);
+        measure(i, dual, 1.0 + score);
         report.n_support += dual > 0.0 ? 1 : 0;
         largest_score = std::max(largest_score, std::abs(score));
         scores_[i] = static_cast<T>(score);
@@ -318,18 +310,17 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     for (std::size_t j = 0; j < p; ++j) {
         double score = example_scores_[j];
         for (std::size_t l = 0; l < p; ++l) score += block_.gram_row(j)[l] * block_.dual(l);
-        const double cost = example_cost(problem_, j);
-        measure(cost, penalty(problem_.loss, cost), block_.dual(j), 1.0 - score);
+        measure(n + j, block_.dual(j), 1.0 - score);
         solution_.example_dual[j] = block_.dual(j);
     }
     // The scores are those of the dual coefficients' weights but for `rounding`; costs, and with
     // them the bounds of the coefficients, are rounded a few times.
     constexpr double few = 16.0 * std::numeric_limits<double>::epsilon();
-    const double drift = few * duals * std::sqrt(square + bias_square_);
+    const double drift = few * duals * std::sqrt(square + bias_square);
+    const Proof proof = prove(sums, drift);
     report.violation = sums.violation;
-    const double terms = gap_at_most(sums);
-    report.gap = terms + 0.5 * drift * drift + gap_of_costs(sums.loss, terms);
-    report.weights_error_bound = weights_error_from_gap(terms) + drift;
+    report.gap = proof.gap;
+    report.weights_error_bound = proof.weights_error;
     report.score_rounding_bound =
         rounding + 0.5 * static_cast<double>(std::numeric_limits<T>::epsilon()) * largest_score +
         static_cast<double>(std::numeric_limits<T>::denorm_min());

@@ -5,13 +5,12 @@
 #include <vector>
 
 #include "base/permutation.hpp"
-#include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "kernels/dispatch.hpp"
 #include "model/gram_matrix.hpp"
-#include "problem/optimality.hpp"
+#include "problem/samples.hpp"
 #include "solve/example_block.hpp"
 #include "solve/outcome.hpp"
 #include "solve/prepared_examples.hpp"
@@ -37,13 +36,13 @@ template <Real T>
 class GramDescent {
   public:
     /// For at most ExampleBlock::capacity examples and rows that are all negatives.
-    GramDescent(const Problem<T>& problem, const SolverSettings& settings,
+    GramDescent(const Samples<T>& samples, const SolverSettings& settings,
                 const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
                 PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,
                 const StopCondition& stop = {}) noexcept;
 
-    /// Outcome::hand_over where steps on one row after the other make too little progress. Leaves
-    /// the primal objective of the report at zero.
+    /// Hands over where steps on one row after the other make too little progress. Leaves the
+    /// primal objective of the report at zero.
     Outcome solve(Start from, const Goal& goal, SolveReport& report) noexcept;
 
   private:
@@ -59,10 +58,7 @@ class GramDescent {
     void refresh() noexcept;
     double verify(SolveReport& report) noexcept;
 
-    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
-    bool takes_part(std::size_t i) const noexcept {
-        return problem_.background == nullptr || problem_.background[i] != 0;
-    }
+    std::size_t n_rows() const noexcept { return samples_.n_rows(); }
     const T* products(std::size_t i) const noexcept {
         return scratch_.products.data() + i * block_.count();
     }
@@ -74,7 +70,7 @@ class GramDescent {
         }
     }
 
-    Problem<T> problem_;
+    Samples<T> samples_;
     SolverSettings settings_;
     const GramMatrix<T>& gram_;
     ExecutorRef executor_;
@@ -88,7 +84,6 @@ class GramDescent {
     const kernels::KernelTable<T>& kernels_;
     SplitMix64 random_;
     Penalty penalty_;
-    double bias_square_;
     double bias_[ExampleBlock::capacity];  // y_j s^2
     double shrink_above_ = std::numeric_limits<double>::infinity();
     double shrink_below_ = -std::numeric_limits<double>::infinity();

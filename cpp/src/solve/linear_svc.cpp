@@ -44,14 +44,15 @@ std::vector<std::size_t> choose_examples(std::size_t n, const std::int8_t* label
 template <Real T>
 LinearSvc<T> train_primal(const Problem<T>& problem, const SolverSettings& settings,
                           ExecutorRef executor, const StopCondition& stop) {
-    PrimalNewtonScratch scratch(problem.rows, 0);
+    NewtonScratch scratch(problem.rows.rows, problem.rows.cols, 0);
+    PrimalNewton<T> newton(problem, executor, stop, scratch);
     LinearSvc<T> result;
-    result.report = minimise_primal(problem, settings, executor, scratch, stop);
-    const auto coef_end = scratch.weights.end() - 1;
-    std::transform(scratch.weights.begin(), coef_end, std::back_inserter(result.weights.coef),
+    result.report = newton.minimise(settings);
+    const double* const coef_end = newton.weights() + problem.rows.cols;
+    std::transform(newton.weights(), coef_end, std::back_inserter(result.weights.coef),
                    [](double w) { return static_cast<T>(w); });
     result.weights.intercept = problem.intercept_scaling * *coef_end;
-    result.dual = std::move(scratch.dual);
+    result.dual.assign(newton.duals(), newton.duals() + problem.rows.rows);
     return result;
 }
 
@@ -109,7 +110,7 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
     DualCoordinateDescent<T> solver(problem, settings, executor, solution, scratch, scores.data(),
                                     stop);
     solver.start();
-    solver.finish(Goal::of(settings), result.report);
+    solver.finish(Goal::of(settings, problem), result.report);
     result.weights = std::move(solution.weights);
     result.dual = std::move(solution.dual);
     for (std::size_t j = 0; j < eliminated.size(); ++j) {

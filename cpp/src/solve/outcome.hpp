@@ -1,36 +1,40 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
+#include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solve_report.hpp"
 
 namespace exemplar_svm {
 
-/// How close a solver is to come, and how far it may go for that.
+/// What a solver is asked for: that no optimality condition is violated by more than tol, and that
+/// the duality gap is at most gap, in at most max_epochs epochs or steps.
 struct Goal {
-    double tol;        ///< largest violation of an optimality condition, in units of the score
-    double score_tol;  ///< largest proven error of a score
+    double tol;
+    double gap;
     std::uint32_t max_epochs;
 
-    static Goal of(const SolverSettings& settings) noexcept {
-        return {settings.tol, settings.score_tol, settings.max_epochs};
-    }
-
-    /// The duality gap that proves the scores of rows up to this norm.
-    double gap(double largest_norm) const noexcept {
-        return (score_tol / largest_norm) * (score_tol / largest_norm);
+    /// With the gap that proves every score to within settings.score_tol.
+    template <Real T>
+    static Goal of(const SolverSettings& settings, const Problem<T>& problem) noexcept {
+        const double square =
+            problem.max_squared_norm + problem.intercept_scaling * problem.intercept_scaling;
+        const double weights_error = settings.score_tol / std::sqrt(square);
+        return {settings.tol, weights_error * weights_error, settings.max_epochs};
     }
 };
 
-/// How a solver ended.
+/// How a solver has ended. The dual coefficients that it leaves are within their bounds: another
+/// solver may begin there.
 enum class Outcome : std::uint8_t {
     reached,    ///< the goal
     exhausted,  ///< the arithmetic allows no more
-    limit,      ///< all epochs are used up
+    limit,      ///< max_epochs were not enough
     stopped,    ///< by the stop condition
-    hand_over,  ///< progress is slow: another solver goes on from the solution so far
-    cannot,     ///< it does not suit the problem: nothing has changed
+    hand_over,  ///< progress is slow: another solver should go on
+    cannot,     ///< the problem is too large for this solver
 };
 
 /// What a report says of an outcome, unless another solver goes on.

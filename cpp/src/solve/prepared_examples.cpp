@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "problem/examples.hpp"
 #include "problem/optimality.hpp"
 
 namespace exemplar_svm {
@@ -17,63 +16,59 @@ PreparedExamples<T>::PreparedExamples(const RowsView<T>& rows, std::size_t max_e
       wide_(rows.cols) {}
 
 template <Real T>
-void PreparedExamples<T>::prepare(const Problem<T>& problem, double* example_dual) noexcept {
-    sign(problem);
-    std::ranges::fill(prior_, 0.0);
-    for (std::size_t j = 0; j < problem.examples.rows; ++j) {
-        if (problem.prior > 0.0) {
-            problem.examples.axpy_wide(problem.prior * share_in_mean(problem, j), j, prior_.data());
-        }
-        mean_products_[j] = problem.mean == nullptr ? 0.0 : rows_.dot_wide(j, problem.mean);
+void PreparedExamples<T>::prepare(const Samples<T>& samples, double* example_dual) noexcept {
+    const double* const mean = samples.problem().mean;
+    sign(samples);
+    samples.copy_prior(prior_.data());
+    for (std::size_t j = 0; j < samples.n_examples(); ++j) {
+        mean_products_[j] = mean == nullptr ? 0.0 : rows_.dot_wide(j, mean);
         example_dual[j] =
-            std::clamp(example_dual[j], 0.0, penalty(problem.loss, example_cost(problem, j)).upper);
+            std::clamp(example_dual[j], 0.0, samples.penalty(samples.n_rows() + j).upper);
     }
-    fill_block(problem, example_dual);
+    fill_block(samples, example_dual);
 }
 
 template <Real T>
-void PreparedExamples<T>::sign(const Problem<T>& problem) noexcept {
-    const std::size_t p = problem.examples.rows, d = problem.examples.cols;
-    if (!problem.examples.is_dense()) {
+void PreparedExamples<T>::sign(const Samples<T>& samples) noexcept {
+    const RowsView<T>& examples = samples.problem().examples;
+    const double* const mean = samples.problem().mean;
+    const std::size_t n = samples.n_rows(), d = examples.cols;
+    if (!examples.is_dense()) {
         sparse_.clear();
-        for (std::size_t j = 0; j < p; ++j) {
-            sparse_.add(problem.examples, j, static_cast<T>(example_label(problem, j)));
+        for (std::size_t j = 0; j < examples.rows; ++j) {
+            sparse_.add(examples, j, static_cast<T>(samples.label(n + j)));
         }
         rows_ = sparse_.view();
         return;
     }
-    for (std::size_t j = 0; j < p; ++j) {
-        const T* const given = problem.examples.row(j);
+    for (std::size_t j = 0; j < examples.rows; ++j) {
+        const T* const given = examples.row(j);
         T* const signed_example = dense_.data() + j * d;
-        const double label = example_label(problem, j);
+        const double label = samples.label(n + j);
         for (std::size_t c = 0; c < d; ++c) {
-            const double mean = problem.mean == nullptr ? 0.0 : problem.mean[c];
-            signed_example[c] = static_cast<T>(label * (static_cast<double>(given[c]) - mean));
+            const double shift = mean == nullptr ? 0.0 : mean[c];
+            signed_example[c] = static_cast<T>(label * (static_cast<double>(given[c]) - shift));
         }
     }
-    rows_ = {dense_.data(), p, d, static_cast<std::ptrdiff_t>(d)};
+    rows_ = {dense_.data(), examples.rows, d, static_cast<std::ptrdiff_t>(d)};
 }
 
 template <Real T>
-void PreparedExamples<T>::fill_block(const Problem<T>& problem,
+void PreparedExamples<T>::fill_block(const Samples<T>& samples,
                                      const double* example_dual) noexcept {
-    const std::size_t p = problem.examples.rows;
+    const std::size_t n = samples.n_rows(), p = samples.n_examples();
     if (p == 0 || p > ExampleBlock::capacity) return block_.clear();
     double gram[ExampleBlock::capacity * ExampleBlock::capacity];
     double diagonal[ExampleBlock::capacity], upper[ExampleBlock::capacity];
-    const double bias_square = problem.intercept_scaling * problem.intercept_scaling;
     for (std::size_t j = 0; j < p; ++j) {
-        const Penalty bounds = penalty(problem.loss, example_cost(problem, j));
+        const Penalty bounds = samples.penalty(n + j);
         diagonal[j] = bounds.diagonal;
         upper[j] = bounds.upper;
-        double* const wide = wide_.data();
-        std::ranges::fill(wide_, 0.0);
-        add_raw_example(problem, j, 1.0, wide);
-        subtract_mean(problem, example_label(problem, j), wide);
-        const double mean_part = exemplar_svm::mean_product(problem, wide);
+        samples.widen(n + j, wide_.data());
+        const double offset =
+            samples.offset(wide_.data(), samples.label(n + j) * samples.bias_square());
         for (std::size_t l = 0; l <= j; ++l) {
-            const double bias = example_label(problem, j) * example_label(problem, l) * bias_square;
-            gram[j * p + l] = gram[l * p + j] = bias + example_product(problem, l, wide, mean_part);
+            gram[j * p + l] = gram[l * p + j] = samples.product(n + l, wide_.data(), offset);
         }
     }
     block_.reset(p, gram, diagonal, upper);

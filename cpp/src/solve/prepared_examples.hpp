@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/rows_view.hpp"
+#include "problem/samples.hpp"
 #include "problem/sparse_examples.hpp"
 #include "solve/example_block.hpp"
 
@@ -21,7 +21,7 @@ class PreparedExamples {
 
     /// Begins a solve at dual coefficients of the examples, which are moved into their bounds.
     /// Puts the examples into the block, if they are few enough.
-    void prepare(const Problem<T>& problem, double* example_dual) noexcept;
+    void prepare(const Samples<T>& samples, double* example_dual) noexcept;
 
     /// The examples times their labels: dense ones less the mean, sparse ones as they are, so that
     /// they stay sparse.
@@ -34,8 +34,8 @@ class PreparedExamples {
     ExampleBlock& block() noexcept { return block_; }
 
   private:
-    void sign(const Problem<T>& problem) noexcept;
-    void fill_block(const Problem<T>& problem, const double* example_dual) noexcept;
+    void sign(const Samples<T>& samples) noexcept;
+    void fill_block(const Samples<T>& samples, const double* example_dual) noexcept;
 
     RowsView<T> rows_{};
     std::vector<T> dense_;

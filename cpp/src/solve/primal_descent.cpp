@@ -10,9 +10,6 @@
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
 #include "model/row_statistics.hpp"
-#include "problem/examples.hpp"
-#include "problem/optimality.hpp"
-#include "rows/row_sum.hpp"
 #include "solve/example_block.hpp"
 
 namespace exemplar_svm {
@@ -61,11 +58,11 @@ PrimalScratch<T>::PrimalScratch(const RowsView<T>& rows, std::size_t n_examples)
       collected(std::make_unique_for_overwrite<RowIndex[]>(serves(rows) ? rows.rows : 0)) {}
 
 template <Real T>
-PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const GaussianModel<T>& gaussian,
+PrimalDescent<T>::PrimalDescent(const Samples<T>& samples, const GaussianModel<T>& gaussian,
                                 ExecutorRef executor, const StopCondition& stop,
                                 Solution<T>& solution, PreparedExamples<T>& examples,
                                 PrimalScratch<T>& scratch, T* scores) noexcept
-    : problem_(problem),
+    : samples_(samples),
       gaussian_(gaussian),
       executor_(executor),
       stop_(stop),
@@ -74,11 +71,10 @@ PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const GaussianModel<T
       scratch_(scratch),
       scores_(scores),
       reach_(scratch.reach.get()),
-      bias_square_(problem.intercept_scaling * problem.intercept_scaling),
-      largest_norm_(std::sqrt(problem.max_squared_norm + bias_square_)),
-      cost_(problem.cost),
+      largest_norm_(std::sqrt(samples.problem().max_squared_norm + samples.bias_square())),
+      cost_(samples.problem().cost),
       seconds_per_row_(seconds_per_byte_of_pass *
-                       static_cast<double>(problem.rows.bytes_per_row())),
+                       static_cast<double>(samples.problem().rows.bytes_per_row())),
       point_(scratch.coordinates.data()),
       scored_(point_ + order()),
       gradient_(scored_ + order()),
@@ -89,19 +85,17 @@ PrimalDescent<T>::PrimalDescent(const Problem<T>& problem, const GaussianModel<T
       partial_(product_ + order()),
       anderson_(order(), partial_ + max_pass_groups * n_features()),
       curvature_(order(), curvature_capacity(scratch.max_examples),
-                 partial_ + max_pass_groups * n_features() + Anderson::scratch_size(order())) {
-    if (problem.mean != nullptr) mean_norm_ = norm_of(problem.mean, n_features());
-}
+                 partial_ + max_pass_groups * n_features() + Anderson::scratch_size(order())) {}
 
 template <Real T>
 Outcome PrimalDescent<T>::solve(const Goal& goal, bool duals_agree, SolveReport& report) noexcept {
     goal_ = goal;
-    std::fill_n(solution_.example_dual.begin(), problem_.examples.rows, 0.0);
-    examples_.prepare(problem_, solution_.example_dual.data());
+    std::fill_n(solution_.example_dual.begin(), samples_.n_examples(), 0.0);
+    examples_.prepare(samples_, solution_.example_dual.data());
     std::copy_n(examples_.prior().data(), n_features(), point_);
     point_[n_features()] = 0.0;
     anderson_.reset();
-    scratch_.copies.clear(problem_.rows);
+    scratch_.copies.clear(samples_.problem().rows);
 
     std::size_t part = 1;
     while (n_rows() / (part * sample_part) >= fewest_sampled) part *= sample_part;
@@ -111,7 +105,7 @@ Outcome PrimalDescent<T>::solve(const Goal& goal, bool duals_agree, SolveReport&
     }
     if (outcome != Outcome::stopped) {
         copy_sample();
-        double gradient = goal.score_tol / largest_norm_;
+        double gradient = std::sqrt(goal.gap);
         if (duals_agree) {
             // Of the distance from the weights that the dual coefficients make.
             gradient =
@@ -186,9 +180,10 @@ Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double largest_gradient
 template <Real T>
 void PrimalDescent<T>::begin_level(std::size_t n_sampled) noexcept {
     n_sampled_ = n_sampled;
-    const RowBlocks blocks(n_sampled, problem_.rows.bytes_per_row());
+    const RowBlocks blocks(n_sampled, samples_.problem().rows.bytes_per_row());
     n_groups_ = std::min(blocks.count(), max_pass_groups);
-    cost_ = problem_.cost * static_cast<double>(n_rows()) / static_cast<double>(n_sampled);
+    cost_ =
+        samples_.problem().cost * static_cast<double>(n_rows()) / static_cast<double>(n_sampled);
     reads_all_ = true;
     way_ = 0.0;
     std::copy_n(point_, order(), scored_);
@@ -219,16 +214,14 @@ bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
         total_.dual += sums_[g].dual;
         total_.n_support += sums_[g].n_support;
         total_.n_read += sums_[g].n_read;
-        kernels.axpy(1.0, partial_ + g * n_features(), gradient_, n_features());
+        kernels.axpy(-1.0, partial_ + g * n_features(), gradient_, n_features());
     }
     if (reads_all_) seconds_per_row_ = seconds / static_cast<double>(n_sampled_);
     reads_all_ = false;
-    if (problem_.mean != nullptr) {
-        kernels.axpy(-total_.dual, problem_.mean, gradient_, n_features());
-    }
-    gradient_[n_features()] += problem_.intercept_scaling * total_.dual;
     value_ += total_.loss;
-    add_examples();
+    const double labels = add_examples() - total_.dual;
+    samples_.subtract_mean(-labels, gradient_);
+    gradient_[n_features()] -= samples_.problem().intercept_scaling * labels;
     gradient_norm_ = norm_of(gradient_, order());
     return true;
 }
@@ -236,7 +229,6 @@ bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
 template <Real T>
 void PrimalDescent<T>::set_decision_function() noexcept {
     const std::size_t d = n_features();
-    const auto& kernels = kernels::active_table<double>();
     double square = 0.0;
     for (std::size_t c = 0; c < order(); ++c) {
         const double change = point_[c] - scored_[c];
@@ -244,18 +236,17 @@ void PrimalDescent<T>::set_decision_function() noexcept {
         scored_[c] = point_[c];
     }
     way_ += std::sqrt(square);
-    const double intercept = problem_.intercept_scaling * point_[d];
-    offset_ = intercept;
-    if (problem_.mean != nullptr) offset_ -= kernels.dot(point_, problem_.mean, d);
+    const double intercept = samples_.problem().intercept_scaling * point_[d];
+    offset_ = samples_.offset(point_, intercept);
 
-    const double raw_norm = largest_norm_ + mean_norm_;
+    const double raw_norm = largest_norm_ + std::sqrt(samples_.mean_square());
     const double norms = norm_of(point_, d) * raw_norm;
     constexpr auto epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
     slack_ = 4.0 * epsilon * (1.0 + norms + std::abs(intercept) + way_ * largest_norm_);
 
     // Of a score before it is rounded to T, and after.
     precise_rounding_ =
-        score_rounding_bound<double>(problem_.rows, norms, std::abs(intercept) + norms);
+        score_rounding_bound<double>(samples_.problem().rows, norms, std::abs(intercept) + norms);
     score_rounding_ = precise_rounding_ + epsilon * (norms + std::abs(intercept));
 }
 
@@ -266,7 +257,7 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
     const std::size_t end = (group + 1) * n_sampled_ / n_groups_;
     double* const sum = partial_ + group * n_features();
     std::fill_n(sum, n_features(), 0.0);
-    RowSum<T> row_sum(problem_.rows, sum);
+    SampleSum<T> sample_sum(samples_, sum);
     Sums sums;
     RowIndex reading[chunk];
     for (std::size_t place = begin; place < end;) {
@@ -282,10 +273,10 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
             // The processor itself reads ahead, but not over the rows that are passed over.
             const std::size_t next = s + ahead;
             if (next < n_reading && reading[next] != reading[next - 1] + 1) {
-                problem_.rows.prefetch(reading[next]);
+                samples_.problem().rows.prefetch(reading[next]);
             }
             const std::size_t i = reading[s];
-            const double score = problem_.rows.dot_wide(i, point_) + offset_;
+            const double score = samples_.score(i, point_, offset_);
             // A score that is not a number is let through, for the gradient to tell.
             const double hinge = score <= -1.0 || !takes_part(i) ? 0.0 : 1.0 + score;
             const double dual = 2.0 * cost_ * hinge;
@@ -293,35 +284,31 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
             reach_[i] = static_cast<T>(score - way_ * norm(i));
             solution_.dual[i] = dual;
             if (dual == 0.0) continue;
-            row_sum.add(dual, i);
+            sample_sum.add(dual, i);
             sums.loss += cost_ * hinge * hinge;
-            sums.dual += dual;
             ++sums.n_support;
         }
     }
-    row_sum.finish();
+    sums.dual = -sample_sum.flush();
     sums.done = true;
     sums_[group] = sums;
 }
 
+/// Takes the examples into the objective and its gradient but for the mean and the constant
+/// feature. Returns the sum of their labels, times the dual coefficients.
 template <Real T>
-void PrimalDescent<T>::add_examples() noexcept {
-    const double mean_part = mean_product(problem_, point_);
-    double labels = 0.0;  // times the dual coefficients
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
-        const double bias = example_label(problem_, j) * problem_.intercept_scaling;
-        const double cost = example_cost(problem_, j);
-        const double slack =
-            1.0 - bias * point_[n_features()] - example_product(problem_, j, point_, mean_part);
+double PrimalDescent<T>::add_examples() noexcept {
+    SampleSum<T> sum(samples_, gradient_);
+    for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
+        const std::size_t sample = n_rows() + j;
+        const double cost = samples_.cost(sample);
+        const double slack = 1.0 - samples_.product(sample, point_, offset_);
         const double dual = 2.0 * cost * std::max(0.0, slack);
         solution_.example_dual[j] = dual;
-        value_ += loss_term(problem_.loss, cost, slack);
-        if (dual == 0.0) continue;
-        add_raw_example(problem_, j, -dual, gradient_);
-        labels += example_label(problem_, j) * dual;
-        gradient_[n_features()] -= bias * dual;
+        value_ += loss_term(Loss::squared_hinge, cost, slack);
+        sum.add(-dual, sample);
     }
-    subtract_mean(problem_, -labels, gradient_);
+    return -sum.flush();
 }
 
 /// The Hessian at the point of the last pass, as far as it is known: the sum of x~ x~' over the
@@ -346,16 +333,17 @@ void PrimalDescent<T>::model_curvature() noexcept {
         double* const mean = curvature_.add(support);
         std::fill_n(mean, d, 0.0);
         for (std::size_t g = 0; g < n_groups_; ++g) {
-            kernels.axpy(1.0 / total_.dual, partial_ + g * d, mean, d);
+            kernels.axpy(-1.0 / total_.dual, partial_ + g * d, mean, d);
         }
-        if (problem_.mean != nullptr) kernels.axpy(-1.0, problem_.mean, mean, d);
-        mean[d] = problem_.intercept_scaling;
+        samples_.subtract_mean(1.0, mean);
+        mean[d] = samples_.problem().intercept_scaling;
     }
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+    for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
         if (solution_.example_dual[j] == 0.0) continue;
-        double* const column = curvature_.add(2.0 * example_cost(problem_, j));
-        std::copy_n(examples_.rows().row(j), d, column);
-        column[d] = example_label(problem_, j) * problem_.intercept_scaling;
+        const std::size_t sample = n_rows() + j;
+        double* const column = curvature_.add(2.0 * samples_.cost(sample));
+        samples_.widen(sample, column);
+        column[d] = samples_.label(sample) * samples_.problem().intercept_scaling;
     }
     curvature_.factorise();
 }
@@ -373,7 +361,7 @@ void PrimalDescent<T>::copy_sample() noexcept {
     const bool pays = n_support * (n_rows() / n_sampled_) >= support_per_copy * n_copied;
     if (!pays || n_support < n_copied || scratch_.copies.capacity() < n_copied) return;
     for (std::size_t s = 0; s < n_copied; ++s) support[s] = support[s * n_support / n_copied];
-    scratch_.copies.add(problem_, support, n_copied, executor_);
+    scratch_.copies.add(samples_.problem(), support, n_copied, executor_);
 }
 
 /// A step of Newton's method from the point, along which the gradient is `residual_`: by conjugate
@@ -406,36 +394,22 @@ void PrimalDescent<T>::step(double length) noexcept {
 /// The copied rows stand for all that support.
 template <Real T>
 void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) const noexcept {
-    const std::size_t d = n_features();
-    const auto& kernels = kernels::active_table<double>();
-    const RowsView<T> rows = scratch_.copies.view();
+    const Samples<T> copied(scratch_.copies.restrict(samples_.problem()));
+    const double s = samples_.problem().intercept_scaling;
+    const double offset = copied.offset(x, s * x[n_features()]);
+    std::copy_n(x, order(), product);
+    SampleSum<T> sum(copied, product);
     const double weight = 2.0 * cost_ * static_cast<double>(total_.n_support) /
                           static_cast<double>(scratch_.copies.size());
-    double offset = problem_.intercept_scaling * x[d];
-    if (problem_.mean != nullptr) offset -= kernels.dot(x, problem_.mean, d);
-    std::copy_n(x, order(), product);
-    RowSum<T> row_sum(rows, product);
-    double sum = 0.0;
-    for (std::size_t s = 0; s < rows.rows; ++s) {
-        const double factor = weight * (rows.dot_wide(s, x) + offset);
-        row_sum.add(factor, s);
-        sum += factor;
+    for (std::size_t i = 0; i < copied.n_rows(); ++i) {
+        sum.add(weight * copied.product(i, x, offset), i);
     }
-    row_sum.finish();
-    if (problem_.mean != nullptr) kernels.axpy(-sum, problem_.mean, product, d);
-    product[d] += problem_.intercept_scaling * sum;
-    const double mean_part = mean_product(problem_, x);
-    double labels = 0.0;
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
+    for (std::size_t j = 0; j < copied.n_examples(); ++j) {
         if (solution_.example_dual[j] == 0.0) continue;
-        const double bias = example_label(problem_, j) * problem_.intercept_scaling;
-        const double factor = 2.0 * example_cost(problem_, j) *
-                              (example_product(problem_, j, x, mean_part) + bias * x[d]);
-        add_raw_example(problem_, j, factor, product);
-        labels += example_label(problem_, j) * factor;
-        product[d] += bias * factor;
+        const std::size_t i = copied.n_rows() + j;
+        sum.add(2.0 * copied.cost(i) * copied.product(i, x, offset), i);
     }
-    subtract_mean(problem_, labels, product);
+    product[n_features()] += s * sum.finish();
 }
 
 /// Ends where it stands. The proof takes a pass over all rows.
@@ -477,13 +451,13 @@ void PrimalDescent<T>::fill(SolveReport& report) noexcept {
 template <Real T>
 double PrimalDescent<T>::gradient_rounding() const noexcept {
     double costs = cost_ * static_cast<double>(total_.n_read), duals = total_.dual;
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
-        costs += example_cost(problem_, j);
+    for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
+        costs += samples_.cost(n_rows() + j);
         duals += solution_.example_dual[j];
     }
     const auto additions =
-        static_cast<double>(n_sampled_ / n_groups_ + n_groups_ + problem_.examples.rows + 8);
-    return (largest_norm_ + mean_norm_) *
+        static_cast<double>(n_sampled_ / n_groups_ + n_groups_ + samples_.n_examples() + 8);
+    return (largest_norm_ + std::sqrt(samples_.mean_square())) *
            (2.0 * costs * precise_rounding_ +
             std::numeric_limits<double>::epsilon() * additions * duals);
 }
@@ -491,7 +465,7 @@ double PrimalDescent<T>::gradient_rounding() const noexcept {
 /// ||x~_i||, or a little more.
 template <Real T>
 double PrimalDescent<T>::norm(std::size_t i) const noexcept {
-    return std::sqrt(static_cast<double>(problem_.squared_norms[i]) + bias_square_);
+    return std::sqrt(samples_.squared_norm(i));
 }
 
 /// A bound on the score of a row that was passed over before.
@@ -537,11 +511,11 @@ void PrimalDescent<T>::score_all() noexcept {
 
 template <Real T>
 void PrimalDescent<T>::score(std::span<const RowIndex> rows) noexcept {
-    const RowBlocks blocks(rows.size(), problem_.rows.bytes_per_row());
+    const RowBlocks blocks(rows.size(), samples_.problem().rows.bytes_per_row());
     for_each_block(executor_, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        for (const RowIndex i : rows.subspan(begin, end - begin)) {
-                           scores_[i] = static_cast<T>(problem_.rows.dot_wide(i, point_) + offset_);
+                           scores_[i] = static_cast<T>(samples_.score(i, point_, offset_));
                        }
                    });
 }

@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/problem.hpp"
-#include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "model/gaussian_model.hpp"
 #include "problem/query_problem.hpp"
+#include "problem/samples.hpp"
 #include "solve/anderson.hpp"
 #include "solve/curvature.hpp"
 #include "solve/outcome.hpp"
@@ -69,14 +68,14 @@ template <Real T>
 class PrimalDescent {
   public:
     /// @param scores  n_rows values
-    PrimalDescent(const Problem<T>& problem, const GaussianModel<T>& gaussian, ExecutorRef executor,
+    PrimalDescent(const Samples<T>& samples, const GaussianModel<T>& gaussian, ExecutorRef executor,
                   const StopCondition& stop, Solution<T>& solution, PreparedExamples<T>& examples,
                   PrimalScratch<T>& scratch, T* scores) noexcept;
 
-    /// Solves until every score is proven to be within goal.score_tol, or nothing improves any
-    /// more. Leaves the dual coefficients and the weights in the solution.
+    /// Solves until the gap is at most that of the goal, or nothing improves any more. Leaves the
+    /// dual coefficients in the solution, and the weights unless it hands over.
     /// @param duals_agree  go on until the weights are those of the dual coefficients, up to
-    /// rounding
+    ///                     rounding
     Outcome solve(const Goal& goal, bool duals_agree, SolveReport& report) noexcept;
 
     /// Ranks the rows under the weights.
@@ -103,7 +102,7 @@ class PrimalDescent {
     bool pass(ExecutorRef executor) noexcept;
     void set_decision_function() noexcept;
     void pass_group(std::size_t group) noexcept;
-    void add_examples() noexcept;
+    double add_examples() noexcept;
     void model_curvature() noexcept;
     void copy_sample() noexcept;
     void step(double length) noexcept;
@@ -112,22 +111,20 @@ class PrimalDescent {
     void fill(SolveReport& report) noexcept;
     RowIndex* collected() const noexcept { return scratch_.collected.get(); }
 
-    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
-    std::size_t n_features() const noexcept { return problem_.rows.cols; }
+    std::size_t n_rows() const noexcept { return samples_.n_rows(); }
+    std::size_t n_features() const noexcept { return samples_.n_features(); }
     std::size_t order() const noexcept { return n_features() + 1; }
     /// The row at a place of the sample.
     std::size_t row_at(std::size_t place) const noexcept {
         return n_sampled_ == n_rows() ? place : place * n_rows() / n_sampled_;
     }
-    bool takes_part(std::size_t i) const noexcept {
-        return problem_.background == nullptr || problem_.background[i] != 0;
-    }
+    bool takes_part(std::size_t i) const noexcept { return samples_.takes_part(i); }
     double norm(std::size_t i) const noexcept;
     double highest_score(std::size_t i) const noexcept;
     double gradient_rounding() const noexcept;
     double seconds_to_conclude() const noexcept;
 
-    const Problem<T>& problem_;
+    Samples<T> samples_;
     Goal goal_{};
     const GaussianModel<T>& gaussian_;
     ExecutorRef executor_;
@@ -137,10 +134,8 @@ class PrimalDescent {
     PrimalScratch<T>& scratch_;
     T* scores_;
     T* reach_;  // per row: its score, less its norm times the way of the weights until then
-    double bias_square_;
     double largest_norm_;  // of the x~_i
-    double mean_norm_ = 0.0;
-    double cost_;  // of a row of the sample
+    double cost_;          // of a row of the sample
 
     std::size_t n_sampled_ = 0;
     std::size_t n_groups_ = 0;
@@ -158,7 +153,7 @@ class PrimalDescent {
     double* image_;
     double* direction_;
     double* product_;
-    double* partial_;  // gradients, one per group
+    double* partial_;  // sums of samples, one per group
     Anderson anderson_;
     Curvature curvature_;
     std::array<Sums, max_pass_groups> sums_{};

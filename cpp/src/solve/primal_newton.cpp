@@ -4,47 +4,37 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-
-#include "kernels/dispatch.hpp"
-#include "problem/examples.hpp"
-#include "rows/row_sum.hpp"
+#include <utility>
 
 namespace exemplar_svm {
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
-/// Samples are summed in at most so many groups, each of which has a sum per feature of its own.
-constexpr std::size_t max_groups = 8;
-
-/// Up to so many weights, the Hessian is factored at once.
+/// Up to this order, the Hessian is factored at once.
 constexpr std::size_t small = 64;
 
-/// After so many steps that improved nothing, rounding is taken to keep them from it: single ones
-/// may be in vain where samples come and go.
+// The proximal term of the hinge begins with this part of the samples' mean square, and is so much
+// smaller in every round. Below the lowest, nothing would be left of H's smallest eigenvalue, 1.
+constexpr double first_proximal = 0.1, proximal_factor = 0.1, lowest_proximal = 1e-12;
+
+// Steps of prove() that neither halve the lowest gap nor lower the objective by a noticeable part:
+// of the squared hinge, whose Newton steps converge quadratically in the end, and of the hinge,
+// which gets there in rounds.
+constexpr int patience_squared = 4, patience_hinge = 60;
+constexpr double noticeable = 1e-13;
+
+// Steps until the smoothed hinge changes, whether or not they have arrived.
+constexpr int most_in_round = 300;
+
+/// Steps of minimise() that improved nothing, after which rounding is taken to keep them from it:
+/// single ones may be in vain where samples come and go.
 constexpr int patience_with_rounding = 10;
 
 /// Samples that are added to the Hessian together, so that they stay in a cache.
-std::size_t panel_rows(std::size_t n_weights) noexcept {
-    return std::clamp<std::size_t>(32768 / n_weights, 32, 512) / 4 * 4;
-}
-
-template <Real T>
-std::size_t count_groups(const RowsView<T>& rows) noexcept {
-    std::size_t most = max_groups;
-    if (!rows.is_dense()) {  // the sums are not to be more work than the entries
-        most = std::min(most, rows.sparse().entries() / std::max<std::size_t>(rows.cols, 1));
-    }
-    const std::size_t blocks = RowBlocks(rows.rows, rows.bytes_per_row()).count();
-    return std::clamp<std::size_t>(blocks, 1, std::max<std::size_t>(most, 1));
-}
-
-double dot(const std::vector<double>& a, const std::vector<double>& b) noexcept {
-    return kernels::active_table<double>().dot(a.data(), b.data(), a.size());
-}
-
-void axpy(double alpha, const std::vector<double>& x, std::vector<double>& y) noexcept {
-    kernels::active_table<double>().axpy(alpha, x.data(), y.data(), y.size());
+std::size_t panel_rows(std::size_t width) noexcept {
+    return std::clamp<std::size_t>(32768 / width, 32, 512) / 4 * 4;
 }
 
 /// row += sign * sum over the n rows r of panel[r][j] * panel[r][j ...], for the rows j of an upper
@@ -63,421 +53,499 @@ void add_products(double sign, const double* panel, std::size_t n, std::size_t m
     }
 }
 
-template <Real T>
-class PrimalNewton {
-  public:
-    PrimalNewton(const Problem<T>& problem, const SolverSettings& settings, ExecutorRef executor,
-                 PrimalNewtonScratch& scratch, const StopCondition& stop) noexcept
-        : problem_(problem),
-          settings_(settings),
-          executor_(executor),
-          s_(scratch),
-          stop_(stop),
-          d_(problem.rows.cols),
-          n_rows_(problem.rows.rows),
-          n_samples_(n_rows_ + problem.examples.rows) {}
+}  // namespace
 
-    SolveReport run() noexcept;
-
-  private:
-    /// What is known of a point on the line along a step.
-    struct Slope {
-        double derivative = 0.0;
-        double curvature = 0.0;
-    };
-
-    bool is_row(std::size_t sample) const noexcept { return sample < n_rows_; }
-
-    double label(std::size_t sample) const noexcept {
-        if (is_row(sample)) return problem_.labels == nullptr ? -1.0 : problem_.labels[sample];
-        const std::int8_t* const labels = problem_.example_labels;
-        return labels == nullptr ? 1.0 : labels[sample - n_rows_];
-    }
-
-    double curvature(std::size_t sample) const noexcept { return 2.0 * s_.costs[sample]; }
-
-    double mean(std::size_t feature) const noexcept {
-        return problem_.mean == nullptr ? 0.0 : problem_.mean[feature];
-    }
-
-    /// What weights add to every score: that of the constant feature, less mean . weights.
-    double shift_of(const std::vector<double>& weights) const noexcept {
-        double shift = problem_.intercept_scaling * weights[d_];
-        if (problem_.mean != nullptr) {
-            shift -= std::inner_product(weights.begin(), weights.end() - 1, problem_.mean, 0.0);
-        }
-        return shift;
-    }
-
-    void begin() noexcept;
-    double goal() noexcept;
-    void multiply_samples(const std::vector<double>& weights, std::vector<double>& out) noexcept;
-    void compute_slacks() noexcept;
-    bool find_active() noexcept;
-    void compute_gradient() noexcept;
-    template <class Factor>
-    void sum_active(Factor&& factor, std::vector<double>& out) noexcept;
-    void multiply_by_hessian(const std::vector<double>& in, std::vector<double>& out) noexcept;
-    void find_diagonal() noexcept;
-    void form_factor() noexcept;
-    void fill_panel(std::size_t first, std::size_t n) noexcept;
-    void decompose() noexcept;
-    void precondition() noexcept;
-    std::size_t patience() const noexcept;
-    bool solve_for_step(double accuracy) noexcept;
-    Slope slope_at(double length, double linear, double square) noexcept;
-    double search_line() noexcept;
-    double largest_change(double length) const noexcept;
-    double objective_here() const noexcept;
-    void conclude(SolveReport& report) noexcept;
-
-    const Problem<T>& problem_;
-    const SolverSettings& settings_;
-    ExecutorRef executor_;
-    PrimalNewtonScratch& s_;
-    StopCondition stop_;
-    std::size_t d_, n_rows_, n_samples_;
-    bool has_factor_ = false;
-    bool was_cut_short_ = false;      // the last step
-    bool factor_is_current_ = false;  // of the samples that are active now
-};
+NewtonScratch::NewtonScratch(std::size_t n_rows, std::size_t n_features, std::size_t max_examples)
+    : max_samples(n_rows + max_examples),
+      order(std::min(n_features < max_order ? n_features + 1 : max_samples, max_order)),
+      panel_size((n_features < max_order ? panel_rows(n_features + 1) : 1) * (n_features + 1)),
+      values(std::make_unique_for_overwrite<double[]>(5 * max_samples + 10 * (n_features + 1) +
+                                                      2 * order + 7 * n_features + panel_size +
+                                                      order * order)),
+      indices(std::make_unique_for_overwrite<RowIndex[]>(max_samples + order)),
+      flags(std::make_unique_for_overwrite<std::uint8_t[]>(max_samples)) {}
 
 template <Real T>
-void PrimalNewton<T>::begin() noexcept {
-    for (std::size_t i = 0; i < n_samples_; ++i) {
-        double cost = problem_.cost;
-        if (is_row(i)) {
-            if (problem_.costs != nullptr) cost = problem_.costs[i];
-            if (problem_.background != nullptr && problem_.background[i] == 0) cost = 0.0;
-        } else {
-            const double* const costs = problem_.example_costs;
-            cost = costs == nullptr ? problem_.example_cost : costs[i - n_rows_];
-        }
-        s_.costs[i] = cost;
-    }
-    std::fill(s_.start.begin(), s_.start.end(), 0.0);
-    if (problem_.prior > 0.0) {
-        for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
-            if (label(n_rows_ + j) < 0) continue;
-            problem_.examples.axpy_wide(problem_.prior * share_in_mean(problem_, j), j,
-                                        s_.start.data());
-        }
-    }
-    s_.weights = s_.start;
+double PrimalNewton<T>::work_of_step(std::size_t n_inside, std::size_t n_features) noexcept {
+    const auto m = static_cast<double>(n_inside), d = static_cast<double>(n_features);
+    const double order = std::min(m, d);
+    return 0.5 * m * d * order + order * order * order / 6.0;
 }
 
-/// The largest norm of the gradient at which LIBLINEAR's trust region method ends.
 template <Real T>
-double PrimalNewton<T>::goal() noexcept {
-    std::size_t positives = 0, negatives = 0;
-    for (std::size_t i = 0; i < n_samples_; ++i) {
-        if (s_.costs[i] > 0.0) ++(label(i) > 0.0 ? positives : negatives);
+PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
+                              const StopCondition& stop, NewtonScratch& scratch) noexcept
+    : samples_(samples),
+      executor_(executor),
+      stop_(stop),
+      kernels_(kernels::active_table<double>()),
+      max_order_(scratch.order),
+      panel_size_(scratch.panel_size),
+      n_groups_(samples.groups()),
+      listed_(scratch.indices.get()),
+      factored_(listed_ + scratch.max_samples),
+      was_inside_(scratch.flags.get()) {
+    double* at = scratch.values.get();
+    for (double** const values : {&duals_, &best_duals_, &centres_, &slacks_, &changes_}) {
+        *values = std::exchange(at, at + scratch.max_samples);
     }
-    const double rarer =
-        static_cast<double>(std::max<std::size_t>(std::min(positives, negatives), 1));
-    const double all = static_cast<double>(std::max<std::size_t>(positives + negatives, 1));
-    std::fill(s_.slacks.begin(), s_.slacks.end(), 1.0);
-    find_active();
-    std::fill(s_.weights.begin(), s_.weights.end(), 0.0);
-    compute_gradient();
-    s_.weights = s_.start;
-    return settings_.tol * rarer / all * std::sqrt(dot(s_.gradient, s_.gradient));
+    for (double** const values : {&prior_, &weights_, &best_weights_, &gradient_, &step_,
+                                  &residual_, &direction_, &product_, &scaled_}) {
+        *values = std::exchange(at, at + width());
+    }
+    scales_ = std::exchange(at, at + width() + max_order_);
+    inner_ = std::exchange(at, at + max_order_);
+    partial_ = std::exchange(at, at + (Samples<T>::max_groups - 1) * samples.n_features());
+    panel_ = std::exchange(at, at + panel_size_);
+    factor_ = at;
+    samples_.copy_prior(prior_);
+    prior_[width() - 1] = 0.0;
+    std::fill_n(was_inside_, count(), std::uint8_t{0});
 }
 
-/// out = y x~.weights for every sample.
 template <Real T>
-void PrimalNewton<T>::multiply_samples(const std::vector<double>& weights,
-                                       std::vector<double>& out) noexcept {
-    const double shift = shift_of(weights);
-    const auto multiply = [&](const RowsView<T>& rows, std::size_t row,
-                              std::size_t sample) noexcept {
-        if (s_.costs[sample] > 0.0) {
-            out[sample] = label(sample) * (rows.dot_wide(row, weights.data()) + shift);
-        } else {
-            out[sample] = 0.0;
+Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_steps, double* dual,
+                               double* example_dual) noexcept {
+    constexpr double accepted_slope = 0.1;
+    takes_samples_ = true;
+    std::copy_n(dual, samples_.n_rows(), duals_);
+    std::copy_n(example_dual, samples_.n_examples(), duals_ + samples_.n_rows());
+    begin_at_duals();
+    keep_best();
+    double lowest_gap = infinity, lowest_merit = infinity;
+    double lowest_value = std::numeric_limits<double>::max();
+    double last_move = infinity;  // of a slack by the last step, if it was a full one
+    int fruitless = 0, steps_in_round = 0;
+    Outcome outcome = Outcome::reached;
+    for (steps_ = 0;; ++steps_) {
+        const Distance distance = measure();
+        if (distance.violation <= tol && distance.gap <= gap_tol) {
+            outcome = Outcome::reached;
+            keep_best();
+            break;
         }
-    };
-    for_each_block(executor_, RowBlocks(n_rows_, problem_.rows.bytes_per_row()),
-                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                       for (std::size_t i = begin; i < end; ++i) multiply(problem_.rows, i, i);
-                   });
-    for (std::size_t j = 0; j < problem_.examples.rows; ++j) {
-        multiply(problem_.examples, j, n_rows_ + j);
+        // Every step of the squared hinge is a round of its own.
+        const bool ends_round = ++steps_in_round >= most_in_round ||
+                                last_move <= std::max(0.1 * distance.violation, 0.25 * tol);
+        ++fruitless;
+        const double value = objective();
+        if (distance.gap < 0.5 * lowest_gap) {
+            fruitless = 0;
+            lowest_gap = distance.gap;
+        }
+        // The optimal objective is not below zero: where the coefficients prove nothing, the value
+        // bounds the weights' error.
+        const double merit = std::min(distance.gap, value);
+        if (merit < lowest_merit) {
+            lowest_merit = merit;
+            keep_best();
+        }
+        if (value < lowest_value - noticeable * std::abs(lowest_value)) {
+            fruitless = 0;
+            lowest_value = value;
+        }
+        const bool is_patient = smooths() && distance.violation > resolution();
+        const bool is_exhausted = fruitless >= (is_patient ? patience_hinge : patience_squared);
+        outcome = stop_.reached()        ? Outcome::stopped
+                  : steps_ >= most_steps ? Outcome::limit
+                  : is_exhausted         ? Outcome::exhausted
+                                         : Outcome::reached;
+        if (outcome != Outcome::reached) break;
+        if (smooths() && ends_round) {
+            lower_proximal();
+            steps_in_round = 0;
+        }
+        if (!find_inside()) factor_is_current_ = false;
+        find_gradient();
+        if (!can_factor()) {
+            outcome = Outcome::cannot;
+            break;
+        }
+        outcome = Outcome::stopped;
+        if (!factor_is_current_ && !form_factor()) break;
+        refine();
+        multiply_samples(step_, changes_);
+        const double length = search_line(accepted_slope, resolution());
+        // A step that lowers nothing that can be seen still corrects the coefficients.
+        last_move = move(length > 0.0 ? length : 1.0);
     }
+    const bool is_reached = outcome == Outcome::reached;
+    restore_best();
+    if (!is_reached) scale_duals();
+    std::copy_n(duals_, samples_.n_rows(), dual);
+    std::copy_n(duals_ + samples_.n_rows(), samples_.n_examples(), example_dual);
+    return outcome;
+}
+
+template <Real T>
+SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
+    constexpr double accepted_slope = 0.01;
+    SolveReport report;
+    report.score_rounding_bound = infinity;
+    const double largest = largest_gradient(settings.tol);
+    std::copy_n(prior_, width(), weights_);
+    compute_slacks();
+    double change = infinity;                       // of a score, by the last step
+    double left = 1.0;                              // the part of its error that the last step left
+    double lowest = infinity, shortest = infinity;  // objective, and square of the gradient
+    int in_vain = 0;                                // steps that lowered neither
+    for (steps_ = 0;; ++steps_) {
+        const bool is_same = find_inside();
+        if (!is_same) factor_is_current_ = false;
+        find_gradient();
+        if (!has_factor_) find_diagonal();
+        precondition();
+        const double square = dot(residual_, scaled_);
+        const double length_square = dot(gradient_, gradient_);
+        const bool is_small = length_square <= largest * largest;
+        // A sample that joins or leaves may matter however little the step moved it.
+        const bool is_near = is_same && left * change <= 0.1 * settings.tol;
+        if (square == 0.0 || (is_small && is_near)) break;
+        if (steps_ == settings.max_epochs) {
+            report.status = SolveStatus::epoch_limit;
+            break;
+        }
+        const double value = objective();
+        const bool is_lower = value < (1.0 - 4.0 * epsilon) * lowest;
+        in_vain = is_lower || length_square < 0.25 * shortest ? 0 : in_vain + 1;
+        lowest = std::min(lowest, value);
+        shortest = std::min(shortest, length_square);
+        const SolveStatus end = is_small ? SolveStatus::converged : SolveStatus::precision_limit;
+        if (!std::isfinite(square) || in_vain > patience_with_rounding) {
+            report.status = end;
+            break;
+        }
+        const double accuracy = std::clamp(std::sqrt(square / std::max(value, square)), 1e-3, 0.1);
+        if (!solve_for_step(accuracy)) {
+            report.status = SolveStatus::deadline;
+            break;
+        }
+        multiply_samples(step_, changes_);
+        const double length = search_line(accepted_slope, 0.0);
+        if (length == 0.0) {
+            report.status = end;
+            break;
+        }
+        was_cut_short_ = length < 0.5;
+        // A step that was cut short is no sign of being near.
+        change = largest_change(std::max(length, 1.0));
+        // Where a factor was needed, small errors may move scores far: the next step is to tell.
+        left = length == 1.0 && !has_factor_ ? accuracy : 1.0;
+        axpy(length, step_, weights_);
+        compute_slacks();
+    }
+    report.epochs = steps_;
+    conclude(report);
+    return report;
+}
+
+/// products[i] = z_i . weights
+template <Real T>
+void PrimalNewton<T>::multiply_samples(const double* weights, double* products) const noexcept {
+    const double offset = samples_.offset(weights, constant() * weights[width() - 1]);
+    samples_.multiply(executor_, weights, offset, products);
 }
 
 template <Real T>
 void PrimalNewton<T>::compute_slacks() noexcept {
-    multiply_samples(s_.weights, s_.slacks);
-    for (double& slack : s_.slacks) slack = 1.0 - slack;
+    multiply_samples(weights_, slacks_);
+    for (std::size_t i = 0; i < count(); ++i) slacks_[i] = 1.0 - slacks_[i];
 }
 
-/// Lists the samples with a loss. Whether they are those of the last time, up to rounding.
-template <Real T>
-bool PrimalNewton<T>::find_active() noexcept {
-    s_.active.clear();  // there is room for all
-    bool same = true;
-    for (std::size_t i = 0; i < n_samples_; ++i) {
-        const bool is_active = s_.costs[i] > 0.0 && s_.slacks[i] > 0.0;
-        if (is_active) s_.active.push_back(i);
-        const bool has_changed = is_active != (s_.was_active[i] != 0);
-        same = same && !(has_changed && std::abs(s_.slacks[i]) > 4.0 * epsilon);
-        s_.was_active[i] = is_active ? 1 : 0;
-    }
-    return same;
-}
-
-/// out = sum over the active samples of factor(rows, row, sample) x~.
+/// out = sum of factor(l) z_i over the first n listed samples i, at place l.
 template <Real T>
 template <class Factor>
-void PrimalNewton<T>::sum_active(Factor&& factor, std::vector<double>& out) noexcept {
-    const std::size_t n_active = s_.active.size(), width = d_ + 1;
-    const std::size_t n_groups = s_.n_groups;
-    auto sum_group = [&](std::size_t, std::size_t, std::size_t group) noexcept {
-        double* const sums = s_.sums.data() + group * width;
-        std::fill_n(sums, width, 0.0);
-        RowSum<T> rows(problem_.rows, sums), examples(problem_.examples, sums);
-        double total = 0.0;
-        const std::size_t end = (group + 1) * n_active / n_groups;
-        for (std::size_t a = group * n_active / n_groups; a < end; ++a) {
-            const std::size_t sample = s_.active[a];
-            if (is_row(sample)) {
-                const double alpha = factor(problem_.rows, sample, sample);
-                rows.add(alpha, sample);
-                total += alpha;
-            } else {
-                const std::size_t j = sample - n_rows_;
-                const double alpha = factor(problem_.examples, j, sample);
-                examples.add(alpha, j);
-                total += alpha;
-            }
+void PrimalNewton<T>::sum(std::size_t n, Factor&& factor, double* out) noexcept {
+    out[width() - 1] = constant() * samples_.sum(executor_, n, n_groups_, out, partial_,
+                                                 [&](std::size_t begin, std::size_t end,
+                                                     SampleSum<T>& part) noexcept {
+                                                     for (std::size_t l = begin; l < end; ++l) {
+                                                         part.add(factor(listed_[l]), listed_[l]);
+                                                     }
+                                                 });
+}
+
+/// out = sum of a_i z_i
+template <Real T>
+void PrimalNewton<T>::sum_duals(double* out) noexcept {
+    out[width() - 1] = constant() * samples_.sum(executor_, count(), n_groups_, out, partial_,
+                                                 [&](std::size_t begin, std::size_t end,
+                                                     SampleSum<T>& part) noexcept {
+                                                     for (std::size_t i = begin; i < end; ++i) {
+                                                         part.add(duals_[i], i);
+                                                     }
+                                                 });
+}
+
+/// Lists the samples that the weights ask a dual coefficient of, those in S first. Whether S is
+/// that of the last time, up to rounding.
+template <Real T>
+bool PrimalNewton<T>::find_inside() noexcept {
+    bool is_same = true;
+    n_inside_ = n_listed_ = 0;
+    RowIndex* const capped = listed_ + count();  // from the back
+    std::size_t n_capped = 0;
+    for (std::size_t i = 0; i < count(); ++i) {
+        const bool is_listed = samples_.cost(i) > 0.0 && wanted(i, slacks_[i]) > 0.0;
+        const bool is_inside = is_listed && wanted(i, slacks_[i]) < upper(i);
+        if (is_inside) {
+            listed_[n_inside_++] = static_cast<RowIndex>(i);
+        } else if (is_listed) {
+            capped[-static_cast<std::ptrdiff_t>(++n_capped)] = static_cast<RowIndex>(i);
         }
-        rows.finish();
-        examples.finish();
-        sums[d_] = total;
-    };
-    for_each_block(executor_, RowBlocks::one_by_one(n_groups), sum_group);
-    std::copy_n(s_.sums.data(), width, out.data());
-    for (std::size_t group = 1; group < n_groups; ++group) {
-        const double* const sums = s_.sums.data() + group * width;
-        for (std::size_t c = 0; c < width; ++c) out[c] += sums[c];
+        const bool has_changed = is_inside != (was_inside_[i] != 0);
+        is_same = is_same && !(has_changed && std::abs(slacks_[i]) > 4.0 * epsilon);
+        was_inside_[i] = is_inside ? 1 : 0;
     }
-    if (problem_.mean != nullptr) {
-        for (std::size_t c = 0; c < d_; ++c) out[c] -= out[d_] * problem_.mean[c];
+    std::copy(capped - n_capped, capped, listed_ + n_inside_);
+    n_listed_ = n_inside_ + n_capped;
+    return is_same;
+}
+
+/// The gradient, and `residual_` for a step of nothing.
+template <Real T>
+void PrimalNewton<T>::find_gradient() noexcept {
+    sum(
+        n_listed_,
+        [&](std::size_t i) noexcept { return std::min(wanted(i, slacks_[i]), upper(i)); },
+        gradient_);
+    for (std::size_t c = 0; c < width(); ++c) {
+        gradient_[c] = (weights_[c] - prior_[c]) - gradient_[c];
+        residual_[c] = -gradient_[c];
     }
-    out[d_] *= problem_.intercept_scaling;
+}
+
+/// The primal objective.
+template <Real T>
+double PrimalNewton<T>::objective() const noexcept {
+    double value = 0.0;
+    for (std::size_t c = 0; c < width(); ++c) {
+        const double way = weights_[c] - prior_[c];
+        value += 0.5 * way * way;
+    }
+    for (std::size_t i = 0; i < count(); ++i) {
+        if (slacks_[i] > 0.0) {
+            value += loss_term(samples_.problem().loss, samples_.cost(i), slacks_[i]);
+        }
+    }
+    return value;
 }
 
 template <Real T>
-void PrimalNewton<T>::compute_gradient() noexcept {
-    sum_active(
-        [this](const RowsView<T>&, std::size_t, std::size_t sample) noexcept {
-            return -curvature(sample) * s_.slacks[sample] * label(sample);
-        },
-        s_.gradient);
-    for (std::size_t c = 0; c <= d_; ++c) s_.gradient[c] += s_.weights[c] - s_.start[c];
-}
-
-template <Real T>
-void PrimalNewton<T>::multiply_by_hessian(const std::vector<double>& in,
-                                          std::vector<double>& out) noexcept {
-    const double shift = shift_of(in);
-    sum_active(
-        [&](const RowsView<T>& rows, std::size_t row, std::size_t sample) noexcept {
-            return curvature(sample) * (rows.dot_wide(row, in.data()) + shift);
-        },
+void PrimalNewton<T>::multiply_by_hessian(const double* in, double* out) noexcept {
+    const double offset = samples_.offset(in, constant() * in[width() - 1]);
+    sum(
+        n_inside_,
+        [&](std::size_t i) noexcept { return curvature(i) * samples_.product(i, in, offset); },
         out);
-    for (std::size_t c = 0; c <= d_; ++c) out[c] += in[c];
+    for (std::size_t c = 0; c < width(); ++c) out[c] += in[c];
 }
 
 /// The square roots of the diagonal of the Hessian, by which conjugate gradients are scaled.
 template <Real T>
 void PrimalNewton<T>::find_diagonal() noexcept {
-    std::vector<double>& squares = s_.scales;
-    std::fill(squares.begin(), squares.end(), 0.0);
-    const bool is_sparse = !problem_.rows.is_dense() && problem_.mean == nullptr;
-    for (const std::size_t sample : s_.active) {
-        const double weight = curvature(sample);
-        const RowsView<T>& rows = is_row(sample) ? problem_.rows : problem_.examples;
-        const std::size_t row = is_row(sample) ? sample : sample - n_rows_;
-        if (is_sparse && !rows.is_dense()) {
-            rows.sparse().for_each_entry(row, [&](std::size_t c, T value) noexcept {
-                squares[c] += weight * static_cast<double>(value) * static_cast<double>(value);
-            });
-        } else {
-            rows.widen(row, s_.panel.data());
-            for (std::size_t c = 0; c < d_; ++c) {
-                const double x = s_.panel[c] - mean(c);
-                squares[c] += weight * x * x;
-            }
-        }
-        squares[d_] += weight * problem_.intercept_scaling * problem_.intercept_scaling;
+    std::fill_n(scales_, width(), 0.0);
+    for (std::size_t l = 0; l < n_inside_; ++l) {
+        const double weight = curvature(listed_[l]);
+        samples_.add_squares(listed_[l], weight, scales_, panel_);
+        scales_[width() - 1] += weight * constant() * constant();
     }
-    for (double& square : squares) square = std::sqrt(1.0 + square);
+    for (std::size_t c = 0; c < width(); ++c) scales_[c] = std::sqrt(1.0 + scales_[c]);
 }
 
-/// Active samples, each times the square root of its curvature, as rows of the panel.
+/// Forms the Hessian, or what stands for it, and decomposes it. Whether there was time to.
 template <Real T>
-void PrimalNewton<T>::fill_panel(std::size_t first, std::size_t n) noexcept {
-    const std::size_t width = d_ + 1;
-    const auto fill = [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-        for (std::size_t r = begin; r < end; ++r) {
-            double* const values = s_.panel.data() + r * width;
-            if (first + r >= s_.active.size()) {  // up to a multiple of four
-                std::fill_n(values, width, 0.0);
-                continue;
-            }
-            const std::size_t sample = s_.active[first + r];
-            if (is_row(sample)) {
-                problem_.rows.widen(sample, values);
-            } else {
-                problem_.examples.widen(sample - n_rows_, values);
-            }
-            const double root = std::sqrt(curvature(sample));
-            for (std::size_t c = 0; c < d_; ++c) {
-                values[c] = root * (values[c] - mean(c));
-            }
-            values[d_] = root * problem_.intercept_scaling;
-        }
-    };
-    for_each_block(executor_, RowBlocks(n, width * 128), fill);
+bool PrimalNewton<T>::form_factor() noexcept {
+    uses_samples_ = takes_samples_ && n_inside_ < width();
+    n_factored_ = uses_samples_ ? n_inside_ : width();
+    has_factor_ = false;
+    if (!(uses_samples_ ? form_of_samples() : form_of_features())) return false;
+    decompose();
+    has_factor_ = factor_is_current_ = true;
+    return true;
 }
 
-/// Forms the Hessian of the active samples and decomposes it.
+/// I + sum over S of z z' / (D + e)
 template <Real T>
-void PrimalNewton<T>::form_factor() noexcept {
-    const std::size_t width = d_ + 1;
-    double* const matrix = s_.factor.get();
-    std::fill_n(matrix, width * width, 0.0);
-    const std::size_t most = panel_rows(width);
-    for (std::size_t first = 0; first < s_.active.size(); first += most) {
-        if (stop_.reached()) return;
-        const std::size_t n = (std::min(most, s_.active.size() - first) + 3) / 4 * 4;
-        fill_panel(first, n);
-        for_each_block(executor_, RowBlocks(width, width * 1024),
+bool PrimalNewton<T>::form_of_features() noexcept {
+    const std::size_t d = samples_.n_features(), most = panel_rows(width());
+    std::fill_n(factor_, width() * width(), 0.0);
+    for (std::size_t first = 0; first < n_inside_; first += most) {
+        if (stop_.reached()) return false;
+        const std::size_t n = (std::min(most, n_inside_ - first) + 3) / 4 * 4;
+        const auto fill = [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+            for (std::size_t r = begin; r < end; ++r) {
+                double* const values = panel_ + r * width();
+                if (first + r >= n_inside_) {  // up to a multiple of four
+                    std::fill_n(values, width(), 0.0);
+                    continue;
+                }
+                const std::size_t i = listed_[first + r];
+                const double root = std::sqrt(curvature(i));
+                samples_.widen(i, values);
+                values[d] = samples_.label(i) * constant();
+                for (std::size_t c = 0; c < width(); ++c) values[c] *= root;
+            }
+        };
+        for_each_block(executor_, RowBlocks(n, width() * 128), fill);
+        for_each_block(executor_, RowBlocks(width(), width() * 1024),
                        [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                            for (std::size_t j = begin; j < end; ++j) {
-                               add_products(1.0, s_.panel.data(), n, width, j, matrix + j * width);
+                               add_products(1.0, panel_, n, width(), j, factor_ + j * width());
                            }
                        });
     }
-    for (std::size_t j = 0; j < width; ++j) matrix[j * width + j] += 1.0;
-    decompose();
-    has_factor_ = factor_is_current_ = true;
+    for (std::size_t j = 0; j < width(); ++j) factor_[j * width() + j] += 1.0;
+    return true;
+}
+
+/// Z Z' + D + e over S
+template <Real T>
+bool PrimalNewton<T>::form_of_samples() noexcept {
+    const std::size_t m = n_factored_;
+    std::copy_n(listed_, m, factored_);
+    for (std::size_t a = 0; a < m; ++a) {
+        if (stop_.reached()) return false;
+        samples_.widen(factored_[a], panel_);
+        const double bias = samples_.label(factored_[a]) * samples_.bias_square();
+        const double offset = samples_.offset(panel_, bias);
+        double* const row = factor_ + a * m + a;
+        for_each_block(executor_, RowBlocks(m - a, width() * sizeof(double)),
+                       [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                           for (std::size_t b = begin; b < end; ++b) {
+                               row[b] = samples_.product(factored_[a + b], panel_, offset);
+                           }
+                       });
+        row[0] += 1.0 / curvature(factored_[a]);
+    }
+    return true;
 }
 
 /// The matrix, scaled to a diagonal of ones, as R'R with an upper triangle R (Golub and Van Loan,
 /// section 4.2), a few rows at a time.
 template <Real T>
 void PrimalNewton<T>::decompose() noexcept {
-    const std::size_t width = d_ + 1;
-    double* const matrix = s_.factor.get();
-    for (std::size_t j = 0; j < width; ++j) s_.scales[j] = std::sqrt(matrix[j * width + j]);
-    for (std::size_t j = 0; j < width; ++j) {
-        double* const row = matrix + j * width;
-        for (std::size_t c = j; c < width; ++c) row[c] /= s_.scales[j] * s_.scales[c];
+    const std::size_t n_all = n_factored_;
+    for (std::size_t j = 0; j < n_all; ++j) scales_[j] = std::sqrt(factor_[j * n_all + j]);
+    for (std::size_t j = 0; j < n_all; ++j) {
+        double* const row = factor_ + j * n_all;
+        for (std::size_t c = j; c < n_all; ++c) row[c] /= scales_[j] * scales_[c];
     }
     // Rounding may leave a pivot at zero or less. The diagonal is raised by as much as rounding
     // takes from it; where that is not enough, the pivot is as small, and its row has no part in
     // the rest. Both leave a scaling that is good in all other directions.
-    const double rounding = 8.0 * epsilon * static_cast<double>(width);
-    for (std::size_t j = 0; j < width; ++j) matrix[j * width + j] += rounding;
+    const double rounding = 8.0 * epsilon * static_cast<double>(n_all);
+    for (std::size_t j = 0; j < n_all; ++j) factor_[j * n_all + j] += rounding;
     constexpr std::size_t most = 32;
-    for (std::size_t first = 0; first < width; first += most) {
-        const std::size_t n = std::min(most, width - first);
+    for (std::size_t first = 0; first < n_all; first += most) {
+        const std::size_t n = std::min(most, n_all - first);
         for (std::size_t k = first; k < first + n; ++k) {
-            double* const row = matrix + k * width;
+            double* const row = factor_ + k * n_all;
             for (std::size_t r = first; r < k; ++r) {
-                const double* const above = matrix + r * width;
-                kernels::active_table<double>().axpy(-above[k], above + k, row + k, width - k);
+                const double* const above = factor_ + r * n_all;
+                kernels_.axpy(-above[k], above + k, row + k, n_all - k);
             }
             const bool is_lost = !(row[k] > 0.125 * rounding);
             const double pivot = std::sqrt(is_lost ? rounding : row[k]);
             row[k] = pivot;
-            for (std::size_t c = k + 1; c < width; ++c) row[c] = is_lost ? 0.0 : row[c] / pivot;
+            for (std::size_t c = k + 1; c < n_all; ++c) row[c] = is_lost ? 0.0 : row[c] / pivot;
         }
         if (n < most) break;  // these were the last rows
-        for_each_block(executor_, RowBlocks(width - first - n, width * 1024),
+        for_each_block(executor_, RowBlocks(n_all - first - n, n_all * 1024),
                        [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                            for (std::size_t b = begin; b < end; ++b) {
                                const std::size_t j = first + n + b;
-                               add_products(-1.0, matrix + first * width, n, width, j,
-                                            matrix + j * width);
+                               add_products(-1.0, factor_ + first * n_all, n, n_all, j,
+                                            factor_ + j * n_all);
                            }
                        });
     }
 }
 
+/// z = the inverse of the factored matrix, times z
+template <Real T>
+void PrimalNewton<T>::substitute(double* z) const noexcept {
+    const std::size_t n = n_factored_;
+    for (std::size_t c = 0; c < n; ++c) z[c] /= scales_[c];
+    for (std::size_t k = 0; k < n; ++k) {
+        const double* const row = factor_ + k * n;
+        z[k] /= row[k];
+        kernels_.axpy(-z[k], row + k + 1, z + k + 1, n - k - 1);
+    }
+    for (std::size_t k = n; k-- > 0;) {
+        const double* const row = factor_ + k * n;
+        z[k] = (z[k] - kernels_.dot(row + k + 1, z + k + 1, n - k - 1)) / row[k];
+    }
+    for (std::size_t c = 0; c < n; ++c) z[c] /= scales_[c];
+}
+
 /// scaled = the residual, times the inverse of what approximates the Hessian.
 template <Real T>
 void PrimalNewton<T>::precondition() noexcept {
-    const std::size_t width = d_ + 1;
-    std::vector<double>& z = s_.scaled;
     if (!has_factor_) {
-        for (std::size_t c = 0; c < width; ++c) {
-            z[c] = s_.residual[c] / (s_.scales[c] * s_.scales[c]);
+        for (std::size_t c = 0; c < width(); ++c) {
+            scaled_[c] = residual_[c] / (scales_[c] * scales_[c]);
         }
         return;
     }
-    const auto& kernels = kernels::active_table<double>();
-    for (std::size_t c = 0; c < width; ++c) z[c] = s_.residual[c] / s_.scales[c];
-    for (std::size_t k = 0; k < width; ++k) {
-        const double* const row = s_.factor.get() + k * width;
-        z[k] /= row[k];
-        kernels.axpy(-z[k], row + k + 1, z.data() + k + 1, width - k - 1);
-    }
-    for (std::size_t k = width; k-- > 0;) {
-        const double* const row = s_.factor.get() + k * width;
-        z[k] = (z[k] - kernels.dot(row + k + 1, z.data() + k + 1, width - k - 1)) / row[k];
-    }
-    for (std::size_t c = 0; c < width; ++c) z[c] /= s_.scales[c];
+    std::copy_n(residual_, width(), scaled_);
+    if (!uses_samples_) return substitute(scaled_);
+    // Woodbury: H^-1 x = x - Z' (Z Z' + D + e)^-1 Z x
+    const double offset = samples_.offset(residual_, constant() * residual_[width() - 1]);
+    for_each_block(executor_, RowBlocks(n_factored_, samples_.problem().rows.bytes_per_row()),
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       for (std::size_t a = begin; a < end; ++a) {
+                           inner_[a] = samples_.product(factored_[a], residual_, offset);
+                       }
+                   });
+    substitute(inner_);
+    SampleSum<T> part(samples_, scaled_);
+    for (std::size_t a = 0; a < n_factored_; ++a) part.add(-inner_[a], factored_[a]);
+    scaled_[width() - 1] += constant() * part.finish();
 }
 
-/// So many iterations of conjugate gradients take as long as forming and decomposing the Hessian.
+/// So many iterations of conjugate gradients take as long as forming and decomposing the matrix.
 /// Where samples that a step brings back cut it short, only accurate steps get on: others bring
 /// back one sample after the other.
 template <Real T>
 std::size_t PrimalNewton<T>::patience() const noexcept {
-    const std::size_t width = d_ + 1;
-    if (width > PrimalNewtonScratch::max_factored + 1 || factor_is_current_) return 500;
-    if (was_cut_short_ || (!has_factor_ && width <= small)) return 0;
-    return 3 + width / 8 + width * width / (12 * std::max<std::size_t>(s_.active.size(), 1));
+    if (!can_factor() || factor_is_current_) return 500;
+    if (was_cut_short_ || (!has_factor_ && width() <= small)) return 0;
+    return 3 + width() / 8 + width() * width() / (12 * std::max<std::size_t>(n_inside_, 1));
 }
 
-/// Solves for the step, from `scaled` for a residual of -gradient, until the error is down to a
-/// part of `accuracy` in the norm of the Hessian: the norm of the residual says so, as a factor of
-/// this very Hessian scales it. With any other scaling that norm may be small too early, and the
-/// last iterations must have reduced the error by a small part besides. Whether there was time to.
+/// Solves for the step, for a residual of -gradient, until the error is down to a part of
+/// `accuracy` in the norm of the Hessian: the norm of the residual says so, as a factor of this
+/// very Hessian scales it. With any other scaling that norm may be small too early, and the last
+/// iterations must have reduced the error by a small part besides. Whether there was time to.
 template <Real T>
 bool PrimalNewton<T>::solve_for_step(double accuracy) noexcept {
     constexpr std::size_t window = 4;
     const double part = accuracy * accuracy;
     double reductions[window] = {};  // of the square of the error, in the norm of the Hessian
     double reduction = 0.0;          // all of them
-    std::fill(s_.step.begin(), s_.step.end(), 0.0);
-    double square = dot(s_.residual, s_.scaled);
-    double least = part * square;
-    s_.direction = s_.scaled;
+    std::fill_n(step_, width(), 0.0);
+    std::copy_n(scaled_, width(), direction_);
+    double square = dot(residual_, scaled_), least = part * square;
     for (std::size_t iteration = 0;; ++iteration) {
         if (stop_.reached()) return false;
         if (iteration >= patience()) {
-            if (factor_is_current_ || d_ > PrimalNewtonScratch::max_factored) return true;
-            form_factor();
-            if (!factor_is_current_) return false;
+            if (factor_is_current_ || !can_factor()) return true;
+            if (!form_factor()) return false;
             precondition();
-            square = dot(s_.residual, s_.scaled);
+            square = dot(residual_, scaled_);
             least = part * (square + reduction);
-            s_.direction = s_.scaled;
+            std::copy_n(scaled_, width(), direction_);
             iteration = 0;
         }
-        multiply_by_hessian(s_.direction, s_.product);
-        const double curvature = dot(s_.direction, s_.product);
-        if (!(curvature > 0.0) || !(square > 0.0)) return true;
-        const double length = square / curvature;
-        axpy(length, s_.direction, s_.step);
-        axpy(-length, s_.product, s_.residual);
+        multiply_by_hessian(direction_, product_);
+        const double along = dot(direction_, product_);
+        if (!(along > 0.0) || !(square > 0.0)) return true;
+        const double length = square / along;
+        axpy(length, direction_, step_);
+        axpy(-length, product_, residual_);
         precondition();
-        const double next = dot(s_.residual, s_.scaled);
+        const double next = dot(residual_, scaled_);
         reduction += length * square;
         reductions[iteration % window] = length * square;
         if (!(next > least)) {
@@ -488,42 +556,70 @@ bool PrimalNewton<T>::solve_for_step(double accuracy) noexcept {
         }
         const double ratio = next / square;
         square = next;
-        for (std::size_t c = 0; c <= d_; ++c) {
-            s_.direction[c] = s_.scaled[c] + ratio * s_.direction[c];
+        for (std::size_t c = 0; c < width(); ++c) {
+            direction_[c] = scaled_[c] + ratio * direction_[c];
         }
     }
 }
 
-/// The derivatives of the objective along the step, of which the first part of the objective has
-/// linear + length * square.
+/// Solves for the step with the factor alone, by iterative refinement. Woodbury's formula subtracts
+/// what nearly cancels, which is no scaling for conjugate gradients.
 template <Real T>
-auto PrimalNewton<T>::slope_at(double length, double linear, double square) noexcept -> Slope {
-    Slope slope{linear + length * square, square};
-    for (std::size_t i = 0; i < n_samples_; ++i) {
-        const double slack = s_.slacks[i] - length * s_.changes[i];
-        if (s_.costs[i] <= 0.0 || slack <= 0.0) continue;
-        const double weighted = curvature(i) * s_.changes[i];
-        slope.derivative -= weighted * slack;
-        slope.curvature += weighted * s_.changes[i];
+void PrimalNewton<T>::refine() noexcept {
+    constexpr int most_refinements = 3;
+    constexpr double accurate = 1e-26;
+    std::fill_n(step_, width(), 0.0);
+    double previous = infinity;
+    for (int refinement = 0; refinement <= most_refinements; ++refinement) {
+        const double square = dot(residual_, residual_);
+        if (!(square < previous) || square <= accurate * dot(gradient_, gradient_)) break;
+        previous = square;
+        precondition();
+        axpy(1.0, scaled_, step_);
+        multiply_by_hessian(step_, product_);
+        for (std::size_t c = 0; c < width(); ++c) residual_[c] = -gradient_[c] - product_[c];
+    }
+}
+
+/// The derivatives of the (smoothed) objective along the step, of which the first part of the
+/// objective has linear + length * square.
+template <Real T>
+auto PrimalNewton<T>::slope_at(double length, double linear,
+                               double square) const noexcept -> Slope {
+    Slope slope{linear + length * square, square, 0.0};
+    for (std::size_t i = 0; i < count(); ++i) {
+        const double cost = samples_.cost(i), change = changes_[i];
+        if (cost <= 0.0) continue;
+        const double target = wanted(i, slacks_[i] - length * change);
+        if (!(target > 0.0)) continue;
+        const double limit = upper(i);
+        slope.derivative -= std::min(target, limit) * change;
+        if (target >= limit) continue;
+        const double weighted = curvature(i) * change;
+        slope.curvature += weighted * change;
+        slope.sensitivity += std::abs(weighted);
     }
     return slope;
 }
 
 /// How far to go along the step: to where the derivative vanishes, which Newton's method on it
-/// finds, between bounds on it. 0 if the objective does not fall.
+/// finds, between bounds on it; the objective is convex, and its slope rises. 0 if the objective
+/// does not fall.
+/// @param accepted    the part of the slope that may be left
+/// @param resolution  rounding of a slack, which no slope need be below
 template <Real T>
-double PrimalNewton<T>::search_line() noexcept {
+double PrimalNewton<T>::search_line(double accepted, double resolution) const noexcept {
     double linear = 0.0;
-    for (std::size_t c = 0; c <= d_; ++c) linear += (s_.weights[c] - s_.start[c]) * s_.step[c];
-    const double square = dot(s_.step, s_.step);
-    const double fall = -slope_at(0.0, linear, square).derivative;
-    if (!(fall > 0.0)) return 0.0;
-    double low = 0.0, high = std::numeric_limits<double>::infinity();
-    double length = 1.0;
+    for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * step_[c];
+    const double square = dot(step_, step_);
+    const Slope first = slope_at(0.0, linear, square);
+    if (!(first.derivative < 0.0)) return 0.0;
+    const double enough = std::max(-accepted * first.derivative, first.sensitivity * resolution);
+    double low = 0.0, high = infinity, length = 1.0;
     for (int round = 0; round < 60; ++round) {
         const Slope slope = slope_at(length, linear, square);
         if (!std::isfinite(slope.derivative)) return low;
-        if (std::abs(slope.derivative) <= 0.01 * fall) return length;
+        if (std::abs(slope.derivative) <= enough) return length;
         (slope.derivative < 0.0 ? low : high) = length;
         length -= slope.derivative / slope.curvature;
         if (!(length > low && length < high)) length = 0.5 * (low + high);
@@ -531,150 +627,194 @@ double PrimalNewton<T>::search_line() noexcept {
     return low;
 }
 
+/// Takes over the dual coefficients, if they are better than none.
+template <Real T>
+void PrimalNewton<T>::begin_at_duals() noexcept {
+    bool is_zero = true;
+    for (std::size_t i = 0; i < count(); ++i) {
+        // What is not a number becomes zero, too.
+        duals_[i] = duals_[i] > 0.0 ? std::min(duals_[i], upper(i)) : 0.0;
+        is_zero = is_zero && duals_[i] == 0.0;
+    }
+    const auto begin = [&]() noexcept {
+        std::copy_n(prior_, width(), weights_);
+        sum_duals(residual_);
+        axpy(1.0, residual_, weights_);
+        compute_slacks();
+        return objective();
+    };
+    std::copy_n(duals_, count(), best_duals_);
+    std::fill_n(duals_, count(), 0.0);
+    const double at_zero = begin();
+    if (!is_zero) {
+        std::copy_n(best_duals_, count(), duals_);
+        if (!(begin() <= at_zero)) {
+            std::fill_n(duals_, count(), 0.0);
+            begin();
+        }
+    }
+    std::copy_n(duals_, count(), centres_);
+    if (smooths()) choose_proximal();
+}
+
+template <Real T>
+void PrimalNewton<T>::choose_proximal() noexcept {
+    double squares = 0.0, n = 0.0;
+    for (std::size_t i = 0; i < samples_.n_rows(); ++i) {
+        if (samples_.cost(i) <= 0.0) continue;
+        squares += samples_.squared_norm(i);
+        n += 1.0;
+    }
+    proximal_ = first_proximal * (n > 0.0 ? squares / n : samples_.bias_square());
+    if (!(proximal_ > 0.0)) proximal_ = 1.0;
+    lowest_proximal_ = lowest_proximal * proximal_;
+}
+
+template <Real T>
+void PrimalNewton<T>::lower_proximal() noexcept {
+    std::copy_n(duals_, count(), centres_);
+    proximal_ = std::max(proximal_factor * proximal_, lowest_proximal_);
+    factor_is_current_ = false;
+}
+
+/// The smallest violation that double precision tells from zero.
+template <Real T>
+double PrimalNewton<T>::resolution() const noexcept {
+    const double largest = std::sqrt(samples_.problem().max_squared_norm) + constant();
+    return 4.0 * epsilon * (1.0 + std::sqrt(dot(weights_, weights_)) * largest);
+}
+
+/// How far the weights and the dual coefficients are from optimal. The gap has a term for each
+/// sample, and 1/2 ||w - w(a)||^2 for weights that are not those of the dual coefficients.
+template <Real T>
+auto PrimalNewton<T>::measure() noexcept -> Distance {
+    Distance distance{0.0, 0.0};
+    const Loss loss = samples_.problem().loss;
+    for (std::size_t i = 0; i < count(); ++i) {
+        const double cost = samples_.cost(i);
+        if (cost <= 0.0) continue;
+        const Penalty bounds = samples_.penalty(i);
+        const double gradient = bounds.diagonal * duals_[i] - slacks_[i];
+        distance.violation =
+            std::max(distance.violation, std::abs(projected(gradient, duals_[i], bounds.upper)));
+        distance.gap += gap_term(loss, cost, bounds.diagonal, duals_[i], slacks_[i]);
+    }
+    sum_duals(residual_);
+    double square = 0.0;
+    for (std::size_t c = 0; c < width(); ++c) {
+        const double drift = weights_[c] - prior_[c] - residual_[c];
+        square += drift * drift;
+    }
+    distance.gap += 0.5 * square;
+    // Coefficients of other weights are as far from optimal as these would move the scores.
+    const double largest = samples_.problem().max_squared_norm + samples_.bias_square();
+    distance.violation = std::max(distance.violation, std::sqrt(square * largest));
+    return distance;
+}
+
+/// Moves the weights. After a full step the dual coefficients are those that it has solved for.
+/// Returns by how much it has moved a slack at most; infinity unless it was a full step.
+template <Real T>
+double PrimalNewton<T>::move(double length) noexcept {
+    double largest = 0.0;
+    for (std::size_t i = 0; i < count(); ++i) {
+        if (samples_.cost(i) <= 0.0) continue;
+        largest = std::max(largest, std::abs(changes_[i]));
+        double dual = wanted(i, slacks_[i]);
+        if (length != 1.0) {
+            dual = wanted(i, slacks_[i] - length * changes_[i]);
+        } else if (was_inside_[i] != 0) {
+            dual -= curvature(i) * changes_[i];
+        }
+        duals_[i] = std::clamp(dual, 0.0, upper(i));
+    }
+    axpy(length, step_, weights_);
+    compute_slacks();
+    return length == 1.0 ? largest : infinity;
+}
+
+template <Real T>
+void PrimalNewton<T>::keep_best() noexcept {
+    std::copy_n(duals_, count(), best_duals_);
+    std::copy_n(weights_, width(), best_weights_);
+}
+
+template <Real T>
+void PrimalNewton<T>::restore_best() noexcept {
+    std::copy_n(best_duals_, count(), duals_);
+    std::copy_n(best_weights_, width(), weights_);
+}
+
+/// Multiplies the dual coefficients by what proves most: the dual objective along their ray,
+/// t sum a (1 - z.w_0) - t^2 (||u||^2 + sum D a^2) / 2 with u = sum a z, has its maximum there.
+template <Real T>
+void PrimalNewton<T>::scale_duals() noexcept {
+    compute_slacks();
+    sum_duals(residual_);
+    double linear = 0.0, quadratic = dot(residual_, residual_);
+    for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * residual_[c];
+    for (std::size_t i = 0; i < count(); ++i) {
+        linear += duals_[i] * slacks_[i];
+        quadratic += samples_.penalty(i).diagonal * duals_[i] * duals_[i];
+    }
+    // Close to the optimum they are equal, and their difference is rounding.
+    if (!(linear < 0.5 * quadratic)) return;
+    const double factor = std::max(linear, 0.0) / quadratic;
+    for (std::size_t i = 0; i < count(); ++i) duals_[i] *= factor;
+}
+
+/// The largest norm of the gradient at which LIBLINEAR's trust region method ends.
+template <Real T>
+double PrimalNewton<T>::largest_gradient(double tol) noexcept {
+    std::size_t positives = 0, negatives = 0;
+    for (std::size_t i = 0; i < count(); ++i) {
+        if (samples_.cost(i) > 0.0) ++(samples_.label(i) > 0.0 ? positives : negatives);
+    }
+    const double rarer =
+        static_cast<double>(std::max<std::size_t>(std::min(positives, negatives), 1));
+    const double all = static_cast<double>(std::max<std::size_t>(positives + negatives, 1));
+    std::fill_n(weights_, width(), 0.0);
+    std::fill_n(slacks_, count(), 1.0);
+    find_inside();
+    find_gradient();
+    return tol * rarer / all * std::sqrt(dot(gradient_, gradient_));
+}
+
 /// The largest change of a score, relative to the scores above 1.
 template <Real T>
 double PrimalNewton<T>::largest_change(double length) const noexcept {
     double largest = 0.0;
-    for (std::size_t i = 0; i < n_samples_; ++i) {
-        const double score = std::max(std::abs(1.0 - s_.slacks[i]), 1.0);
-        largest = std::max(largest, std::abs(length * s_.changes[i]) / score);
+    for (std::size_t i = 0; i < count(); ++i) {
+        const double score = std::max(std::abs(1.0 - slacks_[i]), 1.0);
+        largest = std::max(largest, std::abs(length * changes_[i]) / score);
     }
     return largest;
 }
 
 template <Real T>
-double PrimalNewton<T>::objective_here() const noexcept {
-    double objective = 0.0;
-    for (std::size_t c = 0; c <= d_; ++c) {
-        const double w = s_.weights[c] - s_.start[c];
-        objective += 0.5 * w * w;
-    }
-    for (const std::size_t i : s_.active) objective += s_.costs[i] * s_.slacks[i] * s_.slacks[i];
-    return objective;
-}
-
-template <Real T>
-SolveReport PrimalNewton<T>::run() noexcept {
-    SolveReport report;
-    report.score_rounding_bound = std::numeric_limits<double>::infinity();
-    begin();
-    const double largest_gradient = goal();
-    compute_slacks();
-    double change = std::numeric_limits<double>::infinity();  // of a score, by the last step
-    double left = 1.0;  // the part of its error that the last step left
-    double lowest = std::numeric_limits<double>::infinity();  // objective,
-    double shortest = lowest;                                 // and square of the gradient
-    int in_vain = 0;                                          // steps that lowered neither
-    for (report.epochs = 0;; ++report.epochs) {
-        const bool is_same = find_active();
-        if (!is_same) factor_is_current_ = false;
-        compute_gradient();
-        if (!has_factor_) find_diagonal();
-        for (std::size_t c = 0; c <= d_; ++c) s_.residual[c] = -s_.gradient[c];
-        precondition();
-        const double square = dot(s_.residual, s_.scaled);
-        const double length_square = dot(s_.gradient, s_.gradient);
-        const bool is_small = length_square <= largest_gradient * largest_gradient;
-        // A sample that joins or leaves may matter however little the step moved it.
-        const bool is_near = is_same && left * change <= 0.1 * settings_.tol;
-        if (square == 0.0 || (is_small && is_near)) break;
-        if (report.epochs == settings_.max_epochs) {
-            report.status = SolveStatus::epoch_limit;
-            break;
-        }
-        const double objective = objective_here();
-        const bool is_lower = objective < (1.0 - 4.0 * epsilon) * lowest;
-        in_vain = is_lower || length_square < 0.25 * shortest ? 0 : in_vain + 1;
-        lowest = std::min(lowest, objective);
-        shortest = std::min(shortest, length_square);
-        if (!std::isfinite(square) || in_vain > patience_with_rounding) {
-            report.status = is_small ? SolveStatus::converged : SolveStatus::precision_limit;
-            break;
-        }
-        const double accuracy =
-            std::clamp(std::sqrt(square / std::max(objective, square)), 1e-3, 0.1);
-        if (!solve_for_step(accuracy)) {
-            report.status = SolveStatus::deadline;
-            break;
-        }
-        multiply_samples(s_.step, s_.changes);
-        const double length = search_line();
-        if (length == 0.0) {
-            report.status = is_small ? SolveStatus::converged : SolveStatus::precision_limit;
-            break;
-        }
-        was_cut_short_ = length < 0.5;
-        // A step that was cut short is no sign of being near.
-        change = largest_change(std::max(length, 1.0));
-        // Where a factor was needed, small errors may move scores far: the next step is to tell.
-        left = length == 1.0 && !has_factor_ ? accuracy : 1.0;
-        axpy(length, s_.step, s_.weights);
-        compute_slacks();
-    }
-    conclude(report);
-    return report;
-}
-
-template <Real T>
 void PrimalNewton<T>::conclude(SolveReport& report) noexcept {
-    std::fill(s_.dual.begin(), s_.dual.end(), 0.0);
-    for (const std::size_t i : s_.active) {
-        s_.dual[i] = curvature(i) * s_.slacks[i];
-        report.n_support += is_row(i) ? 1 : 0;
+    std::fill_n(duals_, count(), 0.0);
+    for (std::size_t l = 0; l < n_listed_; ++l) {
+        const std::size_t i = listed_[l];
+        duals_[i] = wanted(i, slacks_[i]);
+        report.n_support += samples_.is_row(i) ? 1 : 0;
     }
-    const double square = dot(s_.gradient, s_.gradient);
-    report.primal = objective_here();
+    const double square = dot(gradient_, gradient_);
+    report.primal = objective();
     report.gap = 0.5 * square;
     report.weights_error_bound = std::sqrt(square);
     // The dual's weights are w - gradient, so this is what the gradient does to scores.
-    multiply_samples(s_.gradient, s_.changes);
-    for (std::size_t i = 0; i < n_samples_; ++i) {
-        if (s_.costs[i] <= 0.0) continue;
+    multiply_samples(gradient_, changes_);
+    for (std::size_t i = 0; i < count(); ++i) {
+        if (samples_.cost(i) <= 0.0) continue;
         // The dual's gradient, y f(x) - 1 + D a, under its own weights.
-        const double gradient = std::max(-s_.slacks[i], 0.0) - s_.changes[i];
-        const double violation = s_.dual[i] > 0.0 ? std::abs(gradient) : std::max(-gradient, 0.0);
+        const double gradient = std::max(-slacks_[i], 0.0) - changes_[i];
+        const double violation = duals_[i] > 0.0 ? std::abs(gradient) : std::max(-gradient, 0.0);
         report.violation = std::max(report.violation, violation);
     }
 }
 
-}  // namespace
-
-template <Real T>
-PrimalNewtonScratch::PrimalNewtonScratch(const RowsView<T>& rows, std::size_t n_examples)
-    : n_groups(count_groups(rows)),
-      weights(rows.cols + 1),
-      dual(rows.rows + n_examples),
-      costs(dual.size()),
-      slacks(dual.size()),
-      changes(dual.size()),
-      was_active(dual.size()),
-      start(weights.size()),
-      gradient(weights.size()),
-      step(weights.size()),
-      residual(weights.size()),
-      direction(weights.size()),
-      product(weights.size()),
-      scaled(weights.size()),
-      scales(weights.size()),
-      sums(n_groups * weights.size()),
-      panel((rows.cols <= max_factored ? panel_rows(weights.size()) : 1) * weights.size()) {
-    active.reserve(dual.size());
-    if (rows.cols > max_factored) return;
-    factor = std::make_unique_for_overwrite<double[]>(weights.size() * weights.size());
-}
-
-template <Real T>
-SolveReport minimise_primal(const Problem<T>& problem, const SolverSettings& settings,
-                            ExecutorRef executor, PrimalNewtonScratch& scratch,
-                            const StopCondition& stop) noexcept {
-    return PrimalNewton<T>(problem, settings, executor, scratch, stop).run();
-}
-
-template PrimalNewtonScratch::PrimalNewtonScratch(const RowsView<float>&, std::size_t);
-template PrimalNewtonScratch::PrimalNewtonScratch(const RowsView<double>&, std::size_t);
-template SolveReport minimise_primal(const Problem<float>&, const SolverSettings&, ExecutorRef,
-                                     PrimalNewtonScratch&, const StopCondition&) noexcept;
-template SolveReport minimise_primal(const Problem<double>&, const SolverSettings&, ExecutorRef,
-                                     PrimalNewtonScratch&, const StopCondition&) noexcept;
+template class PrimalNewton<float>;
+template class PrimalNewton<double>;
 
 }  // namespace exemplar_svm

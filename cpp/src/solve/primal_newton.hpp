@@ -3,77 +3,201 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/problem.hpp"
-#include "exemplar_svm/settings.hpp"
-#include "exemplar_svm/solve_report.hpp"
+#include "exemplar_svm/real.hpp"
+#include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/stop_condition.hpp"
+#include "kernels/dispatch.hpp"
+#include "problem/samples.hpp"
+#include "solve/outcome.hpp"
 
 namespace exemplar_svm {
 
-/// Every buffer that minimise_primal needs, and what it leaves behind.
-struct PrimalNewtonScratch {
-    /// Problems of more features are not factored: their matrix would take more than 32 MB.
-    static constexpr std::size_t max_factored = 2047;
+/// What PrimalNewton works with. Memory is touched as it is needed.
+struct NewtonScratch {
+    /// Larger matrices are not factored: this one takes 32 MB.
+    static constexpr std::size_t max_order = 2048;
 
-    /// For problems of at most so many rows and examples, and as many features as the rows have.
-    template <Real T>
-    PrimalNewtonScratch(const RowsView<T>& rows, std::size_t n_examples);
+    NewtonScratch(std::size_t n_rows, std::size_t n_features, std::size_t max_examples);
 
-    std::size_t n_groups;  ///< parts of the samples that are summed up by themselves
-
-    // What a solve leaves behind.
-    std::vector<double> weights;  ///< per feature; then that of the constant feature, b / s
-    std::vector<double> dual;     ///< per row and then per example: 2 C max(0, 1 - y f(x))
-
-    // What it works with. Samples are the rows, and behind them the examples.
-    std::vector<double> costs;    ///< per sample; 0 for those left out
-    std::vector<double> slacks;   ///< per sample: 1 - y f(x)
-    std::vector<double> changes;  ///< per sample: y times that of the score
-    std::vector<std::uint8_t> was_active;
-    std::vector<std::size_t> active;  ///< samples with a cost and a loss
-    std::vector<double> start;        ///< w_0, here and below per weight
-    std::vector<double> gradient, step, residual, direction, product, scaled;
-    std::vector<double> scales;        ///< square roots of the Hessian's diagonal
-    std::vector<double> sums;          ///< per group and weight
-    std::vector<double> panel;         ///< a few samples, side by side
-    std::unique_ptr<double[]> factor;  ///< touched as it is needed
+    std::size_t max_samples;
+    std::size_t order;       ///< of the largest matrix
+    std::size_t panel_size;  ///< values of samples that are added to a matrix together
+    std::unique_ptr<double[]> values;
+    std::unique_ptr<RowIndex[]> indices;
+    std::unique_ptr<std::uint8_t[]> flags;
 };
 
-/// Minimises the primal of a problem with the squared hinge by Newton's method. It converges on any
-/// finite samples: the dual's coordinates, which the other solvers take one or two at a time, are
-/// coupled by C x~_i.x~_j and move slowly where features are unscaled; a Newton step does not mind
-/// the scale of a feature, nor that of C.
+/// Newton's method for the primal, which takes all samples together, whatever the conditioning: the
+/// dual's coordinates, which other solvers take one or two at a time, are coupled by C z_i.z_j and
+/// move slowly where rows have a large norm, features are unscaled, offsets are common, or C is
+/// large.
 ///
-/// The objective is piecewise quadratic and strongly convex. A step solves H s = -gradient with the
-/// Hessian H = 1 + sum 2 C_i x~_i x~_i' over the samples that have a loss, and goes along s as far
-/// as the objective falls. The system is solved by conjugate gradients, which never form H, scaled
-/// by its diagonal (Keerthi and DeCoste, JMLR 6, 2005). Where there are few features, or conjugate
-/// gradients take long, H is formed and factored instead; the factor then scales the conjugate
-/// gradients of this step, which make up for its rounding, and of the next ones, whose H differ by
-/// few samples. What rounding does to H is what it does to a scaling: it costs iterations, never
-/// the accuracy of the minimum.
+/// With the dual coefficient that a weight vector asks for,
 ///
-/// It ends when the norm of the gradient is below tol min(n_+, n_-) / n times that without weights,
-/// which is LIBLINEAR's rule (`dual=False`), and the last step changed neither which samples have a
-/// loss nor a score by more than tol / 10, relative to the scores above 1: a large feature
-/// dominates the norm of the gradient, which is then small far from the minimum.
+///     a_i(w) = min(U_i, max(0, (1 - z_i.w + e c_i) / (D_i + e))),
 ///
-/// All kinds of rows, examples, masks, the mean and the prior are read as Problem states them; its
-/// initial coefficients and squared norms are not. Sums are in double precision, and over fixed
-/// groups of samples in order: the number of threads changes no bit.
+/// the primal gradient is w - w_0 - sum a_i(w) z_i, and where S are the samples off their bounds
+/// the Hessian is H = I + sum_S z_i z_i' / (D_i + e). For the squared hinge e = 0, and this is
+/// Newton's method with an exact line search (Keerthi and DeCoste, JMLR 6, 2005). The hinge has
+/// D = 0: the proximal term e (a - c)^2 / 2 around the last dual coefficients c smooths it, and e
+/// falls as the solution is approached (the proximal point method; Li, Sun and Toh, SIAM J. Optim.
+/// 28, 2018, solve SVMs in this way).
 ///
-/// @return  epochs are Newton steps; max_epochs may be 0. `precision_limit` is returned where
-///          rounding keeps the gradient above the goal, and steps do not improve anything.
-///          The gap is that of the dual coefficients in `scratch`, 1/2 ||gradient||^2, and
-///          weights_error_bound the norm of the gradient, both without the rounding in it. No
-///          bound on the rounding of scores is known: it is infinite. To prove ranks, give the dual
-///          coefficients to solve(), as those to start from.
+/// H s = -gradient is solved by conjugate gradients, which never form H, scaled by its diagonal.
+/// Where there are few features or few samples in S, or conjugate gradients take long, H is formed
+/// and factored instead by Cholesky, as a matrix of the features, or by Woodbury's formula as one
+/// of the samples in S if they are fewer. The factor then scales the conjugate gradients of this
+/// step, which make up for its rounding, and of the next ones, whose H differ by few samples. What
+/// rounding does to H is what it does to a scaling: it costs iterations, never the accuracy.
+///
+/// Sums are in double precision, and over fixed groups of samples in order: the number of threads
+/// changes no bit.
 template <Real T>
-SolveReport minimise_primal(const Problem<T>& problem, const SolverSettings& settings,
-                            ExecutorRef executor, PrimalNewtonScratch& scratch,
-                            const StopCondition& stop = {}) noexcept;
+class PrimalNewton {
+  public:
+    PrimalNewton(const Samples<T>& samples, ExecutorRef executor, const StopCondition& stop,
+                 NewtonScratch& scratch) noexcept;
+
+    /// Begins at the dual coefficients of the rows and the examples, unless zeros are better, and
+    /// leaves others there, of which weights() are nearly the weights. It goes on until no
+    /// optimality condition is violated by more than tol, and the duality gap is at most gap_tol.
+    /// The weights are kept apart from the dual coefficients, and corrected on their own: where
+    /// large samples nearly cancel, their sum is rounded by more than the weights may be.
+    Outcome prove(double tol, double gap_tol, std::uint32_t most_steps, double* dual,
+                  double* example_dual) noexcept;
+
+    /// For the squared hinge, without a look at dual coefficients or squared norms. It ends when
+    /// the norm of the gradient is below tol min(n_+, n_-) / n times that without weights, which is
+    /// LIBLINEAR's rule (`dual=False`), and the last step changed neither which samples have a loss
+    /// nor a score by more than tol / 10, relative to the scores above 1: a large feature dominates
+    /// the norm of the gradient, which is then small far from the minimum.
+    ///
+    /// @return  epochs are Newton steps; max_epochs may be 0. `precision_limit` is returned where
+    ///          rounding keeps the gradient above the goal, and steps do not improve anything.
+    ///          The gap is that of duals(), 1/2 ||gradient||^2, and weights_error_bound the norm of
+    ///          the gradient, both without the rounding in it. No bound on the rounding of scores
+    ///          is known: it is infinite. To prove ranks, give the dual coefficients to solve(), as
+    ///          those to start from.
+    SolveReport minimise(const SolverSettings& settings) noexcept;
+
+    /// Per feature; then that of the constant feature, the intercept divided by s.
+    const double* weights() const noexcept { return weights_; }
+    /// Per row, and then per example: those that the last weights of minimise() ask for.
+    const double* duals() const noexcept { return duals_; }
+    std::uint32_t steps() const noexcept { return steps_; }
+
+    /// About how many multiplications a step with a factor takes.
+    static double work_of_step(std::size_t n_inside, std::size_t n_features) noexcept;
+
+  private:
+    struct Distance {
+        double violation;
+        double gap;
+    };
+    struct Slope {
+        double derivative;
+        double curvature;
+        double sensitivity;  // to the rounding of slacks
+    };
+
+    std::size_t count() const noexcept { return samples_.count(); }
+    std::size_t width() const noexcept { return samples_.n_features() + 1; }
+    double constant() const noexcept { return samples_.problem().intercept_scaling; }
+    bool smooths() const noexcept { return samples_.problem().loss == Loss::hinge; }
+    double dot(const double* a, const double* b) const noexcept {
+        return kernels_.dot(a, b, width());
+    }
+    void axpy(double alpha, const double* x, double* y) const noexcept {
+        kernels_.axpy(alpha, x, y, width());
+    }
+
+    /// 1 / (D + e), by which a sample in S enters H.
+    double curvature(std::size_t i) const noexcept {
+        return smooths() ? 1.0 / proximal_ : 2.0 * samples_.cost(i);
+    }
+    /// The dual coefficient that a slack asks for, whatever the bounds.
+    double wanted(std::size_t i, double slack) const noexcept {
+        return smooths() ? centres_[i] + slack / proximal_ : 2.0 * samples_.cost(i) * slack;
+    }
+    double upper(std::size_t i) const noexcept { return samples_.penalty(i).upper; }
+
+    // The samples together.
+    void multiply_samples(const double* weights, double* products) const noexcept;
+    void compute_slacks() noexcept;
+    template <class Factor>
+    void sum(std::size_t n, Factor&& factor, double* out) noexcept;
+    void sum_duals(double* out) noexcept;
+    bool find_inside() noexcept;
+    void find_gradient() noexcept;
+    double objective() const noexcept;
+
+    // A step: H s = -gradient, and how far to go.
+    void multiply_by_hessian(const double* in, double* out) noexcept;
+    void find_diagonal() noexcept;
+    bool can_factor() const noexcept {
+        return (takes_samples_ ? std::min(n_inside_, width()) : width()) <= max_order_;
+    }
+    bool form_factor() noexcept;
+    bool form_of_features() noexcept;
+    bool form_of_samples() noexcept;
+    void decompose() noexcept;
+    void substitute(double* z) const noexcept;
+    void precondition() noexcept;
+    std::size_t patience() const noexcept;
+    bool solve_for_step(double accuracy) noexcept;
+    void refine() noexcept;
+    Slope slope_at(double length, double linear, double square) const noexcept;
+    double search_line(double accepted, double resolution) const noexcept;
+
+    // What prove() does besides, and what minimise() does.
+    void begin_at_duals() noexcept;
+    void choose_proximal() noexcept;
+    void lower_proximal() noexcept;
+    double resolution() const noexcept;
+    Distance measure() noexcept;
+    double move(double length) noexcept;
+    void keep_best() noexcept;
+    void restore_best() noexcept;
+    void scale_duals() noexcept;
+    double largest_gradient(double tol) noexcept;
+    double largest_change(double length) const noexcept;
+    void conclude(SolveReport& report) noexcept;
+
+    Samples<T> samples_;
+    ExecutorRef executor_;
+    StopCondition stop_;
+    const kernels::KernelTable<double>& kernels_;
+    std::size_t max_order_, panel_size_;
+    std::size_t n_groups_;  // parts of the samples that are summed up by themselves
+    std::uint32_t steps_ = 0;
+    double proximal_ = 0.0;  // e
+    double lowest_proximal_ = 0.0;
+    std::size_t n_inside_ = 0;        // samples in S
+    std::size_t n_listed_ = 0;        // and those at their upper bounds
+    std::size_t n_factored_ = 0;      // the order of the factor
+    bool takes_samples_ = false;      // for a matrix, where these are fewer than features
+    bool has_factor_ = false;         // of some S
+    bool factor_is_current_ = false;  // of this one
+    bool uses_samples_ = false;       // rather than the features
+    bool was_cut_short_ = false;      // the last step
+
+    RowIndex* listed_;    // S, and behind it samples at their upper bounds
+    RowIndex* factored_;  // samples of the factor
+    std::uint8_t* was_inside_;
+    // Per sample:
+    double *duals_, *best_duals_, *centres_;  // the last: c
+    double* slacks_;                          // 1 - z.w
+    double* changes_;                         // z.step
+    // Per feature, and for the constant one:
+    double *prior_, *weights_, *best_weights_, *gradient_, *step_;
+    double *residual_, *direction_, *product_, *scaled_;
+    double* scales_;   // square roots of the diagonal of H, or of the factored matrix
+    double* inner_;    // per sample of the factor
+    double* partial_;  // sums of groups
+    double* panel_;    // a few samples, side by side
+    double* factor_;   // an upper triangle, row by row
+};
 
 }  // namespace exemplar_svm

@@ -1,4 +1,4 @@
-#include "solve/proximal_newton.hpp"
+#include "solve/primal_newton.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -8,7 +8,6 @@
 #include "catch.hpp"
 #include "exemplar_svm/solver.hpp"
 #include "reference.hpp"
-#include "search/scratch.hpp"
 #include "threads_executor.hpp"
 
 using namespace exemplar_svm;
@@ -32,18 +31,14 @@ template <Real T>
 Solved<T> solved(const Problem<T>& problem, double tol, double gap_tol,
                  ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {},
                  std::uint32_t most_steps = 500) {
-    Workspace<T> workspace(problem.rows.rows, problem.rows.cols, 0, problem.examples.rows);
-    auto& scratch = workspace.scratch();
-    DescentScratch<T>& descent = scratch.descent;
-    descent.examples.prepare(problem, scratch.solution.example_dual.data());
-    ProximalNewton<T> newton(problem, executor, stop, scratch.solution,
-                             descent.examples.prior().data(), descent.wide_coef.data(),
-                             descent.rows.data(), descent.newton.get());
+    const std::size_t n = problem.rows.rows, d = problem.rows.cols, p = problem.examples.rows;
+    NewtonScratch scratch(n, d, p);
+    PrimalNewton<T> newton(problem, executor, stop, scratch);
     Solved<T> result;
-    result.outcome = newton.solve(tol, gap_tol, most_steps);
-    result.weights = descent.wide_coef;
-    result.weights.push_back(newton.bias());
-    result.dual = reference::dual_of(workspace, problem.examples.rows);
+    result.dual.resize(n + p);
+    result.outcome =
+        newton.prove(tol, gap_tol, most_steps, result.dual.data(), result.dual.data() + n);
+    result.weights.assign(newton.weights(), newton.weights() + d + 1);
     result.steps = newton.steps();
     return result;
 }
@@ -98,12 +93,13 @@ TEMPLATE_TEST_CASE("Newton's method finds the optimum that slow coordinate desce
     }
 }
 
-TEST_CASE("steps of the squared hinge are few for any norm and offset") {
+TEST_CASE("steps of the squared hinge are few, however long the samples and far the rows") {
     Random random(6);
     const double offset = GENERATE(0.0, 1e2, 1e4, 1e6);
     const double scale = GENERATE(1e-3, 1.0, 1e3);
     const double cost = GENERATE(1e-4, 0.1, 10.0);
-    // Double precision hardly tells such distant rows apart, or has no digits left for their costs.
+    // Double precision hardly tells rows apart that are so far, or has no digits left for their
+    // costs.
     if (offset > 1e6 * scale || offset * offset * cost > 1e12) return;
     TestData<double> data(300, 20, 2, random);
     for (double& x : data.rows) x = x * scale + offset;
@@ -116,7 +112,7 @@ TEST_CASE("steps of the squared hinge are few for any norm and offset") {
     CHECK(s.steps <= 100);
     const auto samples = reference::samples_of(problem);
     const double primal = reference::primal_value(samples, s.weights);
-    double gap = 0.0;  // without the drift of the weights: see optimality.hpp
+    double gap = 0.0;  // without the difference of the weights: see optimality.hpp
     for (std::size_t i = 0; i < samples.size(); ++i) {
         const double slack = 1.0 - samples.y[i] * reference::dot(s.weights, samples.x[i]);
         const double residual = std::max(slack, 0.0) - s.dual[i] * samples.diagonal(i);
@@ -138,7 +134,7 @@ TEMPLATE_TEST_CASE("the executor changes no bit of Newton's steps", "", float, d
     CHECK(serial.steps == threads.steps);
 }
 
-TEST_CASE("Newton's method ends at its limit or stop, with dual coefficients within their bounds") {
+TEST_CASE("Newton's method ends where it is told to, with dual coefficients within their bounds") {
     Random random(8);
     TestData<double> data(200, 10, 2, random);
     const Problem<double> problem = exemplar_problem(data, Loss::hinge);
@@ -161,9 +157,9 @@ TEST_CASE("Newton's method ends at its limit or stop, with dual coefficients wit
     check(s);
 }
 
-TEST_CASE("more samples off their bounds than the largest matrix holds are refused") {
+TEST_CASE("more samples off their bounds than the largest matrix has rows are refused") {
     Random random(9);
-    const std::size_t n = ProximalNewton<float>::max_order + 10;
+    const std::size_t n = NewtonScratch::max_order + 10;
     TestData<float> data(n, n, 1, random);
     const Problem<float> problem = exemplar_problem(data, Loss::squared_hinge);
     CHECK(solved(problem, 1e-9, 0.0).outcome == Outcome::cannot);

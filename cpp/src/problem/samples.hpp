@@ -1,0 +1,239 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "exemplar_svm/scan.hpp"
+#include "kernels/dispatch.hpp"
+#include "problem/optimality.hpp"
+#include "rows/row_sum.hpp"
+
+namespace exemplar_svm {
+
+template <Real T>
+class SampleSum;
+
+/// The samples of a problem, z_i = y_i [x_i - mean, s]: its rows, then its examples. This is the
+/// one place that knows which of the two a sample is, how it is stored, and whether there is a
+/// mean.
+///
+/// Weights are d = n_features() values w in double precision. What the constant feature adds to a
+/// score, the intercept b, goes beside them: with the weight v of that feature it is s v, and for
+/// weights that are a sum of a_i z_i it is s^2 sum a_i y_i.
+///
+/// Nothing is allocated and nothing throws. A call without a word on its cost takes a few
+/// operations; "reads" a sample means a pass over the values that are stored of it.
+template <Real T>
+class Samples {
+  public:
+    /// The most parts in which sum() adds up.
+    static constexpr std::size_t max_groups = 8;
+
+    /// Reads the mean. Copies the problem, not what it borrows.
+    Samples(const Problem<T>& problem) noexcept  // NOLINT(google-explicit-constructor): a view
+        : problem_(problem), bias_square_(problem.intercept_scaling * problem.intercept_scaling) {
+        if (problem.mean == nullptr) return;
+        mean_square_ =
+            std::inner_product(problem.mean, problem.mean + n_features(), problem.mean, 0.0);
+    }
+
+    const Problem<T>& problem() const noexcept { return problem_; }
+    std::size_t n_features() const noexcept { return problem_.rows.cols; }
+    std::size_t n_rows() const noexcept { return problem_.rows.rows; }
+    std::size_t n_examples() const noexcept { return problem_.examples.rows; }
+    std::size_t count() const noexcept { return n_rows() + n_examples(); }
+    bool is_row(std::size_t i) const noexcept { return i < n_rows(); }
+    double bias_square() const noexcept { return bias_square_; }  ///< s^2
+    double mean_square() const noexcept { return mean_square_; }  ///< ||mean||^2; 0 without one
+
+    double label(std::size_t i) const noexcept {
+        const std::int8_t* const labels = is_row(i) ? problem_.labels : problem_.example_labels;
+        if (labels == nullptr) return is_row(i) ? -1.0 : 1.0;
+        return static_cast<double>(labels[is_row(i) ? i : i - n_rows()]);
+    }
+
+    /// Whether a row is not masked out.
+    bool takes_part(std::size_t i) const noexcept {
+        return problem_.background == nullptr || problem_.background[i] != 0;
+    }
+
+    /// C_i; 0 for a sample that takes no part.
+    double cost(std::size_t i) const noexcept {
+        if (!is_row(i)) {
+            const double* const costs = problem_.example_costs;
+            return costs == nullptr ? problem_.example_cost : costs[i - n_rows()];
+        }
+        if (!takes_part(i)) return 0.0;
+        return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
+    }
+
+    Penalty penalty(std::size_t i) const noexcept {
+        return exemplar_svm::penalty(problem_.loss, cost(i));
+    }
+
+    /// Values that are stored of a sample.
+    std::size_t entries(std::size_t i) const noexcept {
+        const RowsView<T>& rows = is_row(i) ? problem_.rows : problem_.examples;
+        return rows.is_dense() ? rows.cols : rows.sparse().count(is_row(i) ? i : i - n_rows());
+    }
+
+    /// ||z_i||^2. Of a row, what the problem says; an example is read, with the mean, in double
+    /// precision.
+    double squared_norm(std::size_t i) const noexcept;
+
+    /// mean . w; 0 without a mean, which else is read.
+    double mean_product(const double* w) const noexcept {
+        if (problem_.mean == nullptr) return 0.0;
+        return std::inner_product(w, w + n_features(), problem_.mean, 0.0);
+    }
+
+    /// mean . x_i of a row, as the problem says; 0 without a mean.
+    double row_mean_product(std::size_t i) const noexcept {
+        return problem_.mean_products == nullptr ? 0.0
+                                                 : static_cast<double>(problem_.mean_products[i]);
+    }
+
+    /// What the weights add to the product of every raw row: the intercept - mean . w. Reads the
+    /// mean.
+    double offset(const double* w, double intercept) const noexcept {
+        return intercept - mean_product(w);
+    }
+
+    /// x_i . w + offset: the score of a sample. Reads it.
+    double score(std::size_t i, const double* w, double offset) const noexcept {
+        return (is_row(i) ? problem_.rows.dot_wide(i, w)
+                          : problem_.examples.dot_wide(i - n_rows(), w)) +
+               offset;
+    }
+
+    /// z_i . [w, v]: the score times the label. Reads the sample.
+    double product(std::size_t i, const double* w, double offset) const noexcept {
+        return label(i) * score(i, w, offset);
+    }
+
+    /// The products of all samples; 0 for those that take no part. Reads all others, with whatever
+    /// threads the executor has.
+    /// @param products  count() values
+    void multiply(ExecutorRef executor, const double* w, double offset,
+                  double* products) const noexcept {
+        const auto multiply_from = [&](std::size_t begin, std::size_t end) noexcept {
+            for (std::size_t i = begin; i < end; ++i) {
+                products[i] = cost(i) > 0.0 ? product(i, w, offset) : 0.0;
+            }
+        };
+        for_each_block(executor, row_blocks(problem_.rows),
+                       [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                           multiply_from(begin, end);
+                       });
+        multiply_from(n_rows(), count());
+    }
+
+    /// In how many parts a sum of many samples is worth adding up: no more than there are blocks of
+    /// rows, nor than passes over d values take as long as one over the entries of sparse rows.
+    std::size_t groups() const noexcept {
+        const RowsView<T>& rows = problem_.rows;
+        std::size_t most = max_groups;
+        if (!rows.is_dense()) {
+            most = std::min(most, rows.sparse().entries() / std::max<std::size_t>(rows.cols, 1));
+        }
+        return std::clamp<std::size_t>(row_blocks(rows).count(), 1, std::max<std::size_t>(most, 1));
+    }
+
+    /// The weighted sum of some of n things: body(begin, end, sum) adds those from begin to end to
+    /// a SampleSum. They are summed up in n_groups parts, which threads share, and these are added
+    /// in order: the number of threads changes no bit. Takes what the body does, and 2 n_groups
+    /// passes over d values.
+    /// @param w        d values, which are overwritten
+    /// @param partial  (n_groups - 1) d values
+    /// @returns the weighted sum of the labels
+    template <class Body>
+    double sum(ExecutorRef executor, std::size_t n, std::size_t n_groups, double* w,
+               double* partial, Body&& body) const noexcept {
+        const std::size_t d = n_features();
+        double labels[max_groups];
+        const auto sum_group = [&](std::size_t, std::size_t, std::size_t group) noexcept {
+            double* const part = group == 0 ? w : partial + (group - 1) * d;
+            std::fill_n(part, d, 0.0);
+            SampleSum<T> sum(*this, part);
+            body(group * n / n_groups, (group + 1) * n / n_groups, sum);
+            labels[group] = sum.flush();
+        };
+        for_each_block(executor, RowBlocks::one_by_one(n_groups), sum_group);
+        for (std::size_t group = 1; group < n_groups; ++group) {
+            kernels::active_table<double>().axpy(1.0, partial + (group - 1) * d, w, d);
+            labels[0] += labels[group];
+        }
+        subtract_mean(labels[0], w);
+        return labels[0];
+    }
+
+    /// w -= multiple mean; nothing without a mean, which else is read.
+    void subtract_mean(double multiple, double* w) const noexcept {
+        if (problem_.mean == nullptr) return;
+        for (std::size_t c = 0; c < n_features(); ++c) w[c] -= multiple * problem_.mean[c];
+    }
+
+    /// y_i (x_i - mean), all but the constant feature of a sample, which is y_i s. Takes d
+    /// operations.
+    void widen(std::size_t i, double* out) const noexcept;
+
+    /// squares[c] += weight (x_i - mean)[c]^2 for every feature. Reads the sample, and takes d
+    /// operations if there is a mean.
+    /// @param scratch  d values
+    void add_squares(std::size_t i, double weight, double* squares, double* scratch) const noexcept;
+
+    /// The part of example j in the mean of the positives, which the prior is a multiple of. Takes
+    /// as many operations as there are examples.
+    double share_in_mean(std::size_t j) const noexcept;
+
+    /// w_0. Reads the examples if there is a prior.
+    void copy_prior(double* w) const noexcept;
+
+  private:
+    Problem<T> problem_;
+    double bias_square_;
+    double mean_square_ = 0.0;
+};
+
+/// Adds multiples of samples to weights, the mean in the end: four dense rows at a time, with the
+/// same bits as one by one. Each sample is read.
+template <Real T>
+class SampleSum {
+  public:
+    /// @param w  complete after flush() or finish()
+    SampleSum(const Samples<T>& samples, double* w) noexcept
+        : samples_(samples), w_(w), rows_(samples.problem().rows, w) {}
+
+    /// w += factor z_i, but for the mean; nothing is read for a factor of zero.
+    void add(double factor, std::size_t i) noexcept {
+        const double multiple = samples_.label(i) * factor;
+        if (multiple == 0.0) return;
+        labels_ += multiple;
+        if (samples_.is_row(i)) return rows_.add(multiple, i);
+        rows_.finish();
+        samples_.problem().examples.axpy_wide(multiple, i - samples_.n_rows(), w_);
+    }
+
+    /// @returns the weighted sum of the labels, which is how many means are still to be subtracted
+    double flush() noexcept {
+        rows_.finish();
+        return labels_;
+    }
+
+    /// Subtracts the means as well.
+    double finish() noexcept {
+        samples_.subtract_mean(flush(), w_);
+        return labels_;
+    }
+
+  private:
+    const Samples<T>& samples_;
+    double* w_;
+    RowSum<T> rows_;
+    double labels_ = 0.0;
+};
+
+}  // namespace exemplar_svm
