@@ -2,14 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/real.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "kernels/dispatch.hpp"
 #include "problem/samples.hpp"
+#include "solve/cholesky.hpp"
 #include "solve/outcome.hpp"
 
 namespace exemplar_svm {
@@ -92,6 +94,8 @@ class PrimalNewton {
     static double work_of_step(std::size_t n_inside, std::size_t n_features) noexcept;
 
   private:
+    static constexpr double infinity = std::numeric_limits<double>::infinity();
+
     struct Distance {
         double violation;
         double gap;
@@ -105,7 +109,6 @@ class PrimalNewton {
     std::size_t count() const noexcept { return samples_.count(); }
     std::size_t width() const noexcept { return samples_.n_features() + 1; }
     double constant() const noexcept { return samples_.problem().intercept_scaling; }
-    bool smooths() const noexcept { return samples_.problem().loss == Loss::hinge; }
     double dot(const double* a, const double* b) const noexcept {
         return kernels_.dot(a, b, width());
     }
@@ -115,20 +118,22 @@ class PrimalNewton {
 
     /// 1 / (D + e), by which a sample in S enters H.
     double curvature(std::size_t i) const noexcept {
-        return smooths() ? 1.0 / proximal_ : 2.0 * samples_.cost(i);
+        return smooths_ ? 1.0 / proximal_ : 2.0 * costs_[i];
     }
     /// The dual coefficient that a slack asks for, whatever the bounds.
     double wanted(std::size_t i, double slack) const noexcept {
-        return smooths() ? centres_[i] + slack / proximal_ : 2.0 * samples_.cost(i) * slack;
+        return smooths_ ? centres_[i] + slack / proximal_ : 2.0 * costs_[i] * slack;
     }
-    double upper(std::size_t i) const noexcept { return samples_.penalty(i).upper; }
+    double upper(std::size_t i) const noexcept { return smooths_ ? costs_[i] : infinity; }
 
     // The samples together.
     void multiply_samples(const double* weights, double* products) const noexcept;
     void compute_slacks() noexcept;
-    template <class Factor>
-    void sum(std::size_t n, Factor&& factor, double* out) noexcept;
+    template <class Places, class Factor>
+    void sum(std::size_t n, Places&& at, Factor&& factor, double* out) noexcept;
     void sum_duals(double* out) noexcept;
+    template <class Factor>
+    void sum_listed(std::size_t n, Factor&& factor, double* out) noexcept;
     bool find_inside() noexcept;
     void find_gradient() noexcept;
     double objective() const noexcept;
@@ -142,14 +147,12 @@ class PrimalNewton {
     bool form_factor() noexcept;
     bool form_of_features() noexcept;
     bool form_of_samples() noexcept;
-    void decompose() noexcept;
-    void substitute(double* z) const noexcept;
     void precondition() noexcept;
     std::size_t patience() const noexcept;
     bool solve_for_step(double accuracy) noexcept;
     void refine() noexcept;
     Slope slope_at(double length, double linear, double square) const noexcept;
-    double search_line(double accepted, double resolution) const noexcept;
+    double search_line(double accepted) const noexcept;
 
     // What prove() does besides, and what minimise() does.
     void begin_at_duals() noexcept;
@@ -169,14 +172,14 @@ class PrimalNewton {
     ExecutorRef executor_;
     StopCondition stop_;
     const kernels::KernelTable<double>& kernels_;
-    std::size_t max_order_, panel_size_;
+    bool smooths_;  // the hinge
+    std::size_t max_order_;
     std::size_t n_groups_;  // parts of the samples that are summed up by themselves
     std::uint32_t steps_ = 0;
     double proximal_ = 0.0;  // e
     double lowest_proximal_ = 0.0;
     std::size_t n_inside_ = 0;        // samples in S
     std::size_t n_listed_ = 0;        // and those at their upper bounds
-    std::size_t n_factored_ = 0;      // the order of the factor
     bool takes_samples_ = false;      // for a matrix, where these are fewer than features
     bool has_factor_ = false;         // of some S
     bool factor_is_current_ = false;  // of this one
@@ -187,17 +190,19 @@ class PrimalNewton {
     RowIndex* factored_;  // samples of the factor
     std::uint8_t* was_inside_;
     // Per sample:
-    double *duals_, *best_duals_, *centres_;  // the last: c
-    double* slacks_;                          // 1 - z.w
-    double* changes_;                         // z.step
+    double* costs_;  // 0 for those that take no part
+    double *duals_, *best_duals_;
+    double* centres_;  // c
+    double* slacks_;   // 1 - z.w
+    double* changes_;  // z.step
     // Per feature, and for the constant one:
     double *prior_, *weights_, *best_weights_, *gradient_, *step_;
     double *residual_, *direction_, *product_, *scaled_;
-    double* scales_;   // square roots of the diagonal of H, or of the factored matrix
-    double* inner_;    // per sample of the factor
+    double* scales_;   // square roots of the diagonal of H
     double* partial_;  // sums of groups
     double* panel_;    // a few samples, side by side
-    double* factor_;   // an upper triangle, row by row
+    double* inner_;    // per sample of the factor
+    Cholesky factor_;
 };
 
 }  // namespace exemplar_svm
