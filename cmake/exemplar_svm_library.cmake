@@ -20,7 +20,7 @@ add_library(exemplar_svm
   ${source_dir}/problem/certificate.cpp
   ${source_dir}/problem/query_problem.cpp
   ${source_dir}/problem/samples.cpp
-  ${source_dir}/problem/sparse_examples.cpp
+  ${source_dir}/problem/example_rows.cpp
   ${source_dir}/model/gaussian_model.cpp
   ${source_dir}/model/gram_matrix.cpp
   ${source_dir}/model/postings.cpp

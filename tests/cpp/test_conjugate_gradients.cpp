@@ -9,7 +9,7 @@
 
 #include "catch.hpp"
 #include "model/row_statistics.hpp"
-#include "problem/sparse_examples.hpp"
+#include "problem/example_rows.hpp"
 #include "reference.hpp"
 #include "solve/dual_coordinate_descent.hpp"
 #include "solve/solution.hpp"
@@ -28,7 +28,7 @@ struct Case {
     SparseData<T> data, queries;
     RowStatistics<T> statistics;
     Problem<T> problem;
-    SparseExamples<T> examples;
+    ExampleRows<T> examples;
     Solution<T> solution;
     DescentScratch<T> scratch;
     double diagonal;
@@ -39,7 +39,7 @@ struct Case {
         : data(n_rows, 40, 0.1, random),
           queries(n_examples, 40, 0.3, random),
           statistics(data.view(), settings_of(center), SerialExecutor{}),
-          examples(n_examples, n_examples * 40, 40),
+          examples(data.view(), n_examples, n_examples * 40),
           solution(n_rows, 40, n_examples),
           scratch(data.view(), 1, n_examples, n_examples * 40),
           diagonal(0.5 / cost),

@@ -145,7 +145,7 @@ std::pair<std::size_t, std::size_t> solve_for_long_rows(std::size_t n, std::size
     problem.squared_norms = data.squared_norms.data();
     problem.max_squared_norm = 1.0;
     SearchScratch<T>& scratch = workspace.scratch();
-    SparseExamples<T>& examples = scratch.query.sparse_examples;
+    ExampleRows<T>& examples = scratch.query.examples;
     examples.add(problem.rows, data.filled.front());
     problem.examples = examples.view();
     Panel<T>& panel = scratch.working_set.panel;

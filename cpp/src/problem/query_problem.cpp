@@ -46,29 +46,11 @@ InvalidInput why_invalid(std::span<const double> weights, std::size_t n_examples
                                                    : InvalidInput::weight_out_of_range;
 }
 
-/// Copies the examples of one label behind the first `place` examples. Returns the place behind
-/// them.
 template <Real T>
-std::size_t copy_examples(const DenseView<T>& vectors, std::span<const RowNumber> numbers,
-                          std::int8_t label, const RowsView<T>& rows, std::size_t place,
-                          QueryScratch<T>& scratch) noexcept {
-    const std::size_t n_vectors = vectors.rows, end = place + n_vectors + numbers.size();
-    for (std::size_t j = 0; place < end; ++j, ++place) {
-        const bool is_vector = j < n_vectors;
-        const auto number = is_vector ? 0 : static_cast<std::size_t>(numbers[j - n_vectors]);
-        T* const copy = scratch.examples.data() + place * rows.cols;
-        if (is_vector && rows.is_dense()) {
-            std::copy_n(vectors.row(j), rows.cols, copy);
-        } else if (is_vector) {
-            scratch.sparse_examples.add(vectors.row(j));
-        } else if (rows.is_dense()) {
-            rows.copy(number, copy);
-        } else {
-            scratch.sparse_examples.add(rows, number);
-        }
-        scratch.labels[place] = label;
-    }
-    return end;
+void copy_examples(const DenseView<T>& vectors, std::span<const RowNumber> numbers,
+                   const RowsView<T>& rows, ExampleRows<T>& examples) noexcept {
+    for (std::size_t j = 0; j < vectors.rows; ++j) examples.add(vectors.row(j));
+    for (const RowNumber number : numbers) examples.add(rows, static_cast<std::size_t>(number));
 }
 
 void weigh(std::span<const double> weights, std::span<double> costs, double cost) noexcept {
@@ -127,7 +109,7 @@ void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, s
 template <Real T>
 bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
                           const QueryScratch<T>& scratch) noexcept {
-    return rows.is_dense() || count_entries(query, rows) <= scratch.sparse_examples.max_entries();
+    return rows.is_dense() || count_entries(query, rows) <= scratch.examples.max_entries();
 }
 
 }  // namespace
@@ -135,9 +117,7 @@ bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
 template <Real T>
 QueryScratch<T>::QueryScratch(const RowsView<T>& rows, std::size_t max_examples,
                               std::size_t max_entries)
-    : examples(rows.is_dense() ? max_examples * rows.cols : 0),
-      sparse_examples(rows.is_dense() ? 0 : max_examples, rows.is_dense() ? 0 : max_entries,
-                      rows.cols),
+    : examples(rows, max_examples, max_entries),
       labels(max_examples),
       costs(max_examples),
       background(rows.rows),
@@ -190,7 +170,6 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
                        Problem<T>& problem) noexcept {
     const bool has_rows = !query.positive_rows.empty() || !query.negative_rows.empty();
     const std::size_t n_examples = query.n_positives() + query.n_negatives();
-    const auto d = static_cast<std::ptrdiff_t>(rows.cols);
     problem.rows = rows;
     problem.examples = query.positives;
     const bool copies =
@@ -198,13 +177,13 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
     if (copies) {
         problem.example_labels = scratch.labels.data();
         problem.example_costs = scratch.costs.data();
-        if (!rows.is_dense()) scratch.sparse_examples.clear();
-        const std::size_t n_copied =
-            copy_examples(query.positives, query.positive_rows, std::int8_t{1}, rows, 0, scratch);
-        copy_examples(query.negatives, query.negative_rows, std::int8_t{-1}, rows, n_copied,
-                      scratch);
-        problem.examples = {scratch.examples.data(), n_examples, rows.cols, d};
-        if (!rows.is_dense()) problem.examples = scratch.sparse_examples.view();
+        scratch.examples.clear();
+        copy_examples(query.positives, query.positive_rows, rows, scratch.examples);
+        copy_examples(query.negatives, query.negative_rows, rows, scratch.examples);
+        std::fill_n(scratch.labels.begin(), query.n_positives(), std::int8_t{1});
+        std::fill_n(scratch.labels.begin() + static_cast<std::ptrdiff_t>(query.n_positives()),
+                    query.n_negatives(), std::int8_t{-1});
+        problem.examples = scratch.examples.view();
     }
 
     if (has_rows || query.duplicates == Duplicates::ignore) {

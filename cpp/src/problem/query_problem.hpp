@@ -11,7 +11,7 @@
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/top_k.hpp"
-#include "problem/sparse_examples.hpp"
+#include "problem/example_rows.hpp"
 
 namespace exemplar_svm {
 
@@ -40,8 +40,7 @@ struct Candidates {
 /// The parts of a problem that it does not borrow from its query.
 template <Real T>
 struct QueryScratch {
-    std::vector<T> examples;               ///< positives first, of dense rows
-    SparseExamples<T> sparse_examples;     ///< the same of sparse rows
+    ExampleRows<T> examples;               ///< positives first
     std::vector<std::int8_t> labels;       ///< per example
     std::vector<double> costs;             ///< per example
     std::vector<std::uint8_t> background;  ///< per row

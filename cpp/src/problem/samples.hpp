@@ -102,6 +102,9 @@ class Samples {
     /// precision.
     double squared_norm(std::size_t i) const noexcept;
 
+    /// Feature c of the mean; 0 without one.
+    double mean(std::size_t c) const noexcept { return is_centred() ? problem_.mean[c] : 0.0; }
+
     /// mean . w; 0 without a mean, which else is read.
     double mean_product(const double* w) const noexcept {
         if (problem_.mean == nullptr) return 0.0;
@@ -115,7 +118,8 @@ class Samples {
     }
 
     /// How many means a row brings along: 1; 0 without a mean.
-    double means_per_row() const noexcept { return problem_.mean == nullptr ? 0.0 : 1.0; }
+    double means_per_row() const noexcept { return is_centred() ? 1.0 : 0.0; }
+    bool is_centred() const noexcept { return problem_.mean != nullptr; }
 
     /// w -= multiple mean, rounded to T. Returns mean . w afterwards; 0 without a mean, which else
     /// is read.

@@ -6,7 +6,7 @@
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/workspace.hpp"
-#include "problem/optimality.hpp"
+#include "problem/samples.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -42,12 +42,9 @@ ScannedScores<T>::ScannedScores(const Problem<T>& problem, const Sketch<T>& sket
       weights_(weights),
       scratch_(scratch),
       scores_(scores),
-      blocks_(row_blocks(problem.rows)) {
-    double mean_square = 0.0;
-    for (std::size_t c = 0; problem.mean != nullptr && c < problem.rows.cols; ++c) {
-        mean_square += problem.mean[c] * problem.mean[c];
-    }
-    largest_norm_ = std::sqrt(problem.max_squared_norm) + std::sqrt(mean_square);
+      blocks_(row_blocks(problem.rows)),
+      largest_norm_(std::sqrt(problem.max_squared_norm) +
+                    std::sqrt(Samples<T>(problem).mean_square())) {
     forget();
 }
 
@@ -91,12 +88,13 @@ double ScannedScores<T>::loss_at_most(const std::uint8_t* mask) const noexcept {
 
 template <Real T>
 auto ScannedScores<T>::drift() const noexcept -> Drift {
+    const Samples<T> samples(problem_);
     double square = 0.0, common = weights_.intercept - scratch_.weights.intercept;
     for (std::size_t c = 0; c < problem_.rows.cols; ++c) {
         const double change =
             static_cast<double>(weights_.coef[c]) - static_cast<double>(scratch_.weights.coef[c]);
         square += change * change;
-        if (problem_.mean != nullptr) common += change * problem_.mean[c];
+        common += change * samples.mean(c);
     }
     return {std::sqrt(square), common + scan_rounding_ + rounding_};
 }

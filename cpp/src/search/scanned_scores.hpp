@@ -104,7 +104,7 @@ class ScannedScores {
     ScanScratch<T>& scratch_;
     T* scores_;
     RowBlocks blocks_;
-    double largest_norm_ = 0.0;   // of the rows as they are
+    double largest_norm_;         // of the rows as they are
     double scan_norm_ = 0.0;      // ||coef|| in the scan
     double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
     double rounding_ = 0.0;       // and under the present weights

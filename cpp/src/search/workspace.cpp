@@ -24,11 +24,6 @@ void require_countable(const RowsView<T>& rows, std::size_t max_examples) {
     }
 }
 
-template <Real T>
-std::size_t max_entries(const RowsView<T>& rows, std::size_t max_examples, std::size_t asked) {
-    return rows.is_dense() ? 0 : std::min(asked, max_examples * rows.cols);
-}
-
 }  // namespace
 
 template <Real T>
@@ -55,8 +50,8 @@ template <Real T>
 Workspace<T>::Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::size_t max_examples,
                         std::size_t max_example_entries) {
     require_countable(rows, max_examples);
-    scratch_ = std::make_unique<SearchScratch<T>>(
-        rows, max_ranks, max_examples, max_entries(rows, max_examples, max_example_entries));
+    scratch_ =
+        std::make_unique<SearchScratch<T>>(rows, max_ranks, max_examples, max_example_entries);
 }
 
 template <Real T>
@@ -88,7 +83,7 @@ std::size_t Workspace<T>::max_examples() const noexcept {
 
 template <Real T>
 std::size_t Workspace<T>::max_example_entries() const noexcept {
-    return scratch_->query.sparse_examples.max_entries();
+    return scratch_->query.examples.max_entries();
 }
 
 template <Real T>

@@ -8,7 +8,7 @@
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "problem/sparse_examples.hpp"
+#include "problem/example_rows.hpp"
 #include "solve/dual_coordinate_descent.hpp"
 #include "solve/example_block.hpp"
 #include "solve/primal_newton.hpp"
@@ -76,15 +76,8 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
         row_costs[i] = 0.0;
         if (!rows.is_dense()) n_entries += rows.sparse().count(i);
     }
-    std::vector<T> examples(rows.is_dense() ? eliminated.size() * d : 0);
-    SparseExamples<T> sparse_examples(rows.is_dense() ? 0 : eliminated.size(), n_entries, d);
-    for (std::size_t j = 0; j < eliminated.size(); ++j) {
-        if (rows.is_dense()) {
-            rows.copy(eliminated[j], examples.data() + j * d);
-        } else {
-            sparse_examples.add(rows, eliminated[j]);
-        }
-    }
+    ExampleRows<T> examples(rows, eliminated.size(), n_entries);
+    for (const std::size_t i : eliminated) examples.add(rows, i);
     std::vector<T> squared_norms(n);
     square_rows(rows, StoppableExecutor(executor, stop), squared_norms.data());
     stop.throw_if_reached();
@@ -98,9 +91,7 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
             "X holds values so large that their squares overflow: scale the features");
     problem.labels = signed_labels.data();
     problem.costs = row_costs.data();
-    problem.examples = rows.is_dense() ? RowsView<T>(examples.data(), eliminated.size(), d,
-                                                     static_cast<std::ptrdiff_t>(d))
-                                       : sparse_examples.view();
+    problem.examples = examples.view();
     problem.example_costs = example_costs.data();
 
     LinearSvc<T> result;

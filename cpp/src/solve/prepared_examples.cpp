@@ -9,8 +9,7 @@ namespace exemplar_svm {
 template <Real T>
 PreparedExamples<T>::PreparedExamples(const RowsView<T>& rows, std::size_t max_examples,
                                       std::size_t max_entries)
-    : dense_(rows.is_dense() ? max_examples * rows.cols : 0),
-      sparse_(rows.is_dense() ? 0 : max_examples, rows.is_dense() ? 0 : max_entries, rows.cols),
+    : signed_(rows, max_examples, max_entries),
       mean_products_(max_examples),
       shifts_(max_examples),
       prior_(rows.cols),
@@ -18,41 +17,20 @@ PreparedExamples<T>::PreparedExamples(const RowsView<T>& rows, std::size_t max_e
 
 template <Real T>
 void PreparedExamples<T>::prepare(const Samples<T>& samples, double* example_dual) noexcept {
-    const double* const mean = samples.problem().mean;
-    sign(samples);
+    const Problem<T>& problem = samples.problem();
+    const std::size_t n = samples.n_rows(), p = samples.n_examples();
+    signed_.clear();
+    for (std::size_t j = 0; j < p; ++j) {
+        signed_.add_signed(problem.examples, j, samples.label(n + j), problem.mean);
+    }
+    rows_ = signed_.view();
     samples.copy_prior(prior_.data());
-    for (std::size_t j = 0; j < samples.n_examples(); ++j) {
-        const std::size_t sample = samples.n_rows() + j;
-        shifts_[j] = rows_.is_dense() ? 0.0 : samples.label(sample) * samples.means_per_row();
-        mean_products_[j] = mean == nullptr ? 0.0 : rows_.dot_wide(j, mean);
-        example_dual[j] = std::clamp(example_dual[j], 0.0, samples.penalty(sample).upper);
+    for (std::size_t j = 0; j < p; ++j) {
+        shifts_[j] = rows_.is_dense() ? 0.0 : samples.label(n + j) * samples.means_per_row();
+        mean_products_[j] = samples.is_centred() ? rows_.dot_wide(j, problem.mean) : 0.0;
+        example_dual[j] = std::clamp(example_dual[j], 0.0, samples.penalty(n + j).upper);
     }
     fill_block(samples, example_dual);
-}
-
-template <Real T>
-void PreparedExamples<T>::sign(const Samples<T>& samples) noexcept {
-    const RowsView<T>& examples = samples.problem().examples;
-    const double* const mean = samples.problem().mean;
-    const std::size_t n = samples.n_rows(), d = examples.cols;
-    if (!examples.is_dense()) {
-        sparse_.clear();
-        for (std::size_t j = 0; j < examples.rows; ++j) {
-            sparse_.add(examples, j, static_cast<T>(samples.label(n + j)));
-        }
-        rows_ = sparse_.view();
-        return;
-    }
-    for (std::size_t j = 0; j < examples.rows; ++j) {
-        const T* const given = examples.row(j);
-        T* const signed_example = dense_.data() + j * d;
-        const double label = samples.label(n + j);
-        for (std::size_t c = 0; c < d; ++c) {
-            const double shift = mean == nullptr ? 0.0 : mean[c];
-            signed_example[c] = static_cast<T>(label * (static_cast<double>(given[c]) - shift));
-        }
-    }
-    rows_ = {dense_.data(), examples.rows, d, static_cast<std::ptrdiff_t>(d)};
 }
 
 template <Real T>

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "exemplar_svm/rows_view.hpp"
+#include "problem/example_rows.hpp"
 #include "problem/samples.hpp"
-#include "problem/sparse_examples.hpp"
 #include "solve/example_block.hpp"
 
 namespace exemplar_svm {
@@ -36,12 +36,10 @@ class PreparedExamples {
     ExampleBlock& block() noexcept { return block_; }
 
   private:
-    void sign(const Samples<T>& samples) noexcept;
     void fill_block(const Samples<T>& samples, const double* example_dual) noexcept;
 
+    ExampleRows<T> signed_;
     RowsView<T> rows_{};
-    std::vector<T> dense_;
-    SparseExamples<T> sparse_;
     std::vector<double> mean_products_;
     std::vector<double> shifts_;
     std::vector<double> prior_;
