@@ -142,4 +142,4 @@ def test_lists_of_postings_are_checked(tmp_path, contents, first):
     else:
         rows[1] = rows[0] if first == "repeated" else 1100
     content[place : place + rows.nbytes] = rows.tobytes()
-    refuses(tmp_path, forged.refitted(bytes(content)), "the postings")
+    refuses(tmp_path, forged.refitted(bytes(content)), "postings ")
