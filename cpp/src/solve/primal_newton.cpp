@@ -9,7 +9,6 @@
 namespace exemplar_svm {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 /// Up to this order, the Hessian is factored at once.
@@ -59,7 +58,7 @@ NewtonScratch::NewtonScratch(std::size_t n_rows, std::size_t n_features, std::si
     : max_samples(n_rows + max_examples),
       order(std::min(n_features < max_order ? n_features + 1 : max_samples, max_order)),
       panel_size((n_features < max_order ? panel_rows(n_features + 1) : 1) * (n_features + 1)),
-      values(std::make_unique_for_overwrite<double[]>(5 * max_samples + 10 * (n_features + 1) +
+      values(std::make_unique_for_overwrite<double[]>(6 * max_samples + 10 * (n_features + 1) +
                                                       2 * order + 7 * n_features + panel_size +
                                                       order * order)),
       indices(std::make_unique_for_overwrite<RowIndex[]>(max_samples + order)),
@@ -79,6 +78,7 @@ PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
       executor_(executor),
       stop_(stop),
       kernels_(kernels::active_table<double>()),
+      smooths_(samples.problem().loss == Loss::hinge),
       max_order_(scratch.order),
       panel_size_(scratch.panel_size),
       n_groups_(samples.groups()),
@@ -86,7 +86,7 @@ PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
       factored_(listed_ + scratch.max_samples),
       was_inside_(scratch.flags.get()) {
     double* at = scratch.values.get();
-    for (double** const values : {&duals_, &best_duals_, &centres_, &slacks_, &changes_}) {
+    for (double** const values : {&costs_, &duals_, &best_duals_, &centres_, &slacks_, &changes_}) {
         *values = std::exchange(at, at + scratch.max_samples);
     }
     for (double** const values : {&prior_, &weights_, &best_weights_, &gradient_, &step_,
@@ -98,6 +98,7 @@ PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
     partial_ = std::exchange(at, at + (Samples<T>::max_groups - 1) * samples.n_features());
     panel_ = std::exchange(at, at + panel_size_);
     factor_ = at;
+    for (std::size_t i = 0; i < count(); ++i) costs_[i] = samples_.cost(i);
     samples_.copy_prior(prior_);
     prior_[width() - 1] = 0.0;
     std::fill_n(was_inside_, count(), std::uint8_t{0});
@@ -144,14 +145,14 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
             fruitless = 0;
             lowest_value = value;
         }
-        const bool is_patient = smooths() && distance.violation > resolution();
+        const bool is_patient = smooths_ && distance.violation > resolution();
         const bool is_exhausted = fruitless >= (is_patient ? patience_hinge : patience_squared);
         outcome = stop_.reached()        ? Outcome::stopped
                   : steps_ >= most_steps ? Outcome::limit
                   : is_exhausted         ? Outcome::exhausted
                                          : Outcome::reached;
         if (outcome != Outcome::reached) break;
-        if (smooths() && ends_round) {
+        if (smooths_ && ends_round) {
             lower_proximal();
             steps_in_round = 0;
         }
@@ -165,7 +166,7 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
         if (!factor_is_current_ && !form_factor()) break;
         refine();
         multiply_samples(step_, changes_);
-        const double length = search_line(accepted_slope, resolution());
+        const double length = search_line(accepted_slope);
         // A step that lowers nothing that can be seen still corrects the coefficients.
         last_move = move(length > 0.0 ? length : 1.0);
     }
@@ -221,7 +222,7 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
             break;
         }
         multiply_samples(step_, changes_);
-        const double length = search_line(accepted_slope, 0.0);
+        const double length = search_line(accepted_slope);
         if (length == 0.0) {
             report.status = end;
             break;
@@ -282,22 +283,24 @@ void PrimalNewton<T>::sum_duals(double* out) noexcept {
 template <Real T>
 bool PrimalNewton<T>::find_inside() noexcept {
     bool is_same = true;
-    n_inside_ = n_listed_ = 0;
-    RowIndex* const capped = listed_ + count();  // from the back
     std::size_t n_capped = 0;
+    RowIndex* const end = listed_ + count();
+    n_inside_ = 0;
     for (std::size_t i = 0; i < count(); ++i) {
-        const bool is_listed = samples_.cost(i) > 0.0 && wanted(i, slacks_[i]) > 0.0;
-        const bool is_inside = is_listed && wanted(i, slacks_[i]) < upper(i);
-        if (is_inside) {
-            listed_[n_inside_++] = static_cast<RowIndex>(i);
-        } else if (is_listed) {
-            capped[-static_cast<std::ptrdiff_t>(++n_capped)] = static_cast<RowIndex>(i);
+        const double target = costs_[i] > 0.0 ? wanted(i, slacks_[i]) : 0.0;
+        const bool is_capped = smooths_ && target >= costs_[i] && target > 0.0;
+        const bool is_inside = target > 0.0 && !is_capped;
+        if (is_capped) {
+            end[-static_cast<std::ptrdiff_t>(++n_capped)] = static_cast<RowIndex>(i);
+        } else {
+            listed_[n_inside_] = static_cast<RowIndex>(i);  // stays if it is
+            n_inside_ += is_inside ? 1 : 0;
         }
         const bool has_changed = is_inside != (was_inside_[i] != 0);
         is_same = is_same && !(has_changed && std::abs(slacks_[i]) > 4.0 * epsilon);
         was_inside_[i] = is_inside ? 1 : 0;
     }
-    std::copy(capped - n_capped, capped, listed_ + n_inside_);
+    std::copy(end - n_capped, end, listed_ + n_inside_);
     n_listed_ = n_inside_ + n_capped;
     return is_same;
 }
@@ -324,9 +327,7 @@ double PrimalNewton<T>::objective() const noexcept {
         value += 0.5 * way * way;
     }
     for (std::size_t i = 0; i < count(); ++i) {
-        if (slacks_[i] > 0.0) {
-            value += loss_term(samples_.problem().loss, samples_.cost(i), slacks_[i]);
-        }
+        value += loss_term(samples_.problem().loss, costs_[i], slacks_[i]);
     }
     return value;
 }
@@ -588,7 +589,7 @@ auto PrimalNewton<T>::slope_at(double length, double linear,
                                double square) const noexcept -> Slope {
     Slope slope{linear + length * square, square, 0.0};
     for (std::size_t i = 0; i < count(); ++i) {
-        const double cost = samples_.cost(i), change = changes_[i];
+        const double cost = costs_[i], change = changes_[i];
         if (cost <= 0.0) continue;
         const double target = wanted(i, slacks_[i] - length * change);
         if (!(target > 0.0)) continue;
@@ -605,16 +606,15 @@ auto PrimalNewton<T>::slope_at(double length, double linear,
 /// How far to go along the step: to where the derivative vanishes, which Newton's method on it
 /// finds, between bounds on it; the objective is convex, and its slope rises. 0 if the objective
 /// does not fall.
-/// @param accepted    the part of the slope that may be left
-/// @param resolution  rounding of a slack, which no slope need be below
+/// @param accepted  the part of the slope that may be left, unless rounding leaves more
 template <Real T>
-double PrimalNewton<T>::search_line(double accepted, double resolution) const noexcept {
+double PrimalNewton<T>::search_line(double accepted) const noexcept {
     double linear = 0.0;
     for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * step_[c];
     const double square = dot(step_, step_);
     const Slope first = slope_at(0.0, linear, square);
     if (!(first.derivative < 0.0)) return 0.0;
-    const double enough = std::max(-accepted * first.derivative, first.sensitivity * resolution);
+    const double enough = std::max(-accepted * first.derivative, first.sensitivity * resolution());
     double low = 0.0, high = infinity, length = 1.0;
     for (int round = 0; round < 60; ++round) {
         const Slope slope = slope_at(length, linear, square);
@@ -654,14 +654,14 @@ void PrimalNewton<T>::begin_at_duals() noexcept {
         }
     }
     std::copy_n(duals_, count(), centres_);
-    if (smooths()) choose_proximal();
+    if (smooths_) choose_proximal();
 }
 
 template <Real T>
 void PrimalNewton<T>::choose_proximal() noexcept {
     double squares = 0.0, n = 0.0;
     for (std::size_t i = 0; i < samples_.n_rows(); ++i) {
-        if (samples_.cost(i) <= 0.0) continue;
+        if (costs_[i] <= 0.0) continue;
         squares += samples_.squared_norm(i);
         n += 1.0;
     }
@@ -691,7 +691,7 @@ auto PrimalNewton<T>::measure() noexcept -> Distance {
     Distance distance{0.0, 0.0};
     const Loss loss = samples_.problem().loss;
     for (std::size_t i = 0; i < count(); ++i) {
-        const double cost = samples_.cost(i);
+        const double cost = costs_[i];
         if (cost <= 0.0) continue;
         const Penalty bounds = samples_.penalty(i);
         const double gradient = bounds.diagonal * duals_[i] - slacks_[i];
@@ -718,7 +718,7 @@ template <Real T>
 double PrimalNewton<T>::move(double length) noexcept {
     double largest = 0.0;
     for (std::size_t i = 0; i < count(); ++i) {
-        if (samples_.cost(i) <= 0.0) continue;
+        if (costs_[i] <= 0.0) continue;
         largest = std::max(largest, std::abs(changes_[i]));
         double dual = wanted(i, slacks_[i]);
         if (length != 1.0) {
@@ -768,7 +768,7 @@ template <Real T>
 double PrimalNewton<T>::largest_gradient(double tol) noexcept {
     std::size_t positives = 0, negatives = 0;
     for (std::size_t i = 0; i < count(); ++i) {
-        if (samples_.cost(i) > 0.0) ++(samples_.label(i) > 0.0 ? positives : negatives);
+        if (costs_[i] > 0.0) ++(samples_.label(i) > 0.0 ? positives : negatives);
     }
     const double rarer =
         static_cast<double>(std::max<std::size_t>(std::min(positives, negatives), 1));
@@ -806,7 +806,7 @@ void PrimalNewton<T>::conclude(SolveReport& report) noexcept {
     // The dual's weights are w - gradient, so this is what the gradient does to scores.
     multiply_samples(gradient_, changes_);
     for (std::size_t i = 0; i < count(); ++i) {
-        if (samples_.cost(i) <= 0.0) continue;
+        if (costs_[i] <= 0.0) continue;
         // The dual's gradient, y f(x) - 1 + D a, under its own weights.
         const double gradient = std::max(-slacks_[i], 0.0) - changes_[i];
         const double violation = duals_[i] > 0.0 ? std::abs(gradient) : std::max(-gradient, 0.0);

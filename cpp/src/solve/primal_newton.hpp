@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "exemplar_svm/executor.hpp"
@@ -92,6 +93,8 @@ class PrimalNewton {
     static double work_of_step(std::size_t n_inside, std::size_t n_features) noexcept;
 
   private:
+    static constexpr double infinity = std::numeric_limits<double>::infinity();
+
     struct Distance {
         double violation;
         double gap;
@@ -105,7 +108,6 @@ class PrimalNewton {
     std::size_t count() const noexcept { return samples_.count(); }
     std::size_t width() const noexcept { return samples_.n_features() + 1; }
     double constant() const noexcept { return samples_.problem().intercept_scaling; }
-    bool smooths() const noexcept { return samples_.problem().loss == Loss::hinge; }
     double dot(const double* a, const double* b) const noexcept {
         return kernels_.dot(a, b, width());
     }
@@ -115,13 +117,13 @@ class PrimalNewton {
 
     /// 1 / (D + e), by which a sample in S enters H.
     double curvature(std::size_t i) const noexcept {
-        return smooths() ? 1.0 / proximal_ : 2.0 * samples_.cost(i);
+        return smooths_ ? 1.0 / proximal_ : 2.0 * costs_[i];
     }
     /// The dual coefficient that a slack asks for, whatever the bounds.
     double wanted(std::size_t i, double slack) const noexcept {
-        return smooths() ? centres_[i] + slack / proximal_ : 2.0 * samples_.cost(i) * slack;
+        return smooths_ ? centres_[i] + slack / proximal_ : 2.0 * costs_[i] * slack;
     }
-    double upper(std::size_t i) const noexcept { return samples_.penalty(i).upper; }
+    double upper(std::size_t i) const noexcept { return smooths_ ? costs_[i] : infinity; }
 
     // The samples together.
     void multiply_samples(const double* weights, double* products) const noexcept;
@@ -149,7 +151,7 @@ class PrimalNewton {
     bool solve_for_step(double accuracy) noexcept;
     void refine() noexcept;
     Slope slope_at(double length, double linear, double square) const noexcept;
-    double search_line(double accepted, double resolution) const noexcept;
+    double search_line(double accepted) const noexcept;
 
     // What prove() does besides, and what minimise() does.
     void begin_at_duals() noexcept;
@@ -169,6 +171,7 @@ class PrimalNewton {
     ExecutorRef executor_;
     StopCondition stop_;
     const kernels::KernelTable<double>& kernels_;
+    bool smooths_;  // the hinge
     std::size_t max_order_, panel_size_;
     std::size_t n_groups_;  // parts of the samples that are summed up by themselves
     std::uint32_t steps_ = 0;
@@ -187,9 +190,11 @@ class PrimalNewton {
     RowIndex* factored_;  // samples of the factor
     std::uint8_t* was_inside_;
     // Per sample:
-    double *duals_, *best_duals_, *centres_;  // the last: c
-    double* slacks_;                          // 1 - z.w
-    double* changes_;                         // z.step
+    double* costs_;  // 0 for those that take no part
+    double *duals_, *best_duals_;
+    double* centres_;  // c
+    double* slacks_;   // 1 - z.w
+    double* changes_;  // z.step
     // Per feature, and for the constant one:
     double *prior_, *weights_, *best_weights_, *gradient_, *step_;
     double *residual_, *direction_, *product_, *scaled_;
