@@ -30,6 +30,7 @@ add_library(exemplar_svm
   ${source_dir}/model/sketch.cpp
   ${source_dir}/solve/anderson.cpp
   ${source_dir}/solve/box_quadratic.cpp
+  ${source_dir}/solve/cholesky.cpp
   ${source_dir}/solve/conjugate_gradients.cpp
   ${source_dir}/solve/curvature.cpp
   ${source_dir}/solve/dual_coordinate_descent.cpp

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -36,31 +37,15 @@ std::size_t panel_rows(std::size_t width) noexcept {
     return std::clamp<std::size_t>(32768 / width, 32, 512) / 4 * 4;
 }
 
-/// row += sign * sum over the n rows r of panel[r][j] * panel[r][j ...], for the rows j of an upper
-/// triangle with m columns. n is a multiple of 4.
-void add_products(double sign, const double* panel, std::size_t n, std::size_t m, std::size_t j,
-                  double* row) noexcept {
-    const auto& kernels = kernels::active_table<double>();
-    for (std::size_t r = 0; r < n; r += 4) {
-        double factors[4];
-        const double* values[4];
-        for (std::size_t k = 0; k < 4; ++k) {
-            values[k] = panel + (r + k) * m + j;
-            factors[k] = sign * *values[k];
-        }
-        kernels.axpy_four(factors, values, row + j, m - j);
-    }
-}
-
 }  // namespace
 
 NewtonScratch::NewtonScratch(std::size_t n_rows, std::size_t n_features, std::size_t max_examples)
     : max_samples(n_rows + max_examples),
       order(std::min(n_features < max_order ? n_features + 1 : max_samples, max_order)),
       panel_size((n_features < max_order ? panel_rows(n_features + 1) : 1) * (n_features + 1)),
-      values(std::make_unique_for_overwrite<double[]>(6 * max_samples + 10 * (n_features + 1) +
-                                                      2 * order + 7 * n_features + panel_size +
-                                                      order * order)),
+      values(std::make_unique_for_overwrite<double[]>(6 * max_samples + 17 * (n_features + 1) +
+                                                      panel_size + order +
+                                                      Cholesky::scratch_size(order))),
       indices(std::make_unique_for_overwrite<RowIndex[]>(max_samples + order)),
       flags(std::make_unique_for_overwrite<std::uint8_t[]>(max_samples)) {}
 
@@ -80,7 +65,6 @@ PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
       kernels_(kernels::active_table<double>()),
       smooths_(samples.problem().loss == Loss::hinge),
       max_order_(scratch.order),
-      panel_size_(scratch.panel_size),
       n_groups_(samples.groups()),
       listed_(scratch.indices.get()),
       factored_(listed_ + scratch.max_samples),
@@ -90,14 +74,13 @@ PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
         *values = std::exchange(at, at + scratch.max_samples);
     }
     for (double** const values : {&prior_, &weights_, &best_weights_, &gradient_, &step_,
-                                  &residual_, &direction_, &product_, &scaled_}) {
+                                  &residual_, &direction_, &product_, &scaled_, &scales_}) {
         *values = std::exchange(at, at + width());
     }
-    scales_ = std::exchange(at, at + width() + max_order_);
-    inner_ = std::exchange(at, at + max_order_);
     partial_ = std::exchange(at, at + (Samples<T>::max_groups - 1) * samples.n_features());
-    panel_ = std::exchange(at, at + panel_size_);
-    factor_ = at;
+    panel_ = std::exchange(at, at + scratch.panel_size);
+    inner_ = std::exchange(at, at + max_order_);
+    factor_ = Cholesky(max_order_, at);
     for (std::size_t i = 0; i < count(); ++i) costs_[i] = samples_.cost(i);
     samples_.copy_prior(prior_);
     prior_[width() - 1] = 0.0;
@@ -253,29 +236,25 @@ void PrimalNewton<T>::compute_slacks() noexcept {
     for (std::size_t i = 0; i < count(); ++i) slacks_[i] = 1.0 - slacks_[i];
 }
 
-/// out = sum of factor(l) z_i over the first n listed samples i, at place l.
+/// out = sum of factor(i) z_i over the samples i at the first n places.
 template <Real T>
-template <class Factor>
-void PrimalNewton<T>::sum(std::size_t n, Factor&& factor, double* out) noexcept {
-    out[width() - 1] = constant() * samples_.sum(executor_, n, n_groups_, out, partial_,
-                                                 [&](std::size_t begin, std::size_t end,
-                                                     SampleSum<T>& part) noexcept {
-                                                     for (std::size_t l = begin; l < end; ++l) {
-                                                         part.add(factor(listed_[l]), listed_[l]);
-                                                     }
-                                                 });
+template <class Places, class Factor>
+void PrimalNewton<T>::sum(std::size_t n, Places&& at, Factor&& factor, double* out) noexcept {
+    const auto add = [&](std::size_t begin, std::size_t end, SampleSum<T>& part) noexcept {
+        for (std::size_t l = begin; l < end; ++l) part.add(factor(at(l)), at(l));
+    };
+    out[width() - 1] = constant() * samples_.sum(executor_, n, n_groups_, out, partial_, add);
 }
 
-/// out = sum of a_i z_i
 template <Real T>
 void PrimalNewton<T>::sum_duals(double* out) noexcept {
-    out[width() - 1] = constant() * samples_.sum(executor_, count(), n_groups_, out, partial_,
-                                                 [&](std::size_t begin, std::size_t end,
-                                                     SampleSum<T>& part) noexcept {
-                                                     for (std::size_t i = begin; i < end; ++i) {
-                                                         part.add(duals_[i], i);
-                                                     }
-                                                 });
+    sum(count(), std::identity(), [&](std::size_t i) noexcept { return duals_[i]; }, out);
+}
+
+template <Real T>
+template <class Factor>
+void PrimalNewton<T>::sum_listed(std::size_t n, Factor&& factor, double* out) noexcept {
+    sum(n, [&](std::size_t l) noexcept -> std::size_t { return listed_[l]; }, factor, out);
 }
 
 /// Lists the samples that the weights ask a dual coefficient of, those in S first. Whether S is
@@ -308,7 +287,7 @@ bool PrimalNewton<T>::find_inside() noexcept {
 /// The gradient, and `residual_` for a step of nothing.
 template <Real T>
 void PrimalNewton<T>::find_gradient() noexcept {
-    sum(
+    sum_listed(
         n_listed_,
         [&](std::size_t i) noexcept { return std::min(wanted(i, slacks_[i]), upper(i)); },
         gradient_);
@@ -335,7 +314,7 @@ double PrimalNewton<T>::objective() const noexcept {
 template <Real T>
 void PrimalNewton<T>::multiply_by_hessian(const double* in, double* out) noexcept {
     const double offset = samples_.offset(in, constant() * in[width() - 1]);
-    sum(
+    sum_listed(
         n_inside_,
         [&](std::size_t i) noexcept { return curvature(i) * samples_.product(i, in, offset); },
         out);
@@ -354,14 +333,14 @@ void PrimalNewton<T>::find_diagonal() noexcept {
     for (std::size_t c = 0; c < width(); ++c) scales_[c] = std::sqrt(1.0 + scales_[c]);
 }
 
-/// Forms the Hessian, or what stands for it, and decomposes it. Whether there was time to.
+/// Forms the Hessian, or what stands for it, and factors it. Whether there was time to.
 template <Real T>
 bool PrimalNewton<T>::form_factor() noexcept {
     uses_samples_ = takes_samples_ && n_inside_ < width();
-    n_factored_ = uses_samples_ ? n_inside_ : width();
     has_factor_ = false;
+    factor_.reset(uses_samples_ ? n_inside_ : width());
     if (!(uses_samples_ ? form_of_samples() : form_of_features())) return false;
-    decompose();
+    factor_.factorise(executor_);
     has_factor_ = factor_is_current_ = true;
     return true;
 }
@@ -369,8 +348,8 @@ bool PrimalNewton<T>::form_factor() noexcept {
 /// I + sum over S of z z' / (D + e)
 template <Real T>
 bool PrimalNewton<T>::form_of_features() noexcept {
-    const std::size_t d = samples_.n_features(), most = panel_rows(width());
-    std::fill_n(factor_, width() * width(), 0.0);
+    const std::size_t most = panel_rows(width());
+    std::fill_n(factor_.row(0), width() * width(), 0.0);
     for (std::size_t first = 0; first < n_inside_; first += most) {
         if (stop_.reached()) return false;
         const std::size_t n = (std::min(most, n_inside_ - first) + 3) / 4 * 4;
@@ -384,100 +363,36 @@ bool PrimalNewton<T>::form_of_features() noexcept {
                 const std::size_t i = listed_[first + r];
                 const double root = std::sqrt(curvature(i));
                 samples_.widen(i, values);
-                values[d] = samples_.label(i) * constant();
+                values[width() - 1] = samples_.label(i) * constant();
                 for (std::size_t c = 0; c < width(); ++c) values[c] *= root;
             }
         };
         for_each_block(executor_, RowBlocks(n, width() * 128), fill);
-        for_each_block(executor_, RowBlocks(width(), width() * 1024),
-                       [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                           for (std::size_t j = begin; j < end; ++j) {
-                               add_products(1.0, panel_, n, width(), j, factor_ + j * width());
-                           }
-                       });
+        factor_.add(executor_, panel_, n);
     }
-    for (std::size_t j = 0; j < width(); ++j) factor_[j * width() + j] += 1.0;
+    for (std::size_t c = 0; c < width(); ++c) factor_.row(c)[c] += 1.0;
     return true;
 }
 
 /// Z Z' + D + e over S
 template <Real T>
 bool PrimalNewton<T>::form_of_samples() noexcept {
-    const std::size_t m = n_factored_;
-    std::copy_n(listed_, m, factored_);
-    for (std::size_t a = 0; a < m; ++a) {
+    std::copy_n(listed_, n_inside_, factored_);
+    for (std::size_t a = 0; a < n_inside_; ++a) {
         if (stop_.reached()) return false;
-        samples_.widen(factored_[a], panel_);
-        const double bias = samples_.label(factored_[a]) * samples_.bias_square();
-        const double offset = samples_.offset(panel_, bias);
-        double* const row = factor_ + a * m + a;
-        for_each_block(executor_, RowBlocks(m - a, width() * sizeof(double)),
+        const std::size_t i = factored_[a];
+        samples_.widen(i, panel_);
+        const double offset = samples_.offset(panel_, samples_.label(i) * samples_.bias_square());
+        double* const row = factor_.row(a);
+        for_each_block(executor_, RowBlocks(n_inside_ - a, width() * sizeof(double)),
                        [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                           for (std::size_t b = begin; b < end; ++b) {
-                               row[b] = samples_.product(factored_[a + b], panel_, offset);
+                           for (std::size_t b = a + begin; b < a + end; ++b) {
+                               row[b] = samples_.product(factored_[b], panel_, offset);
                            }
                        });
-        row[0] += 1.0 / curvature(factored_[a]);
+        row[a] += 1.0 / curvature(i);
     }
     return true;
-}
-
-/// The matrix, scaled to a diagonal of ones, as R'R with an upper triangle R (Golub and Van Loan,
-/// section 4.2), a few rows at a time.
-template <Real T>
-void PrimalNewton<T>::decompose() noexcept {
-    const std::size_t n_all = n_factored_;
-    for (std::size_t j = 0; j < n_all; ++j) scales_[j] = std::sqrt(factor_[j * n_all + j]);
-    for (std::size_t j = 0; j < n_all; ++j) {
-        double* const row = factor_ + j * n_all;
-        for (std::size_t c = j; c < n_all; ++c) row[c] /= scales_[j] * scales_[c];
-    }
-    // Rounding may leave a pivot at zero or less. The diagonal is raised by as much as rounding
-    // takes from it; where that is not enough, the pivot is as small, and its row has no part in
-    // the rest. Both leave a scaling that is good in all other directions.
-    const double rounding = 8.0 * epsilon * static_cast<double>(n_all);
-    for (std::size_t j = 0; j < n_all; ++j) factor_[j * n_all + j] += rounding;
-    constexpr std::size_t most = 32;
-    for (std::size_t first = 0; first < n_all; first += most) {
-        const std::size_t n = std::min(most, n_all - first);
-        for (std::size_t k = first; k < first + n; ++k) {
-            double* const row = factor_ + k * n_all;
-            for (std::size_t r = first; r < k; ++r) {
-                const double* const above = factor_ + r * n_all;
-                kernels_.axpy(-above[k], above + k, row + k, n_all - k);
-            }
-            const bool is_lost = !(row[k] > 0.125 * rounding);
-            const double pivot = std::sqrt(is_lost ? rounding : row[k]);
-            row[k] = pivot;
-            for (std::size_t c = k + 1; c < n_all; ++c) row[c] = is_lost ? 0.0 : row[c] / pivot;
-        }
-        if (n < most) break;  // these were the last rows
-        for_each_block(executor_, RowBlocks(n_all - first - n, n_all * 1024),
-                       [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                           for (std::size_t b = begin; b < end; ++b) {
-                               const std::size_t j = first + n + b;
-                               add_products(-1.0, factor_ + first * n_all, n, n_all, j,
-                                            factor_ + j * n_all);
-                           }
-                       });
-    }
-}
-
-/// z = the inverse of the factored matrix, times z
-template <Real T>
-void PrimalNewton<T>::substitute(double* z) const noexcept {
-    const std::size_t n = n_factored_;
-    for (std::size_t c = 0; c < n; ++c) z[c] /= scales_[c];
-    for (std::size_t k = 0; k < n; ++k) {
-        const double* const row = factor_ + k * n;
-        z[k] /= row[k];
-        kernels_.axpy(-z[k], row + k + 1, z + k + 1, n - k - 1);
-    }
-    for (std::size_t k = n; k-- > 0;) {
-        const double* const row = factor_ + k * n;
-        z[k] = (z[k] - kernels_.dot(row + k + 1, z + k + 1, n - k - 1)) / row[k];
-    }
-    for (std::size_t c = 0; c < n; ++c) z[c] /= scales_[c];
 }
 
 /// scaled = the residual, times the inverse of what approximates the Hessian.
@@ -490,18 +405,18 @@ void PrimalNewton<T>::precondition() noexcept {
         return;
     }
     std::copy_n(residual_, width(), scaled_);
-    if (!uses_samples_) return substitute(scaled_);
+    if (!uses_samples_) return factor_.solve(scaled_);
     // Woodbury: H^-1 x = x - Z' (Z Z' + D + e)^-1 Z x
     const double offset = samples_.offset(residual_, constant() * residual_[width() - 1]);
-    for_each_block(executor_, RowBlocks(n_factored_, samples_.problem().rows.bytes_per_row()),
+    for_each_block(executor_, RowBlocks(factor_.order(), samples_.problem().rows.bytes_per_row()),
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                        for (std::size_t a = begin; a < end; ++a) {
                            inner_[a] = samples_.product(factored_[a], residual_, offset);
                        }
                    });
-    substitute(inner_);
+    factor_.solve(inner_);
     SampleSum<T> part(samples_, scaled_);
-    for (std::size_t a = 0; a < n_factored_; ++a) part.add(-inner_[a], factored_[a]);
+    for (std::size_t a = 0; a < factor_.order(); ++a) part.add(-inner_[a], factored_[a]);
     scaled_[width() - 1] += constant() * part.finish();
 }
 
@@ -633,7 +548,8 @@ void PrimalNewton<T>::begin_at_duals() noexcept {
     bool is_zero = true;
     for (std::size_t i = 0; i < count(); ++i) {
         // What is not a number becomes zero, too.
-        duals_[i] = duals_[i] > 0.0 ? std::min(duals_[i], upper(i)) : 0.0;
+        const bool is_off_zero = costs_[i] > 0.0 && duals_[i] > 0.0;
+        duals_[i] = is_off_zero ? std::min(duals_[i], upper(i)) : 0.0;
         is_zero = is_zero && duals_[i] == 0.0;
     }
     const auto begin = [&]() noexcept {

@@ -11,6 +11,7 @@
 #include "exemplar_svm/stop_condition.hpp"
 #include "kernels/dispatch.hpp"
 #include "problem/samples.hpp"
+#include "solve/cholesky.hpp"
 #include "solve/outcome.hpp"
 
 namespace exemplar_svm {
@@ -128,9 +129,11 @@ class PrimalNewton {
     // The samples together.
     void multiply_samples(const double* weights, double* products) const noexcept;
     void compute_slacks() noexcept;
-    template <class Factor>
-    void sum(std::size_t n, Factor&& factor, double* out) noexcept;
+    template <class Places, class Factor>
+    void sum(std::size_t n, Places&& at, Factor&& factor, double* out) noexcept;
     void sum_duals(double* out) noexcept;
+    template <class Factor>
+    void sum_listed(std::size_t n, Factor&& factor, double* out) noexcept;
     bool find_inside() noexcept;
     void find_gradient() noexcept;
     double objective() const noexcept;
@@ -144,8 +147,6 @@ class PrimalNewton {
     bool form_factor() noexcept;
     bool form_of_features() noexcept;
     bool form_of_samples() noexcept;
-    void decompose() noexcept;
-    void substitute(double* z) const noexcept;
     void precondition() noexcept;
     std::size_t patience() const noexcept;
     bool solve_for_step(double accuracy) noexcept;
@@ -172,14 +173,13 @@ class PrimalNewton {
     StopCondition stop_;
     const kernels::KernelTable<double>& kernels_;
     bool smooths_;  // the hinge
-    std::size_t max_order_, panel_size_;
+    std::size_t max_order_;
     std::size_t n_groups_;  // parts of the samples that are summed up by themselves
     std::uint32_t steps_ = 0;
     double proximal_ = 0.0;  // e
     double lowest_proximal_ = 0.0;
     std::size_t n_inside_ = 0;        // samples in S
     std::size_t n_listed_ = 0;        // and those at their upper bounds
-    std::size_t n_factored_ = 0;      // the order of the factor
     bool takes_samples_ = false;      // for a matrix, where these are fewer than features
     bool has_factor_ = false;         // of some S
     bool factor_is_current_ = false;  // of this one
@@ -198,11 +198,11 @@ class PrimalNewton {
     // Per feature, and for the constant one:
     double *prior_, *weights_, *best_weights_, *gradient_, *step_;
     double *residual_, *direction_, *product_, *scaled_;
-    double* scales_;   // square roots of the diagonal of H, or of the factored matrix
-    double* inner_;    // per sample of the factor
+    double* scales_;   // square roots of the diagonal of H
     double* partial_;  // sums of groups
     double* panel_;    // a few samples, side by side
-    double* factor_;   // an upper triangle, row by row
+    double* inner_;    // per sample of the factor
+    Cholesky factor_;
 };
 
 }  // namespace exemplar_svm

@@ -1,0 +1,96 @@
+#include "solve/cholesky.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/dispatch.hpp"
+
+namespace exemplar_svm {
+namespace {
+
+/// row += sign * sum over the n vectors v of v[j] * v[j ...], for row j of an upper triangle with m
+/// columns. n is a multiple of 4.
+void add_products(double sign, const double* vectors, std::size_t n, std::size_t m, std::size_t j,
+                  double* row) noexcept {
+    const auto& kernels = kernels::active_table<double>();
+    for (std::size_t r = 0; r < n; r += 4) {
+        double factors[4];
+        const double* values[4];
+        for (std::size_t k = 0; k < 4; ++k) {
+            values[k] = vectors + (r + k) * m + j;
+            factors[k] = sign * *values[k];
+        }
+        kernels.axpy_four(factors, values, row + j, m - j);
+    }
+}
+
+/// Blocks of rows that are worth a thread when 32 vectors or more are added to each.
+RowBlocks blocks_of(std::size_t n_rows, std::size_t order) noexcept {
+    return {n_rows, order * 1024};
+}
+
+}  // namespace
+
+void Cholesky::add(ExecutorRef executor, const double* vectors, std::size_t n) noexcept {
+    for_each_block(executor, blocks_of(order_, order_),
+                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
+                       for (std::size_t j = begin; j < end; ++j) {
+                           add_products(1.0, vectors, n, order_, j, row(j));
+                       }
+                   });
+}
+
+void Cholesky::factorise(ExecutorRef executor) noexcept {
+    const auto& kernels = kernels::active_table<double>();
+    for (std::size_t j = 0; j < order_; ++j) scales_[j] = std::sqrt(row(j)[j]);
+    for (std::size_t j = 0; j < order_; ++j) {
+        for (std::size_t c = j; c < order_; ++c) row(j)[c] /= scales_[j] * scales_[c];
+    }
+    // Rounding may leave a pivot at zero or less. The diagonal is raised by as much as rounding
+    // takes from it; where that is not enough, the pivot is as small, and its row has no part in
+    // the rest.
+    const double rounding =
+        8.0 * std::numeric_limits<double>::epsilon() * static_cast<double>(order_);
+    for (std::size_t j = 0; j < order_; ++j) row(j)[j] += rounding;
+    constexpr std::size_t most = 32;  // rows at a time
+    for (std::size_t first = 0; first < order_; first += most) {
+        const std::size_t end = std::min(first + most, order_);
+        for (std::size_t k = first; k < end; ++k) {
+            double* const pivots = row(k);
+            for (std::size_t r = first; r < k; ++r) {
+                kernels.axpy(-row(r)[k], row(r) + k, pivots + k, order_ - k);
+            }
+            const bool is_lost = !(pivots[k] > 0.125 * rounding);
+            const double pivot = std::sqrt(is_lost ? rounding : pivots[k]);
+            pivots[k] = pivot;
+            for (std::size_t c = k + 1; c < order_; ++c) {
+                pivots[c] = is_lost ? 0.0 : pivots[c] / pivot;
+            }
+        }
+        if (end == order_) break;
+        for_each_block(executor, blocks_of(order_ - end, order_),
+                       [&](std::size_t begin, std::size_t stop, std::size_t) noexcept {
+                           for (std::size_t j = end + begin; j < end + stop; ++j) {
+                               add_products(-1.0, row(first), most, order_, j, row(j));
+                           }
+                       });
+    }
+}
+
+void Cholesky::solve(double* x) const noexcept {
+    const auto& kernels = kernels::active_table<double>();
+    for (std::size_t c = 0; c < order_; ++c) x[c] /= scales_[c];
+    for (std::size_t k = 0; k < order_; ++k) {
+        const double* const r = matrix_ + k * order_;
+        x[k] /= r[k];
+        kernels.axpy(-x[k], r + k + 1, x + k + 1, order_ - k - 1);
+    }
+    for (std::size_t k = order_; k-- > 0;) {
+        const double* const r = matrix_ + k * order_;
+        x[k] = (x[k] - kernels.dot(r + k + 1, x + k + 1, order_ - k - 1)) / r[k];
+    }
+    for (std::size_t c = 0; c < order_; ++c) x[c] /= scales_[c];
+}
+
+}  // namespace exemplar_svm
