@@ -18,7 +18,6 @@ add_library(exemplar_svm
   ${source_dir}/rows/scan.cpp
   ${source_dir}/problem/standardization.cpp
   ${source_dir}/problem/certificate.cpp
-  ${source_dir}/problem/examples.cpp
   ${source_dir}/problem/query_problem.cpp
   ${source_dir}/problem/samples.cpp
   ${source_dir}/problem/sparse_examples.cpp
@@ -38,10 +37,15 @@ add_library(exemplar_svm
   ${source_dir}/solve/gram_descent.cpp
   ${source_dir}/solve/linear_svc.cpp
   ${source_dir}/solve/panel.cpp
+  ${source_dir}/solve/prepared_examples.cpp
   ${source_dir}/solve/primal_descent.cpp
   ${source_dir}/solve/primal_newton.cpp
-  ${source_dir}/solve/solver.cpp
+  ${source_dir}/search/choice.cpp
   ${source_dir}/search/exemplar_search.cpp
+  ${source_dir}/search/plan.cpp
+  ${source_dir}/search/scanned_scores.cpp
+  ${source_dir}/search/solver.cpp
+  ${source_dir}/search/strategies.cpp
   ${source_dir}/search/working_set.cpp
   ${source_dir}/search/workspace.cpp
   ${source_dir}/index/index.cpp
@@ -59,8 +63,8 @@ target_include_directories(exemplar_svm
   PRIVATE ${source_dir})
 
 # Kernels: one body, compiled once per instruction set, chosen at run time. Only these files get
-# flags for more than the platform's baseline, and they export nothing but their function table.
-# A file for another architecture than the compiler's comes out empty (kernels/architecture.hpp).
+# flags beyond the platform's baseline, and each exports only its function table. A file for another
+# architecture than the compiler's comes out empty (kernels/architecture.hpp).
 if(MSVC)
   set(kernel_flags)
   set(avx2_flags /arch:AVX2)
@@ -76,7 +80,7 @@ else()
 endif()
 
 if(NOT MSVC)
-  # Products with sparse rows are loads from all over the weights: packing them into vectors first
+  # Products with sparse rows load single weights from all over memory: packing them into vectors
   # takes longer than the arithmetic.
   set_source_files_properties(${source_dir}/rows/csr_view.cpp PROPERTIES
     COMPILE_OPTIONS "-fno-tree-slp-vectorize;-fno-tree-vectorize")
@@ -88,8 +92,8 @@ function(add_kernels name)
   set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${kernel_flags};${ARGN}")
 endfunction()
 
-# Flags are for x86-64 alone. A universal build for macOS compiles every file once per architecture,
-# and hands them on to the right one.
+# The flags are for x86-64. A universal build for macOS compiles every file once per architecture,
+# and passes them to the right one.
 list(LENGTH CMAKE_OSX_ARCHITECTURES n_architectures)
 if(APPLE AND n_architectures GREATER 1)
   if(NOT "x86_64" IN_LIST CMAKE_OSX_ARCHITECTURES)
@@ -99,7 +103,7 @@ if(APPLE AND n_architectures GREATER 1)
   list(TRANSFORM avx2_flags PREPEND "-Xarch_x86_64;")
   list(TRANSFORM avx512_flags PREPEND "-Xarch_x86_64;")
 else()
-  # The compiler is asked, for it may be a cross compiler.
+  # Ask the compiler, because it may be a cross compiler.
   set(CMAKE_REQUIRED_INCLUDES ${source_dir})
   check_cxx_source_compiles([[
     #include "kernels/architecture.hpp"
@@ -126,8 +130,8 @@ if(MSVC)
     target_compile_options(exemplar_svm PRIVATE /WX)
   endif()
 else()
-  # Fused multiply-adds are asked for by name in the kernels and nowhere else, so that a result
-  # does not depend on what a compiler finds to fuse.
+  # Kernels call fused multiply-adds by name. Elsewhere fusing is off, so that a result does not
+  # depend on what a compiler fuses.
   target_compile_options(exemplar_svm PRIVATE
     -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
@@ -141,7 +145,7 @@ endif()
 if(EXEMPLAR_SVM_OPENMP)
   find_package(OpenMP COMPONENTS CXX)
   if(OpenMP_CXX_FOUND)
-    # The executor alone speaks OpenMP.
+    # Only the executor uses OpenMP.
     target_link_libraries(exemplar_svm PRIVATE OpenMP::OpenMP_CXX)
   else()
     message(WARNING "OpenMP was not found: exemplar_svm will run on the calling thread only, "

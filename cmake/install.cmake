@@ -1,5 +1,5 @@
-# The installed package: headers, library, CMake configuration and pkg-config file. A wheel carries
-# the same in the Python package's folder, so that `pip install` is enough to build a C++ program.
+# The installed package: headers, library, CMake configuration and pkg-config file. A wheel has the
+# same files in the Python package's folder, so `pip install` is enough to build a C++ program.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -25,7 +25,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/cpp/include/exemplar_svm
 install(EXPORT exemplar_svm-targets NAMESPACE exemplar_svm::
   DESTINATION ${config_dir} COMPONENT development)
 
-# A program that links the static library links what the library uses. A shared one has that inside.
+# Programs that link the static library must also link its dependencies; a shared one contains them.
 get_target_property(library_type exemplar_svm TYPE)
 set(exemplar_svm_needs_openmp OFF)
 if(OpenMP_CXX_FOUND AND library_type STREQUAL "STATIC_LIBRARY")
@@ -35,7 +35,7 @@ configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/exemplar_svm-config.cmake.in
   ${PROJECT_BINARY_DIR}/exemplar_svm-config.cmake
   INSTALL_DESTINATION ${config_dir})
-# Before 1.0 every minor version may break its users: see docs/cpp.md.
+# Before 1.0 a minor version may break its users: see docs/cpp.md.
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/exemplar_svm-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES

@@ -1,9 +1,9 @@
 """Recommend from a set of documents, as arxiv-sanity does: TF-IDF, and one SVM per set.
 
 arxiv-sanity (Karpathy) trains scikit-learn's LinearSVC(class_weight="balanced", C=0.01) with the
-papers of a tag as positives and all papers as negatives, and ranks all papers by it. Here the
-documents are the docstrings of the installed Python's standard library, and the "tag" is what
-mentions threads. Needs scikit-learn.
+papers of a tag as positives and all papers as negatives, and ranks all papers by its scores. Here
+the documents are the docstrings of Python's standard library, and those that mention threads are
+tagged. Needs scikit-learn.
 """
 
 import ast
@@ -29,13 +29,13 @@ def docstrings():
 names, texts = zip(*docstrings(), strict=True)
 vectorizer = TfidfVectorizer(max_features=20_000, sublinear_tf=True, ngram_range=(1, 2))
 tfidf = vectorizer.fit_transform(texts)
-tfidf.sort_indices()  # in place; the vectorizer leaves them as they come
+tfidf.sort_indices()  # in place; the vectorizer does not sort them
 print(f"{tfidf.shape[0]} docstrings, {tfidf.shape[1]} features, {tfidf.nnz} values")
 
 tagged = [row for row, text in enumerate(texts) if "thread" in text.lower()][:60]
 index = esvm.ExemplarIndex(tfidf, C=0.01, copy=False)  # read in place
 
-# Row numbers as positives: they leave the background, and are not returned.
+# Positives given by row number are no negatives, and are not returned.
 result = index.search_shared(tagged, k=10)
 print(f"like the {len(tagged)} that mention threads:")
 for score, row in zip(*result, strict=True):
@@ -46,7 +46,7 @@ query = vectorizer.transform(["wait until a lock is released by another thread"]
 scores, rows = index.search(query, k=5)
 print("like a sentence:", *(names[row] for row in rows[0]))
 
-# What the SVM looks at.
+# The words with the largest weights.
 words = vectorizer.get_feature_names_out()
 coef = index.fit(tagged).coef_
 print("words for:", *words[(-coef).argsort()[:8]])

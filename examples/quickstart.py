@@ -19,7 +19,7 @@ scores, indices = result
 print(indices)
 print(f"{result.report.certified_k} of 10 ranks proven exact")
 
-# Two examples in one SVM: what they have in common.
+# Two examples in one SVM, which ranks by what they have in common.
 scores, indices = index.search_shared(embeddings[[42, 43]], k=10)
 print(indices)
 

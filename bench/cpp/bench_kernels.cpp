@@ -1,4 +1,4 @@
-// The inner loops, by instruction set, over data in the first-level cache and over data in none.
+// The inner loops, by instruction set, over data in the first-level cache and over uncached data.
 
 #include <benchmark/benchmark.h>
 
@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t d = 384;
 constexpr std::size_t rows_in_cache = 8, rows_in_memory = 100'000;
 
-/// One pass of a kernel over rows of d float32; returns something that depends on all of it.
+/// One pass of a kernel over rows of d float32; the result depends on every product.
 using Pass = float (*)(const Kernels&, const float* rows, std::size_t n_rows, const float* w,
                        float* out);
 
@@ -74,7 +74,7 @@ void run(benchmark::State& state, Isa isa, Pass pass, std::size_t n_rows) {
     bench::count_reading(state, n_rows * d * sizeof(float), n_rows);
 }
 
-/// Eight bits per feature, as the scan of a sketch reads them. As many bytes as n_rows rows have.
+/// Eight bits per feature, as in the scan of a sketch. As many bytes as n_rows float32 rows.
 void run_codes(benchmark::State& state, Isa isa, std::size_t n_rows) {
     const Kernels& k = *kernels::find(isa);
     n_rows *= sizeof(float);
@@ -89,8 +89,8 @@ void run_codes(benchmark::State& state, Isa isa, std::size_t n_rows) {
     bench::count_reading(state, codes.size(), n_rows);
 }
 
-/// One bit per feature, as scores are guessed from. As many bytes as n_rows rows have, for else
-/// they would fit into a third-level cache.
+/// One bit per feature, as in guesses of scores. As many bytes as n_rows float32 rows; fewer would
+/// fit into the third-level cache.
 void run_nibbles(benchmark::State& state, Isa isa, std::size_t n_rows) {
     const Kernels& k = *kernels::find(isa);
     constexpr std::size_t bytes = d / 8;
@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
             std::string suffix = "/";
             suffix.append(isa_name(isa));
             suffix.append(n_rows == rows_in_cache ? "/in_cache" : "/in_memory");
-            // By the clock, as the read bound is: what others take of the machine then hits both.
+            // Wall-clock time, as for the read bound, so other load on the machine hits both.
             for (const auto& [name, pass] : passes) {
                 benchmark::RegisterBenchmark((name + suffix).c_str(), run, isa, pass, n_rows)
                     ->UseRealTime();

@@ -1,11 +1,11 @@
-// How long single calls take, and how evenly: exact searches beside plain kNN scans.
+// Times of single calls and their spread: exact searches beside plain kNN scans.
 //
 //   bench_latency [ROWS] [FEATURES] [SECONDS]
 //
 // Closed loop: every thread asks again as soon as it has its answer. Open loop: queries arrive at
-// fixed times, at 60 % of the rate that the closed loop reaches, and latency counts from
-// the arrival, so that the time spent queueing behind a slow call is not hidden. Both kinds of call
-// alternate in slices of the same run, so that whatever else the machine does hits both.
+// fixed times, at 60 % of the closed loop's rate. Latency counts from the arrival, so it includes
+// the time spent queueing behind a slow call. Both kinds of call alternate in slices of one run, so
+// other load on the machine hits both.
 
 #include <algorithm>
 #include <atomic>
@@ -32,9 +32,9 @@ using Seconds = std::chrono::duration<double>;
 namespace {
 
 constexpr std::size_t k = 10;
-constexpr double load = 0.6;  // of an open loop
+constexpr double load = 0.6;  // of the open loop, as a share of the closed loop's rate
 
-/// What one request thread has to itself.
+/// The state of one request thread.
 class Caller {
   public:
     Caller(const Index<float>& index, const DenseView<float>& queries)
@@ -79,7 +79,7 @@ class Bench {
     Bench(const bench::Dataset& data, double seconds) : index_(data.rows), seconds_(seconds) {
         for (std::size_t t = 0; t < 8; ++t) {
             callers_.push_back(std::make_unique<Caller>(index_, data.queries));
-            for (std::size_t q = 0; q < 3; ++q) {  // touches the memory of its workspace
+            for (std::size_t q = 0; q < 3; ++q) {  // warms the workspace up
                 callers_[t]->search(q);
                 callers_[t]->scan(q);
             }
@@ -100,7 +100,7 @@ class Bench {
                 median_search_ = bench::quantile(searches, 0.5);
                 unevenness_ = uneven(searches) / uneven(scans);
             }
-            // Of what the closed loop has got through in its half of the time.
+            // Relative to the closed loop's rate over its half of the time.
             const double search_rate =
                 load * static_cast<double>(searches.size()) / (0.5 * seconds_);
             const double scan_rate = load * static_cast<double>(scans.size()) / (0.5 * seconds_);
@@ -116,7 +116,7 @@ class Bench {
                     unevenness_);
     }
 
-    /// Searches that have less time than they need.
+    /// Searches with less time than they need.
     void deadlines() {
         Caller& caller = *callers_[0];
         std::vector<std::vector<RowNumber>> exact;
@@ -171,7 +171,7 @@ class Bench {
         std::fflush(stdout);
     }
 
-    /// Both kinds of call by turns.
+    /// Both kinds of call in turn.
     template <class Loop>
     void slices(std::vector<double>& searches, std::vector<double>& scans, Loop&& loop) const {
         constexpr int n_slices = 10;

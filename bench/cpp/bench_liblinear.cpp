@@ -1,9 +1,9 @@
 // The same queries through LIBLINEAR's own C library (Fan, Chang, Hsieh, Wang, Lin, JMLR 2008), so
-// that the comparison does not rest on what scikit-learn copies around it.
+// that the comparison excludes what scikit-learn copies around it.
 //
 //   bench_liblinear [QUERIES]
 //
-// One thread. Before anything is timed, LIBLINEAR's tolerance is tightened until its objective is
+// One thread. Before timing, LIBLINEAR's tolerance is tightened until its objective agrees with
 // ours to 1e-6 for every query.
 
 #include <linear.h>
@@ -37,7 +37,7 @@ double milliseconds_since(Clock::time_point began) {
     return std::chrono::duration<double, std::milli>(Clock::now() - began).count();
 }
 
-/// LIBLINEAR's view of the rows, with a query in front.
+/// The rows in LIBLINEAR's format, with a query in front.
 class Nodes {
   public:
     explicit Nodes(const DenseView<float>& rows)
@@ -100,7 +100,7 @@ struct FreeModel {
     void operator()(model* trained) const { free_and_destroy_model(&trained); }
 };
 
-/// Versions before 2.41 always do.
+/// Versions before 2.41 always regularise the bias.
 template <class Parameter>
 void regularise_bias(Parameter& settings) {
     if constexpr (requires { settings.regularize_bias; }) settings.regularize_bias = 1;
@@ -157,13 +157,13 @@ void compare(std::size_t n, std::size_t d, std::size_t n_queries) {
     std::printf("%zu x %zu, %s rows; LIBLINEAR's copy of them takes %.1f ms (not counted below)\n",
                 n, d, data.source.c_str(), milliseconds_since(built));
 
-    // The objective that is to be reached.
+    // The objective to reach.
     std::vector<double> ours(n_queries);
     for (std::size_t q = 0; q < n_queries; ++q) {
         const float* const query = data.queries.row(q % data.queries.rows);
         index.fit(DenseView<float>{query, 1, d, static_cast<std::ptrdiff_t>(d)},
                   index.settings().search, workspace, scores.data());
-        const auto& w = workspace.weights;
+        const auto& w = workspace.weights();
         ours[q] = objective(data.rows, query, {w.coef.begin(), w.coef.end()}, w.intercept);
     }
 
@@ -174,8 +174,8 @@ void compare(std::size_t n, std::size_t d, std::size_t n_queries) {
                    {"primal Newton (-s 2)", L2R_L2LOSS_SVC}};
     for (const auto& [name, solver] : solvers) {
         Liblinear liblinear(solver, n);
-        // The loosest tolerance, in steps of a half, that reaches the objective of every query; no
-        // looser one is timed, and by no more than a half is it too tight.
+        // The loosest tolerance, in steps of a half, that reaches the objective of every query. It
+        // is tighter than needed by a half at most.
         double eps = 0.1;
         for (std::size_t q = 0; q < n_queries; ++q) {
             const float* const query = data.queries.row(q % data.queries.rows);

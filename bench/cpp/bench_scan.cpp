@@ -1,4 +1,4 @@
-// One reading of all rows: their scores, and the best of them.
+// One reading of all rows: their scores, and the best rows.
 
 #include <benchmark/benchmark.h>
 
@@ -34,7 +34,7 @@ void scores(benchmark::State& state) {
 
 enum class Stored { float32, float16, bfloat16, int8, scaled_int8 };
 
-/// Arguments: rows, features, queries that share the reading. The same rows, as they are stored:
+/// Arguments: rows, features, queries that share the reading. The same rows in every storage:
 /// compare within one run.
 void stored_scores(benchmark::State& state, Stored stored) {
     const auto& data = bench::dataset(static_cast<std::size_t>(state.range(0)),
@@ -68,7 +68,7 @@ void stored_scores(benchmark::State& state, Stored stored) {
     state.SetLabel(data.source);
 }
 
-/// Arguments: rows, features, places. What an exact kNN search does.
+/// Arguments: rows, features, k. The work of an exact kNN search.
 void scores_and_top_k(benchmark::State& state) {
     const auto& data = bench::dataset(static_cast<std::size_t>(state.range(0)),
                                       static_cast<std::size_t>(state.range(1)));

@@ -50,8 +50,8 @@ class Totals {
     double epochs_ = 0.0, support_ = 0.0;
 };
 
-/// Arguments: rows, features, places, threads. `of_read_bound` is the time in which the rows could
-/// be read once as a share of the time of a search.
+/// Arguments: rows, features, k, threads. `of_read_bound` is the time to read the rows once
+/// relative to the time of a search.
 void search(benchmark::State& state, Method method, SketchType sketch) {
     const auto& data = bench::dataset(static_cast<std::size_t>(state.range(0)),
                                       static_cast<std::size_t>(state.range(1)));
@@ -73,8 +73,8 @@ void search(benchmark::State& state, Method method, SketchType sketch) {
     state.SetLabel(data.source);
 }
 
-/// Arguments: rows, features, queries, threads. Time and counters are those of a whole batch but
-/// for epochs and support rows.
+/// Arguments: rows, features, queries, threads. Time and counters are those of a whole batch,
+/// except epochs and support rows.
 void batch(benchmark::State& state) {
     constexpr std::size_t k = 10;
     const auto& data = bench::dataset(static_cast<std::size_t>(state.range(0)),

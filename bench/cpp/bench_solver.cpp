@@ -1,4 +1,4 @@
-// The solver alone, over all rows: what a search costs that does not choose among them.
+// The solver alone, over all rows: the cost of a search without a working set.
 
 #include <benchmark/benchmark.h>
 

@@ -8,8 +8,8 @@
 
 namespace exemplar_svm::bench {
 
-/// Per second: bytes that an iteration reads, rows, and the bytes as a share of what the same
-/// threads could read from memory at most. More than 1 means that they came from a cache.
+/// Per second: bytes read by an iteration, rows, and the bytes relative to the most that the same
+/// threads could read from memory. Above 1 the rows came from a cache.
 inline void count_reading(benchmark::State& state, std::size_t bytes, std::size_t rows,
                           int n_threads = 1) {
     const auto iterations = static_cast<double>(state.iterations());

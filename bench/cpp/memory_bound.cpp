@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t n_bytes = std::size_t{256} << 20;
 
-/// Reads by the C library's search for a byte that is not there: written by hand for each
-/// processor, so that the bound is not that of a compiler.
+/// Reads with the C library's search for an absent byte. It is hand-written for each processor, so
+/// the bound does not depend on the compiler.
 double measure(int n_threads) {
     constexpr int n_readings = 7;
     const std::vector<char> bytes(n_bytes, 0);
@@ -31,7 +31,7 @@ double measure(int n_threads) {
         read(0);
         for (std::thread& thread : threads) thread.join();
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-        // Looked at, so that no compiler leaves out what nobody needs.
+        // Used, so that no compiler removes the reading.
         if (std::ranges::any_of(found, [](const void* place) { return place != nullptr; }))
             return 0.0;
         best = std::max(best, static_cast<double>(share * found.size()) / took.count());

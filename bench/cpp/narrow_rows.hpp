@@ -13,7 +13,7 @@
 
 namespace exemplar_svm::bench {
 
-/// To the nearest, for values below 65,504.
+/// Rounds to nearest, for values below 65,504.
 template <Narrow U>
 U narrow(float value) {
     if constexpr (std::is_same_v<U, float16>) {
@@ -32,8 +32,8 @@ U narrow(float value) {
     }
 }
 
-/// The same rows in a narrow type; integers with a scale per row that the largest element of the
-/// row is 127 times.
+/// The same rows in a narrow type. Integers have a scale per row that maps the row's largest
+/// element to 127.
 template <Narrow U>
 class NarrowCopy {
   public:

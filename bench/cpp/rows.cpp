@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t n_queries = 60;
 
-/// Cluster centres around a common mean, and rows around the centres, of length 1.
+/// Cluster centres around a common mean, and rows of length 1 around the centres.
 std::vector<float> clustered(std::size_t n, std::size_t d) {
     std::mt19937_64 random(42);
     std::normal_distribution<float> normal;

@@ -26,10 +26,11 @@ class Dataset {
     std::unique_ptr<MappedFile> rows_file_, queries_file_;
 };
 
-/// n rows of d features and at least 50 queries. Real ones from NxD-rows.npy and NxD-queries.npy,
-/// which bench/cpp/export_rows.py writes, if the folder that EXEMPLAR_SVM_BENCH_ROWS names has
-/// them; else synthetic ones, clustered as text embeddings are. Made once and kept.
-/// @throws std::invalid_argument for files that hold something else
+/// n rows of d features and at least 50 queries, made once and kept. Real ones come from
+/// NxD-rows.npy and NxD-queries.npy in the folder named by EXEMPLAR_SVM_BENCH_ROWS, where
+/// bench/cpp/export_rows.py writes them. Otherwise they are synthetic, clustered like text
+/// embeddings.
+/// @throws std::invalid_argument for files with other contents
 const Dataset& dataset(std::size_t n, std::size_t d);
 
 }  // namespace exemplar_svm::bench

@@ -16,14 +16,14 @@ from exemplar_svm._evaluation.rankers import (
     Setting,
     best,
     in_words,
-    standardised,
+    standardized,
 )
 from exemplar_svm._evaluation.tasks import Positives
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Half standardised kNN scores, half standardised SVM scores."""
+    """Half standardized kNN scores, half standardized SVM scores."""
 
     rows: data.Floats
     index: esvm.ExemplarIndex
@@ -38,7 +38,7 @@ class Mixture:
         """Return the k best rows."""
         model = self.index.fit(positives, C=self.setting.C, prior=self.setting.prior)
         scores = NearestNeighbours(self.rows).scores(positives)
-        return best(standardised(scores) + standardised(self.rows @ model.coef_), positives, k)
+        return best(standardized(scores) + standardized(self.rows @ model.coef_), positives, k)
 
 
 @dataclass(frozen=True)

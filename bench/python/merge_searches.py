@@ -39,7 +39,7 @@ class Found:
     """The best rows of one search, and the scores of all rows."""
 
     best: Floats
-    calibrated: Floats
+    standardized: Floats
     every: Floats
     relevant: NDArray[np.bool_]
 
@@ -54,11 +54,11 @@ class Rows:
     def ask(self, positives: Any, relevant: NDArray[Any], **options: Any) -> Found:
         """Search for the given examples; `relevant` are numbers of rows."""
         plain = self.index.search_shared(positives, k=BEST, **options)
-        calibrated = self.index.search_shared(positives, k=BEST, calibrate=True, **options)
+        standardized = self.index.search_shared(positives, k=BEST, standardize=True, **options)
         every = self.index.fit(positives, **options).decision_function(self.embeddings)
         return Found(
             plain.scores.astype(float),
-            calibrated.scores.astype(float),
+            standardized.scores.astype(float),
             every.astype(float),
             np.isin(plain.indices, relevant),
         )
@@ -91,7 +91,7 @@ def weibull(found: Found) -> Floats:
 
 WAYS: dict[str, Callable[[Found], Floats]] = {
     "raw": lambda found: found.best,
-    "calibrated": lambda found: found.calibrated,
+    "standardized": lambda found: found.standardized,
     "median": robust,
     "exponential": exponential_tail,
     "Weibull": weibull,

@@ -3,7 +3,7 @@
 //   embed ROWS.npy [QUERIES.npy] [K] [THREADS]
 //
 // Answers every query three times: all queries at once, one per thread of the pool; one after the
-// other, each spread over the pool; and within half of the time that such an answer has taken.
+// other, each on all threads; and within half of the time that the second kind took.
 
 #include <algorithm>
 #include <charconv>
@@ -68,7 +68,7 @@ class Searcher {
     Searcher(const esvm::Index<float>& index, std::size_t k)
         : index_(index), k_(k), workspace_(index, k) {}
 
-    /// Neither throws nor allocates in the search itself; the answer is what is allocated here.
+    /// The search neither throws nor allocates; only the answer is allocated here.
     Answer search(const float* query, esvm::ExecutorRef executor = esvm::SerialExecutor{},
                   const esvm::StopCondition& stop = {}) {
         Answer answer{{}, std::vector<float>(k_), std::vector<esvm::RowNumber>(k_)};
@@ -124,7 +124,7 @@ void run(const Options& options) {
     std::printf("exemplar_svm %s: %zu rows of %zu features, %zu threads\n", esvm::version(),
                 index.n_rows(), index.n_features(), pool.size());
 
-    // Requests of a service: each on one thread, with the workspace of that thread.
+    // Like requests of a service: each on one thread, with that thread's workspace.
     std::vector<Answer> together(queries.rows);
     std::latch done(static_cast<std::ptrdiff_t>(pool.size()));
     for (std::size_t t = 0; t < pool.size(); ++t) {
@@ -138,7 +138,7 @@ void run(const Options& options) {
     }
     done.wait();
 
-    // One search at a time, on all threads. Its result has the same bits.
+    // One search at a time, on all threads. Results have the same bits.
     Searcher searcher(index, options.k);
     std::vector<Answer> spread, timed;
     for (std::size_t q = 0; q < queries.rows; ++q) {

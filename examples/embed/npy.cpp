@@ -39,15 +39,15 @@ class FileDescriptor {
     throw std::system_error(errno, std::generic_category(), path);
 }
 
-/// What follows `key` in the header, which is the text of a Python dict that numpy writes with
-/// sorted keys and these very spaces.
+/// The text after `key` in the header, a Python dict that numpy writes with sorted keys and exactly
+/// these spaces.
 std::string_view value_of(std::string_view header, std::string_view key) {
     const std::size_t at = header.find(key);
     require(at != std::string_view::npos, "the .npy header has no " + std::string(key));
     return header.substr(at + key.size());
 }
 
-/// Reads a number from the front of the text, and what has to follow it.
+/// Reads a number from the front of the text, and the text that must follow it.
 std::size_t take_extent(std::string_view& text, std::string_view delimiter) {
     std::size_t extent = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), extent);
@@ -81,7 +81,7 @@ esvm::DenseView<float> npy_rows(const MappedFile& file) {
         return static_cast<std::size_t>(static_cast<std::uint8_t>(bytes[i]));
     };
 
-    // Version 1 gives the length of the header two bytes, later ones four.
+    // Version 1 stores the length of the header in two bytes, later versions in four.
     const bool is_short = byte(6) == 1;
     const std::size_t before = is_short ? 10 : 12;
     const std::size_t length =
@@ -99,11 +99,11 @@ esvm::DenseView<float> npy_rows(const MappedFile& file) {
     require(n_features > 0, "the rows of the .npy file have no features");
 
     const std::size_t start = before + length;
-    // By division, for a header that claims more than 2^64 bytes.
+    // By division, because a header may claim more than 2^64 bytes.
     require(n_rows <= (bytes.size() - start) / sizeof(float) / n_features,
             "the .npy file is shorter than its header says");
     require(start % alignof(float) == 0, "the values of the .npy file are not aligned");
-    // The format pads its header for exactly this use; the mapping starts on a page.
+    // The values are aligned: the format pads its header, and a mapping starts on a page.
     const void* const values = file.data() + start;
     return {static_cast<const float*>(values), n_rows, n_features,
             static_cast<std::ptrdiff_t>(n_features)};

@@ -4,9 +4,9 @@
 #include <exemplar_svm/matrix_view.hpp>
 #include <string>
 
-/// A file in memory, read only, for as long as this lives. The kernel reads pages as they are
-/// touched, and shares them between processes. Shortening the file meanwhile kills the process
-/// (SIGBUS): replace it by renaming another one over it.
+/// A file mapped read-only for the lifetime of this object. The kernel reads pages as they are
+/// touched, and processes share them. Shortening the file in the meantime kills the process
+/// (SIGBUS): rename another file over it instead.
 class MappedFile {
   public:
     /// @throws std::system_error naming the path

@@ -7,8 +7,8 @@
 
 #include "thread_pool.hpp"
 
-/// Lends a search the threads of a pool. The calling thread works too, and must not be one of the
-/// pool's: it waits for them.
+/// Runs a search on the threads of a pool. The calling thread takes part and waits for the pool's
+/// threads, so it must not be one of them.
 class PoolExecutor {
   public:
     explicit PoolExecutor(ThreadPool& pool) : pool_(pool) {}

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-/// Stands for the pool that a service has already: jobs in the order of their arrival, on threads
-/// that live as long as the pool.
+/// Stands for the pool that a service already has: jobs in order of arrival, on threads that live
+/// as long as the pool.
 class ThreadPool {
   public:
     explicit ThreadPool(std::size_t n_threads) {

@@ -3,7 +3,7 @@
     python attack_test.py SERVICE
 
 SERVICE is the built program. The Python standard library and numpy are needed. Takes about a
-minute. Exits with 1 and a sentence if anything is not as it must be.
+minute. Exits with 1 and a sentence if any check fails.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def get(*fields: bytes) -> bytes:
 
 LENGTH, CHUNKED = b"Content-Length: %d" % len(SEARCH), b"Transfer-Encoding: chunked"
 
-# What must be refused, and its code. A request hides behind each: it must not be answered.
+# Requests to refuse, and the code. Each hides another request, which must not be answered.
 REFUSED: dict[str, tuple[bytes, int]] = {
     "two lengths": (post(SEARCH, LENGTH, LENGTH), 400),
     "two lengths that differ": (post(SEARCH, LENGTH, b"content-length: 3"), 400),
@@ -117,7 +117,7 @@ def answers_to(port: int, *pieces: bytes, pause: float = 0.05) -> list[tuple[int
                 client.sendall(piece)
             client.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # it does not want to hear more
+            pass  # the service has stopped reading
         received = b""
         try:
             while data := client.recv(65536):
@@ -150,7 +150,7 @@ def refuses_what_is_ambiguous(port: int) -> None:
 
 
 def answers_what_is_not(port: int) -> None:
-    """Unusual requests that are in order."""
+    """Send unusual but valid requests."""
     zipped = b"Content-Encoding: gzip"
     packed = gzip.compress(SEARCH)
     in_order: dict[str, tuple[list[bytes], list[int]]] = {
@@ -165,7 +165,7 @@ def answers_what_is_not(port: int) -> None:
             [post(b"", LENGTH, b"Expect: 100-continue"), SEARCH],
             [100, 200],
         ),
-        # Nobody can be sure where these end: what is behind them is not read.
+        # The end of these is uncertain, so nothing after them is read.
         "chunks": ([post(chunks(SEARCH[:9], SEARCH[9:]), CHUNKED) + HEALTH], [200]),
         "a GET with a body": ([get(b"Content-Length: %d" % len(HEALTH)) + HEALTH], [200]),
         "a POST to nowhere": ([sized(HEALTH).replace(b"/search", b"/nowhere")], [404]),
@@ -186,7 +186,7 @@ def answers_what_is_not(port: int) -> None:
 
 
 def stops_at_the_limit(port: int) -> None:
-    """Bodies that grow while they are read."""
+    """Send bodies that grow as they are decoded."""
     most = patience(port)
     bomb = gzip.compress(b"\0" * 100_000_000)
     zipped = b"Content-Encoding: gzip"
@@ -212,7 +212,7 @@ def stops_at_the_limit(port: int) -> None:
 
 
 def patience(port: int) -> float:
-    """Return how long an answer may take: longer where it takes long without an attack, too."""
+    """Return how long an answer may take, given how long it takes without an attack."""
     took = []
     for _ in range(9):
         began = time.perf_counter()
@@ -222,7 +222,7 @@ def patience(port: int) -> float:
 
 
 class Stalled:
-    """Clients that keep a connection and the service waiting, and come back when they are cut."""
+    """Clients that keep a connection and the service waiting, and reconnect when cut off."""
 
     def __init__(self, port: int, opening: bytes, drip: bytes, n: int) -> None:
         self.port, self.opening, self.drip, self.n = port, opening, drip, n
@@ -265,7 +265,7 @@ class Stalled:
             client.send(self.opening)
         except OSError:
             pass
-        # Those that do not read do not see that they were cut either.
+        # Clients that do not read do not notice that they were cut off.
         events = selectors.EVENT_READ if self.drip or len(self.opening) < 1000 else 0
         waiting.register(client, events or selectors.EVENT_WRITE)
 
@@ -311,7 +311,7 @@ def stalled_clients_starve_nobody(port: int, queries: np.ndarray) -> None:
 
 
 def searches_do_not_starve_health(port: int) -> None:
-    """More searches at once than may wait."""
+    """Send more searches at once than may wait."""
     n_clients, ended = 150, threading.Event()
     seen: Counter[int] = Counter()
     most = patience(port)
@@ -324,7 +324,7 @@ def searches_do_not_starve_health(port: int) -> None:
                 status, _ = client.ask("/search_shared?k=1000", positives, RAW)
                 seen[status] += 1
             except (OSError, http.client.HTTPException):
-                seen[0] += 1  # its place was another's
+                seen[0] += 1  # another connection took its place
                 client = Client(port)
 
     threads = [threading.Thread(target=ask) for _ in range(n_clients)]
@@ -350,7 +350,7 @@ def searches_do_not_starve_health(port: int) -> None:
 
 
 def patience_ends(port: int) -> None:
-    """Without anybody else, too: what a client may take is limited as a whole."""
+    """Check that limits on a whole request hold for a single client too."""
 
     def trickle(opening: bytes, drip: bytes, most: float, expected: bytes) -> None:
         began = time.perf_counter()

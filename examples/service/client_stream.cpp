@@ -14,14 +14,14 @@
 
 namespace {
 
-// The most that is read of a client that has been refused, so that it sees why.
+// The most that is read from a refused client, so that it can see the answer.
 constexpr std::size_t max_dismissed = 16'000'000;
 
-/// The length of a head with its empty line; 0 if it is not complete.
+/// The length of a head with its empty line; 0 if it is incomplete.
 std::size_t head_length(std::string_view text) noexcept {
     for (std::size_t line = text.find('\n'); line != std::string_view::npos;) {
         const std::size_t next = text.find('\n', line + 1);
-        // Lines that end in LF alone are for check_head to refuse.
+        // check_head refuses lines that end in LF alone.
         if (next == line + 1 || (next == line + 2 && text[line + 1] == '\r')) return next + 1;
         line = next;
     }
@@ -41,7 +41,7 @@ ClientStream::~ClientStream() {
     ::shutdown(socket_, SHUT_RDWR);
 }
 
-/// Closed with unread input, a socket would discard the answer that is under way.
+/// Reads before closing: a socket closed with unread input would discard the answer under way.
 void ClientStream::dismiss() {
     ::shutdown(socket_, SHUT_WR);
     begin(Part::none, patience_.leave);
@@ -98,7 +98,7 @@ void ClientStream::refuse(int code, std::string_view sentence) {
     }
 }
 
-/// Until the socket is ready or the time of the part is over.
+/// Waits until the socket is ready or the time of the part is over.
 bool ClientStream::wait(short events) {
     const ConnectionPlaces::Connection::Waiting waiting(place_, since_);
     for (;;) {
@@ -108,12 +108,12 @@ bool ClientStream::wait(short events) {
         pollfd ready{.fd = socket_, .events = events, .revents = 0};
         const int n = ::poll(&ready, 1, static_cast<int>(left));
         if (n < 0 && errno != EINTR) return false;
-        // What is wrong with the socket is said when it is used.
+        // An error of the socket shows when the socket is used.
         if (n > 0) return !place_.is_evicted();
     }
 }
 
-/// @return 0 where the client has left or was made to; less if it took too long
+/// @return 0 if the client has left or was evicted; negative if it took too long
 ssize_t ClientStream::receive(char* data, std::size_t size) {
     for (;;) {
         const ssize_t n = ::recv(socket_, data, size, MSG_DONTWAIT);

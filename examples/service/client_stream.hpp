@@ -10,44 +10,45 @@
 #include "connection_places.hpp"
 #include "request_head.hpp"
 
-/// How long a client may take for each part of a request, however many pieces it comes in.
+/// Time limits for each part of a request as a whole, however many pieces it comes in.
 struct Patience {
-    std::chrono::milliseconds idle{5'000};  ///< before it begins to send
+    std::chrono::milliseconds idle{5'000};  ///< before a request begins
     std::chrono::milliseconds head{5'000};
     std::chrono::milliseconds body{10'000};
-    std::chrono::milliseconds answer{10'000};  ///< to read it
-    std::chrono::milliseconds leave{1'000};    ///< to stop sending when it is refused
+    std::chrono::milliseconds answer{10'000};  ///< to read the answer
+    std::chrono::milliseconds leave{1'000};    ///< to stop sending after a refusal
 };
 
-/// A client's socket, as httplib reads and writes it: with limits on the time and the size of a
-/// request as a whole, where httplib's own are on each piece of it. A body ends for httplib where
-/// the head says that it ends.
+/// A client's socket as httplib reads and writes it, with limits on the time and size of a whole
+/// request; httplib limits single reads only. The stream ends where the head says that the body
+/// ends.
 class ClientStream final : public httplib::Stream {
     using Clock = std::chrono::steady_clock;
 
   public:
-    /// Owns the socket.
+    /// Takes ownership of the socket.
     ClientStream(int socket, ConnectionPlaces& places, const Patience& patience);
     ~ClientStream() override;
 
-    /// Reads the head of the next request, which read() will begin with.
-    /// @return whether there is one: false if the client has left, or sends nothing
+    /// Reads the head of the next request; read() then begins with it.
+    /// @return whether there is a request: false if the client has left or sends nothing
     /// @throws RequestError
     bool await_request(std::size_t max_body);
 
-    /// Answers in httplib's place, and leaves it at that.
+    /// Sends an answer before httplib has seen the request, and discards what the client still
+    /// sends.
     void refuse(int code, std::string_view sentence);
 
-    /// No further request is read after this one.
+    /// Reads no further request after this one.
     void close_after_answer() noexcept { is_closing_ = true; }
 
-    /// Whether the connection ends with this request: so it was told, or the body was not read to
-    /// its end, or nobody can be sure where that is.
+    /// Whether the connection ends with this request: after close_after_answer(), or if the end of
+    /// the body was not reached or is uncertain.
     bool is_closing() const noexcept { return is_closing_ || is_chunked_ || body_left_ > 0; }
 
     bool is_in_the_way() const { return place_.is_in_the_way(); }
 
-    /// That of the request which the calling thread serves.
+    /// The stream of the request that the calling thread serves.
     static ClientStream* current() noexcept { return current_; }
 
     bool is_readable() const override;
@@ -74,10 +75,10 @@ class ClientStream final : public httplib::Stream {
     ConnectionPlaces::Connection place_;
 
     Part part_ = Part::none;
-    Clock::time_point since_{}, deadline_{};  // of the part
+    Clock::time_point since_{}, deadline_{};  // of the current part
     bool is_closing_ = false;
 
-    std::array<char, 8192> buffer_;  // a head fits into it
+    std::array<char, 8192> buffer_;  // large enough for a head
     std::size_t begin_ = 0, end_ = 0;
     std::size_t head_left_ = 0;
     std::uint64_t body_left_ = 0;

@@ -8,7 +8,7 @@ using Connection = ConnectionPlaces::Connection;
 
 namespace {
 
-// What a client sends arrives with its connection, or soon after.
+// A request usually arrives with its connection, or soon after.
 constexpr std::chrono::milliseconds newcomers_grace{50};
 constexpr std::chrono::milliseconds ending_grace{1000};
 

@@ -6,15 +6,15 @@
 #include <mutex>
 #include <vector>
 
-/// Places for connections, each of which holds a thread. When they are all taken, a newcomer gets
-/// the place of the connection whose client keeps it waiting longest: clients that send nothing, or
-/// a byte now and then, or do not read their answers, cannot keep others out. A connection that
-/// waits for a search, and not for its client, keeps its place.
+/// Places for connections; each takes a thread. When all are taken, a new connection gets the place
+/// of the one whose client has kept it waiting longest. So clients that send nothing, send a byte
+/// now and then, or do not read their answers cannot keep others out. A connection that waits for a
+/// search, not for its client, keeps its place.
 class ConnectionPlaces {
     using Clock = std::chrono::steady_clock;
 
   public:
-    /// A connection in its place.
+    /// A connection that has a place.
     class Connection {
       public:
         Connection(ConnectionPlaces& places, int socket);
@@ -25,7 +25,7 @@ class ConnectionPlaces {
         /// While one of these exists, the connection waits for its client.
         class Waiting {
           public:
-            /// @param since  when it began to wait for what it waits for
+            /// @param since  when the wait began
             Waiting(Connection& connection, Clock::time_point since);
             ~Waiting();
             Waiting(const Waiting&) = delete;
@@ -35,10 +35,11 @@ class ConnectionPlaces {
             Connection& connection_;
         };
 
-        /// Whether it has lost its place. Its socket is shut down then, to end its waiting.
+        /// Whether the connection has lost its place. Its socket is then shut down, to end its
+        /// wait.
         bool is_evicted() const;
 
-        /// Whether it had better leave soon: others wait for a place, or the service ends.
+        /// Whether the connection should end soon: others wait for a place, or the service ends.
         bool is_in_the_way() const;
 
       private:
@@ -52,11 +53,11 @@ class ConnectionPlaces {
 
     explicit ConnectionPlaces(std::size_t n_places) : n_free_(n_places), n_places_(n_places) {}
 
-    /// Waits for a place, and sees to it that there is one.
+    /// Waits for a place, and evicts another connection if there is none.
     void take();
     void give_back();
 
-    /// The service ends: waits until all places are free.
+    /// Waits until all places are free, when the service ends.
     void clear();
 
   private:
@@ -67,7 +68,7 @@ class ConnectionPlaces {
     std::condition_variable changed_;
     std::size_t n_free_;
     const std::size_t n_places_;
-    std::size_t n_wanted_ = 0;  // places that newcomers wait for
+    std::size_t n_wanted_ = 0;  // places that new connections wait for
     bool is_ending_ = false;
     std::vector<Connection*> connections_;
 };

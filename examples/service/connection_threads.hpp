@@ -8,8 +8,8 @@
 
 #include "connection_places.hpp"
 
-/// Threads that serve one connection each. Further ones wait until one has a place for them. How
-/// long is remembered, because it counts against the deadline of the connection's first request.
+/// Threads that serve one connection each. Further connections wait until a thread is free. The
+/// wait is recorded, because it counts against the deadline of the connection's first request.
 class ConnectionThreads : public httplib::TaskQueue {
     using Clock = std::chrono::steady_clock;
 
@@ -17,7 +17,8 @@ class ConnectionThreads : public httplib::TaskQueue {
     ConnectionThreads(ConnectionPlaces& places, std::size_t n_threads)
         : places_(places), threads_(n_threads) {}
 
-    /// Called by the thread that accepts connections: while it waits, they wait in the kernel.
+    /// Called by the thread that accepts connections. While it waits, new connections wait in the
+    /// kernel.
     void enqueue(std::function<void()> serve) override {
         const Clock::time_point accepted = Clock::now();
         places_.take();
@@ -33,7 +34,7 @@ class ConnectionThreads : public httplib::TaskQueue {
         threads_.shutdown();
     }
 
-    /// How long the calling thread's connection had waited; zero from the second call on.
+    /// How long the calling thread's connection waited; zero from the second call on.
     static Clock::duration take_wait() noexcept {
         return std::exchange(waited_, Clock::duration::zero());
     }

@@ -25,7 +25,8 @@ bool GuardedServer::process_and_close_socket(socket_t socket) {
         ClientStream client(socket, places_, patience_);
         serve(client);
     } catch (...) {
-        // Of memory, before httplib has a request to answer. Nobody else would catch it.
+        // Memory has run out before httplib has a request to answer. No other code would catch
+        // this.
     }
     ::close(socket);
     return true;

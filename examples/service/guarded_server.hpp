@@ -8,12 +8,12 @@
 #include "client_stream.hpp"
 #include "connection_places.hpp"
 
-/// A server that its clients cannot starve: a guard in front of httplib's reading of requests,
-/// which has no limit on the time and the size of a whole head, and does not look at two lengths.
+/// A server that clients cannot starve. It checks requests before httplib reads them; httplib does
+/// not limit the time and size of a whole head, and accepts two lengths.
 class GuardedServer : public httplib::Server {
   public:
-    /// @param n_connections  each holds a thread
-    /// @param refused  is told the code of every request that was refused before httplib saw it
+    /// @param n_connections  each takes a thread
+    /// @param refused  called with the code of every request refused before httplib saw it
     GuardedServer(std::size_t n_connections, std::size_t max_body, std::function<void(int)> refused,
                   const Patience& patience = {});
 

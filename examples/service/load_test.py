@@ -1,9 +1,9 @@
-"""Load a service on the loopback, hold its answers against known ones, and end it under load.
+"""Load a service on the loopback, compare its answers with known ones, and end it under load.
 
     python load_test.py SERVICE [REQUESTS]
 
 SERVICE is the built program; REQUESTS (default 2000) are spread over eight clients. The Python
-standard library and numpy are needed. Exits with 1 and a sentence if anything is not as it must be.
+standard library and numpy are needed. Exits with 1 and a sentence if any check fails.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def expect(condition: bool, sentence: str) -> None:
 
 
 class Client:
-    """One connection that is kept alive."""
+    """One persistent connection."""
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -112,7 +112,7 @@ class Client:
 
 @dataclass
 class Seen:
-    """What the clients have seen together."""
+    """What all clients have seen."""
 
     seconds: list[float] = field(default_factory=list)
     codes: Counter[int] = field(default_factory=Counter)
@@ -139,7 +139,7 @@ class Service:
 
 
 def check_ranking(answer: dict[str, Any]) -> None:
-    """Rows that exist, each once, best first."""
+    """Check that the rows exist, are unique and descend by score."""
     rows, scores = answer["rows"], answer["scores"]
     expect(len(rows) == len(scores) <= K, f"{len(rows)} rows and {len(scores)} scores for k={K}")
     expect(len(set(rows)) == len(rows), f"a row twice in {rows}")
@@ -148,7 +148,7 @@ def check_ranking(answer: dict[str, Any]) -> None:
 
 
 def one_of_each(client: Client, q: int, queries: np.ndarray, known: list[Any], seen: Seen) -> None:
-    """Ask for one query in the way that its number chooses."""
+    """Send one query in the way that its number selects."""
     i = q % len(queries)
     began = time.perf_counter()
     if q % 7 == 3:
@@ -215,7 +215,7 @@ def load(service: Service, queries: np.ndarray, known: list[Any], n_requests: in
     status, text = Client(service.port).ask("/metrics")
     expect(status == 200, "no /metrics")
     requests = counted(text.decode(), 200)
-    # One search per query was made to know the answers.
+    # The known answers took one search per query.
     expect(
         requests == seen.codes[200] + len(queries), f"{requests} counted, {seen.codes[200]} seen"
     )
@@ -229,7 +229,7 @@ def load(service: Service, queries: np.ndarray, known: list[Any], n_requests: in
 
 
 def end_under_load(service: Service, queries: np.ndarray, known: list[Any]) -> None:
-    """Requests that were accepted are answered in full; then the program ends by itself."""
+    """Check that accepted requests are answered in full and the program then ends by itself."""
     seen = Seen()
     draining = threading.Event()
 

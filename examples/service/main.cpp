@@ -27,8 +27,8 @@ namespace {
 
 constexpr std::size_t max_searches = 64;
 
-// Each connection holds a thread, which mostly waits: for a request, or for a slot to search in.
-// Those that neither search nor wait to are left for whoever asks for something else: /health.
+// Each connection takes a thread, which mostly waits for a request or for a slot. Connections
+// beyond the searches that run or wait are left for other requests, such as /health.
 constexpr std::size_t max_waiting = 48, other_connections = 16;
 
 constexpr std::chrono::milliseconds drain_time{1000};
@@ -61,8 +61,8 @@ Options parse_options(int argc, char** argv) {
     return options;
 }
 
-/// The signals that ask to end, for whoever waits for them. Blocked in the thread that makes this
-/// and in those it starts later, so that they interrupt nothing.
+/// The signals that ask the service to end. They are blocked in the thread that makes this object
+/// and in the threads it starts later, so they interrupt nothing.
 class EndSignals {
   public:
     EndSignals() {
@@ -77,7 +77,7 @@ class EndSignals {
         while (sigwait(&set_, &signal) != 0) {}
     }
 
-    /// @return whether another one came before
+    /// @return whether another signal came before the time was over
     bool wait_for(std::chrono::milliseconds duration) const {
         const timespec time{.tv_sec = static_cast<time_t>(duration.count() / 1000),
                             .tv_nsec = static_cast<long>(duration.count() % 1000 * 1'000'000)};
@@ -93,7 +93,7 @@ int bind(httplib::Server& server, const Options& options) {
     int listening = -1;
     server.set_socket_options([&listening](int socket) {
         listening = socket;
-        // httplib's default is SO_REUSEPORT, with which two services would share a port unawares.
+        // httplib's default, SO_REUSEPORT, would let two services share a port unawares.
         const int yes = 1;
         setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
@@ -102,8 +102,8 @@ int bind(httplib::Server& server, const Options& options) {
                          : (server.bind_to_port(options.host, options.port) ? options.port : -1);
     esvm::require(port > 0, "cannot listen on " + std::string(options.host) + ":" +
                                 std::to_string(options.port));
-    // httplib was compiled to keep five connections waiting to be accepted. A burst of more loses
-    // some, whose clients try again after a second.
+    // httplib was compiled for five connections that wait to be accepted. A larger burst drops
+    // some; their clients try again after a second.
     ::listen(listening, SOMAXCONN);
     return port;
 }
@@ -137,14 +137,15 @@ int run(const Options& options) {
         service.drain();
         // Time for load balancers to see it; a second signal cuts it short.
         end_signals.wait_for(drain_time);
-        // A server that is not running yet would not notice.
+        // A server that does not run yet would miss the request to stop.
         while (!server.is_running() && !ended) std::this_thread::yield();
         server.stop();
     });
-    // Returns when every request that was being answered has been.
+    // Returns when every request under way has been answered.
     server.listen_after_bind();
     ended = true;
-    pthread_kill(ending.native_handle(), SIGTERM);  // if it still waits: the socket has failed
+    pthread_kill(ending.native_handle(),
+                 SIGTERM);  // the socket has failed and this thread still waits
     ending.join();
     std::puts(asked_to_end ? "ended" : "the listening socket failed");
     return asked_to_end ? 0 : 1;

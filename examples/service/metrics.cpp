@@ -7,7 +7,7 @@ namespace esvm = exemplar_svm;
 
 namespace {
 
-// Every count stands for itself: nothing is published by one.
+// Relaxed order everywhere: no counter publishes other data.
 constexpr auto relaxed = std::memory_order_relaxed;
 
 template <class Number>
@@ -67,7 +67,7 @@ void LatencyHistogram::write(std::string& out, std::string_view name,
         write_sample(out, name, "_bucket", le.append("\""), up_to_here);
     }
     write_sample(out, name, "_sum", labels, static_cast<double>(nanoseconds_.load(relaxed)) * 1e-9);
-    // The sum of what was just written, not a counter of its own that may already be ahead of it.
+    // The sum of the lines above. A separate counter could already be ahead of them.
     write_sample(out, name, "_count", labels, up_to_here);
 }
 

@@ -9,15 +9,15 @@
 #include <string>
 #include <string_view>
 
-/// What is counted apart. A path that is not served is `other`, so that clients cannot make up
-/// labels.
+/// The endpoints that are counted separately. A path that is not served counts as `other`, so
+/// clients cannot create labels.
 enum class Endpoint : std::uint8_t { search, search_shared, health, metrics, other };
 inline constexpr std::array<std::string_view, 5> endpoint_paths = {"/search", "/search_shared",
                                                                    "/health", "/metrics", "other"};
 
 Endpoint endpoint_of(std::string_view path) noexcept;
 
-/// Durations counted by size. Wait-free: a request adds to three atomics.
+/// A histogram of durations. Wait-free: a request adds to three atomics.
 class LatencyHistogram {
   public:
     static constexpr std::array<double, 12> bounds = {  // seconds
@@ -25,15 +25,16 @@ class LatencyHistogram {
 
     void add(std::chrono::nanoseconds duration) noexcept;
 
-    /// @param labels  of every line, as `endpoint="/search"`; may be empty
+    /// @param labels  of every line, such as `endpoint="/search"`; may be empty
     void write(std::string& out, std::string_view name, std::string_view labels) const;
 
   private:
-    std::array<std::atomic<std::uint64_t>, bounds.size() + 1> counts_{};  // the last: beyond all
+    std::array<std::atomic<std::uint64_t>, bounds.size() + 1>
+        counts_{};  // the last counts what exceeds all bounds
     std::atomic<std::uint64_t> nanoseconds_{0};
 };
 
-/// Counters of the service, and their text as Prometheus reads it.
+/// Counters of the service, and their text in Prometheus's format.
 class Metrics {
   public:
     void count_request(Endpoint endpoint, int code, std::chrono::nanoseconds duration) noexcept;
@@ -44,7 +45,7 @@ class Metrics {
 
   private:
     static constexpr std::array<int, 13> codes = {200, 400, 404, 408, 411, 413, 414,
-                                                  415, 431, 500, 501, 503, 0};  // 0: others
+                                                  415, 431, 500, 501, 503, 0};  // 0: any other
 
     template <class T, std::size_t n>
     using PerEndpoint = std::array<std::array<T, n>, endpoint_paths.size()>;

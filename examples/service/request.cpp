@@ -76,7 +76,7 @@ SearchRequest parse_json(std::string_view body, std::string_view field, const Li
             expect(value.is_number(), "timeout_ms must be a number");
             request.timeout = checked_timeout(value.get<double>());
         } else {
-            // A misspelt field that was ignored would answer another question than was asked.
+            // Ignoring a misspelt field would answer another question than the client asked.
             expect(key == field, "unknown field \"" + key + "\"");
         }
     }

@@ -8,13 +8,13 @@
 #include <string_view>
 #include <vector>
 
-/// What a service accepts.
+/// The limits of a service.
 struct Limits {
     std::size_t n_features = 0;
     std::size_t max_k = 1000;
     std::size_t max_positives = 64;
 
-    /// Room for the positives as JSON, with more digits than a float has, and a little besides.
+    /// Room for the positives as JSON with more digits than a float has, and a little more.
     std::size_t max_body() const noexcept { return max_positives * n_features * 32 + 4096; }
 };
 
@@ -37,13 +37,13 @@ struct SearchRequest {
 };
 
 /// {"query": [...], "k": 10, "timeout_ms": 20}, or "positives": [[...], ...] in place of "query".
-/// @param field  the one that is expected
+/// @param field  the field that the endpoint expects
 /// @throws RequestError
 SearchRequest parse_json(std::string_view body, std::string_view field, const Limits& limits);
 
 /// Little-endian float32, one positive after the other.
-/// @param single  exactly one positive is expected
-/// @param k, timeout_ms  as in the address; empty: not given
+/// @param single  whether exactly one positive is expected
+/// @param k, timeout_ms  from the address; empty if missing
 /// @throws RequestError
 SearchRequest parse_raw(std::string_view body, bool single, std::string_view k,
                         std::string_view timeout_ms, const Limits& limits);

@@ -71,7 +71,7 @@ BodyFraming check_head(std::string_view head, std::size_t max_body) {
         expect(++n_fields <= max_fields, 431, "the head has too many fields");
         const std::size_t colon = line.find(':');
         const std::string_view name = line.substr(0, colon);
-        // A space before the colon, or at the beginning of a line, is read in more than one way.
+        // Parsers disagree about a space before the colon or at the beginning of a line.
         expect(colon != std::string_view::npos && !name.empty() &&
                    std::ranges::all_of(name, is_token_character),
                400, "a line of the head is no field");
@@ -87,7 +87,7 @@ BodyFraming check_head(std::string_view head, std::size_t max_body) {
             expect(!has_host, 400, "Host is given twice");
             has_host = true;
         } else if (is_word(name, "range")) {
-            // httplib would repeat an answer for each of them.
+            // httplib would repeat the answer for every range.
             expect(false, 400, "there are no ranges here");
         }
     }

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-/// What one search works with. All memory of a search is here, so none is allocated per search.
+/// Everything one search needs. Slots are made beforehand, so a search allocates nothing.
 struct SearchSlot {
     SearchSlot(const exemplar_svm::Index<float>& index, std::size_t max_k,
                std::size_t max_positives);
@@ -17,7 +17,7 @@ struct SearchSlot {
     std::vector<exemplar_svm::RowNumber> rows;
 };
 
-/// As many slots as searches may run at once: that many processors are busy, however many
+/// As many slots as searches may run at once, which bounds the busy processors, however many
 /// connections there are.
 class SearchSlots {
     struct Return {
@@ -26,15 +26,15 @@ class SearchSlots {
     };
 
   public:
-    /// Gives its slot back when it is destroyed; empty if there was none in time.
+    /// Returns its slot when destroyed; empty if no slot was free in time.
     using Lease = std::unique_ptr<SearchSlot, Return>;
 
     /// @param max_waiting  how many searches may wait for a slot
     SearchSlots(const exemplar_svm::Index<float>& index, std::size_t n_slots,
                 std::size_t max_waiting, std::size_t max_k, std::size_t max_positives);
 
-    /// Waits for a slot, but not beyond the deadline.
-    /// @throws RequestError if too many wait already
+    /// Waits for a slot until the deadline.
+    /// @throws RequestError if too many searches wait already
     Lease take(std::chrono::steady_clock::time_point deadline);
 
   private:
@@ -43,7 +43,7 @@ class SearchSlots {
     const std::size_t max_waiting_;
     std::size_t n_waiting_ = 0;
     std::vector<SearchSlot> slots_;
-    std::vector<SearchSlot*> free_;  // last in, first out: what was used last is still in cache
+    std::vector<SearchSlot*> free_;  // last in, first out: the last slot used is still in cache
     std::mutex mutex_;
     std::condition_variable returned_;
 };

@@ -19,7 +19,7 @@ thread_local Clock::time_point arrival{};
 
 void set_json(httplib::Response& response, int code, const json& body) {
     response.status = code;
-    // Whatever bytes a sentence quotes, the answer is UTF-8.
+    // Keeps the answer UTF-8, whatever bytes a sentence quotes.
     response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace),
                          "application/json");
 }
@@ -29,7 +29,7 @@ void set_error(httplib::Response& response, int code, std::string_view sentence)
     if (code == 503) response.set_header("Retry-After", "1");
 }
 
-/// For refusals that are httplib's own.
+/// Sentences for refusals by httplib itself.
 std::string_view sentence_for(int code) {
     switch (code) {
         case 400: return "this is no HTTP request that is understood here";
@@ -39,14 +39,14 @@ std::string_view sentence_for(int code) {
     }
 }
 
-/// The body as it is when it has been decoded. What is left unread is not taken for the next
-/// request: the connection ends then.
+/// The decoded body. Unread bytes are never taken for the next request, because the connection then
+/// ends.
 std::string read_body(const httplib::Request& request, const httplib::ContentReader& read,
                       std::size_t max_size) {
     if (request.is_multipart_form_data()) {
         throw RequestError(415, "send application/json or application/octet-stream");
     }
-    // Compressed bodies, and those in chunks, tell their size when they have been read.
+    // The size of a compressed or chunked body is known only after reading it.
     std::string body;
     bool fits = true;
     const bool is_complete = read([&](const char* data, std::size_t size) {
@@ -80,7 +80,7 @@ void Service::serve_on(httplib::Server& server) {
         const Endpoint endpoint = endpoint_of(request.path);
         if (request.method != "POST" ||
             (endpoint != Endpoint::search && endpoint != Endpoint::search_shared)) {
-            // httplib would read the body first, and has no limit on what it decodes.
+            // httplib would read the body first, and does not limit what it decodes.
             set_error(response, 404, sentence_for(404));
         } else if (!request.has_header("Content-Length") &&
                    !request.has_header("Transfer-Encoding")) {
@@ -109,7 +109,7 @@ void Service::serve_on(httplib::Server& server) {
     });
 
     server.set_exception_handler([](const Request&, Response& response, std::exception_ptr) {
-        // Of memory, most likely. What it says is not the client's business.
+        // Most likely memory has run out. Clients get no details.
         set_error(response, 500, "the request failed here");
     });
     server.set_error_handler([](const Request&, Response& response) {
@@ -117,7 +117,7 @@ void Service::serve_on(httplib::Server& server) {
             set_error(response, response.status, sentence_for(response.status));
         }
     });
-    // Called last before an answer is sent, whoever made it: a client that has its answer finds it
+    // httplib calls this last before it sends any answer, so a client that has its answer finds it
     // counted.
     server.set_post_routing_handler(
         [this](const Request& request, Response& response) { finish(request, response); });
@@ -138,12 +138,12 @@ void Service::answer_search(const httplib::Request& request, httplib::Response& 
 }
 
 void Service::search(const SearchRequest& request, httplib::Response& response) {
-    // Counted from the arrival: a client does not care for what its time was spent on.
+    // The deadline counts from the arrival, whatever the time is spent on.
     const esvm::StopCondition stop = request.timeout
                                          ? esvm::StopCondition::at(arrival + *request.timeout)
                                          : esvm::StopCondition{};
 
-    // What is said if all of the time went by waiting for a slot.
+    // The answer if all of the time was spent waiting for a slot.
     esvm::SearchReport report;
     report.status = esvm::SearchStatus::deadline;
     report.score_error_bound = std::numeric_limits<double>::infinity();
@@ -159,7 +159,7 @@ void Service::search(const SearchRequest& request, httplib::Response& response) 
             request.k, slot->workspace, slot->scores.data(), slot->rows.data(),
             esvm::SerialExecutor{}, stop);
         duration = Clock::now() - start;
-        // JSON has no -infinity to pad with: places that no row took are left out.
+        // JSON has no -infinity for padding, so empty places are left out.
         for (std::size_t rank = 0; rank < request.k && slot->rows[rank] >= 0; ++rank) {
             scores.push_back(slot->scores[rank]);
             rows.push_back(slot->rows[rank]);
@@ -190,7 +190,7 @@ void Service::finish(const httplib::Request& request, httplib::Response& respons
         response.headers.erase("Connection");
         response.set_header("Connection", "close");
     }
-    // Refused before its headers were read: it took no time that is known.
+    // Refused before its headers were read: its duration is unknown.
     const Clock::time_point now = Clock::now();
     const Clock::time_point since = std::exchange(arrival, Clock::time_point{});
     metrics_.count_request(endpoint_of(request.path), response.status,

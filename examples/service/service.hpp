@@ -13,20 +13,20 @@
 class Service {
   public:
     /// @param n_searches   how many may run at the same time
-    /// @param max_waiting  how many more may wait to
+    /// @param max_waiting  how many more may wait for a slot
     Service(const exemplar_svm::Index<float>& index, std::size_t n_searches,
             std::size_t max_waiting);
 
     const Limits& limits() const noexcept { return limits_; }
 
-    /// Adds the endpoints to a server, which must not outlive this.
+    /// Adds the endpoints to a server. This service must outlive the server.
     void serve_on(httplib::Server& server);
 
     /// Counts a request that was refused before it came here.
     void count_refusal(int code) noexcept { metrics_.count_request(Endpoint::other, code, {}); }
 
-    /// From now on /health says 503, and every answer asks its client to leave. Requests are still
-    /// answered.
+    /// From now on /health answers 503, and every answer asks its client to close the connection.
+    /// Requests are still answered.
     void drain() noexcept { draining_.store(true, std::memory_order_relaxed); }
 
   private:

@@ -1,9 +1,10 @@
+// LinearSVC's solver, and the scores of rows under given weights.
+
 #include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <cmath>
 #include <optional>
 
 #include "base/stoppable_executor.hpp"
@@ -56,23 +57,6 @@ py::array scores(const GivenRows& rows, const std::optional<py::array>& row_scal
         });
 }
 
-/// Whether neither an element nor the square of a norm is infinite or not a number.
-bool all_norms_finite(const py::array& vectors) {
-    return with_dtype(vectors, "vectors", [&]<class T>(T) {
-        const auto view = as_dense_view<T>(vectors, "vectors");
-        const auto all_finite = [&] {
-            for (std::size_t i = 0; i < view.rows; ++i) {
-                T square;
-                square_rows(DenseView<T>{view.row(i), 1, view.cols, view.stride}, SerialExecutor{},
-                            &square);
-                if (!std::isfinite(square)) return false;
-            }
-            return true;
-        };
-        return without_gil_if(view.rows * view.cols > few_values, all_finite);
-    });
-}
-
 }  // namespace
 
 void bind_solver(py::module_& module) {
@@ -85,7 +69,6 @@ void bind_solver(py::module_& module) {
                py::arg("costs"), py::arg("loss"), py::arg("intercept_scaling"),
                py::arg("formulation"), py::arg("tol"), py::arg("max_iter"), py::arg("seed"),
                py::arg("n_threads"));
-    module.def("all_norms_finite", &all_norms_finite, py::arg("vectors"));
     module.def("score_rows", &scores, py::arg("rows"), py::kw_only(),
                py::arg("row_scales") = py::none(), py::arg("coef"), py::arg("intercept"),
                py::arg("n_threads"));

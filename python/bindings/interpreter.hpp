@@ -1,7 +1,7 @@
 #pragma once
 
-// How long work and the interpreter get along: what runs without the interpreter's lock still
-// answers signals, ends with the process, and stops when Python raises.
+// Long work without the interpreter's lock, which still answers signals, ends with the process, and
+// stops when Python raises.
 
 #include <pybind11/pybind11.h>
 
@@ -12,6 +12,7 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #if !defined(_WIN32)
 #include <unistd.h>
@@ -24,10 +25,10 @@ namespace exemplar_svm::python {
 
 namespace py = pybind11;
 
-/// Calls what may ask for the interpreter's lock. Where the interpreter is ending, Python up
-/// to 3.13 ends a thread that asks, by unwinding its stack: through destructors that need the lock,
-/// and frames that let nothing through, which would abort the process. Such a thread sleeps instead
-/// until the process is gone, as threads do of themselves from Python 3.14 on.
+/// Calls a function that may ask for the interpreter's lock. While the interpreter is ending,
+/// Python up to 3.13 ends a thread that asks, by unwinding its stack: through destructors that need
+/// the lock and noexcept frames, which would abort the process. Such a thread sleeps here instead
+/// until the process is gone, as threads do by themselves from Python 3.14 on.
 template <class Function>
 auto asking_for_lock(Function&& function) noexcept {
     try {
@@ -37,7 +38,7 @@ auto asking_for_lock(Function&& function) noexcept {
     }
 }
 
-/// Gives the interpreter's lock away as long as it lives.
+/// Releases the interpreter's lock for as long as it lives.
 class WithoutLock {
   public:
     WithoutLock() noexcept : thread_(PyEval_SaveThread()) {}
@@ -47,7 +48,7 @@ class WithoutLock {
     WithoutLock(const WithoutLock&) = delete;
     WithoutLock& operator=(const WithoutLock&) = delete;
 
-    /// Takes it back for the time of a call of the C interface, which must not throw.
+    /// Takes the lock back for one call of the C interface, which must not throw.
     template <class Function>
     auto with_lock(Function&& function) noexcept {
         return asking_for_lock([&] {
@@ -62,40 +63,39 @@ class WithoutLock {
     PyThreadState* thread_;
 };
 
-/// Work on behalf of a thread of Python, without the lock. The thread looks about ten times a
-/// second whether there are signals to handle, as Python itself does between two instructions; what
-/// their handlers raise (KeyboardInterrupt) stops the work. Does so in the main thread alone, since
-/// no other one handles signals.
+/// Work on behalf of a Python thread, without the lock. About ten times a second, the thread checks
+/// for signals to handle, as Python itself does between two instructions. An exception in a handler
+/// (KeyboardInterrupt) stops the work. Only the main thread checks, since no other handles signals.
 class Work {
   public:
     Work() = default;
     Work(const Work&) = delete;
     Work& operator=(const Work&) = delete;
 
-    /// When to stop: when Python has raised, or as well at a deadline.
+    /// Stops when Python has raised, and when `given` does.
     StopCondition stop(StopCondition given = {}) noexcept {
         given.flag = &stopped_;
         given.lookout = &lookout_;
         return given;
     }
 
-    /// For who waits for other threads.
+    /// To be called while waiting for other threads.
     WhileWaiting waiting() noexcept {
         return {[](void* work) noexcept { static_cast<Work*>(work)->look(); }, this};
     }
 
     bool is_on_own_thread() const noexcept { return std::this_thread::get_id() == owner_; }
 
-    /// Calls a function of the C interface, with the lock, that returns whether it has raised
-    /// nothing. What it raises stops the work, and is left for end(). To be called by the thread
-    /// whose work it is.
+    /// Calls a function of the C interface with the lock; the function returns false if it has
+    /// raised. An exception stops the work, and is left for end(). Only for the thread that owns
+    /// the work.
     template <class Function>
     void call_python(Function&& function) noexcept {
         if (stopped_.load(std::memory_order_relaxed)) return;
         const bool well = lock_->with_lock([&] {
             const bool raised_nothing = function();
             if (process() == process_) return raised_nothing;
-            // What other threads were doing for this call, nobody does in the child.
+            // The other threads that worked for this call do not exist in the child.
             PyErr_SetString(PyExc_RuntimeError,
                             "this process was forked during a call, which the child cannot finish");
             return false;
@@ -103,7 +103,7 @@ class Work {
         if (!well) stopped_.store(true, std::memory_order_relaxed);
     }
 
-    /// Takes the lock for good, and throws what Python has raised.
+    /// Takes the lock back, and throws what Python has raised.
     void end() {
         lock_.reset();
         if (stopped_.load(std::memory_order_relaxed)) throw py::error_already_set();
@@ -112,8 +112,8 @@ class Work {
   private:
     using Clock = StopCondition::Clock;
 
-    // Often enough to answer within a second, and seldom enough not to matter: a look has to wait
-    // for the lock, up to five milliseconds where other threads of Python are busy.
+    // Often enough to answer within a second, and seldom enough not to matter: a look waits for the
+    // lock, up to five milliseconds if other Python threads are busy.
     static constexpr std::chrono::milliseconds between_looks{100};
 
     void look() noexcept {
@@ -126,7 +126,7 @@ class Work {
         next_look_ = is_main_ ? Clock::now() + between_looks : never;
     }
 
-    /// Returns whether nothing was raised: Python handles signals on the way.
+    /// Returns false if something was raised: Python handles signals on the way.
     bool find_out_whether_main() noexcept {
         PyObject* const threading = PyImport_ImportModule("threading");
         PyObject* const main =
@@ -164,11 +164,11 @@ class Work {
     std::optional<WithoutLock> lock_{std::in_place};
 };
 
-/// Fewer values than these are dealt with before another thread could have taken the lock.
+/// Work on fewer values than these ends before another thread could have taken the lock.
 inline constexpr std::size_t few_values = 100'000;
 
-/// Calls `function()`, without the interpreter's lock if that is worth it. What takes too short to
-/// be interrupted.
+/// Calls `function()`, without the interpreter's lock if that is worth it. For work that is too
+/// short to be interrupted.
 template <class Function>
 auto without_gil_if(bool worth_it, Function&& function) {
     std::optional<WithoutLock> unlocked;
@@ -176,7 +176,18 @@ auto without_gil_if(bool worth_it, Function&& function) {
     return function();
 }
 
-/// Runs `function()` as such work.
+/// Frees what a variant of pointers holds: returning much memory to the system takes long.
+template <class Held, class CountRows>
+void free_without_gil(Held& held, CountRows&& n_rows) {
+    std::visit(
+        [&](auto& pointer) {
+            if (pointer == nullptr) return;
+            without_gil_if(n_rows(pointer) > few_values, [&] { pointer.reset(); });
+        },
+        held);
+}
+
+/// Runs `function()` as `work`, and throws what Python has raised meanwhile.
 template <class Function>
 auto run(Work& work, Function&& function) {
     using Result = std::invoke_result_t<Function&>;
@@ -196,9 +207,9 @@ auto run(Work& work, Function&& function) {
 }
 
 /// Runs `function(executor, stop)` without the interpreter's lock, on `n_threads` threads (0:
-/// OpenMP's default), and returns what it returns. No Python object may be touched inside. It
-/// should end soon after `stop` is reached, by returning or by throwing Stopped; then what a
-/// signal's handler has raised is thrown instead.
+/// OpenMP's default), and returns its result. The function may not touch Python objects. It should
+/// end soon after `stop` is reached, by returning or by throwing Stopped; an exception of a signal
+/// handler is then thrown instead.
 /// @param given  another reason to stop
 template <class Function>
 auto without_gil(int n_threads, Function&& function, const StopCondition& given = {}) {

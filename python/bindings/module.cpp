@@ -1,5 +1,6 @@
-// The table of contents of exemplar_svm._core. It is private: its callers in python/exemplar_svm
-// have checked values and shapes; what is checked here again is what memory safety rests on.
+// The table of contents of exemplar_svm._core. The module is private: its callers in
+// python/exemplar_svm have checked values and shapes. The bindings check again only what memory
+// safety rests on.
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -12,7 +13,6 @@
 #include "bindings.hpp"
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/isa.hpp"
-#include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/version.hpp"
 
 namespace py = pybind11;
@@ -21,8 +21,8 @@ namespace esvm = exemplar_svm;
 namespace {
 
 constexpr const char* one_interpreter =
-    "exemplar_svm works in the main interpreter of a process alone, as numpy does: use threads or "
-    "processes in place of a second interpreter";
+    "exemplar_svm works only in the main interpreter of a process, as numpy does: use threads or "
+    "processes instead of a second interpreter";
 
 void require_main_interpreter() {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
@@ -32,14 +32,14 @@ void require_main_interpreter() {
 
 }  // namespace
 
-// What makes the module where it can be made: see PyInit__core. Free-threaded Python: every
+// Called by PyInit__core, in the main interpreter. Free-threaded Python needs no lock: every
 // function either reads what its caller lends it or writes what it has just allocated, and an Index
 // is immutable.
 PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
     require_main_interpreter();
-    // Static variables that are made at their first use hold a lock meanwhile, which a process that
-    // forks then would never get: numpy's functions, and the instruction set. An unknown one is
-    // told of where it is used.
+    // Static variables hold a lock while they are initialised, at their first use, and a process
+    // that is forked meanwhile would wait for it for ever. Initialise them now: numpy's functions,
+    // and the instruction set. An unknown one is reported when it is used.
     py::dtype::of<float>();
     try {
         esvm::active_isa();
@@ -53,22 +53,20 @@ PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
         }
         return names;
     });
-    module.def("invalid_input_reasons", [] {
-        std::vector<std::string> names;
-        for (int i = 0; i <= static_cast<int>(esvm::InvalidInput::rows_not_finite); ++i) {
-            names.emplace_back(esvm::to_string(static_cast<esvm::InvalidInput>(i)));
-        }
-        return names;
-    });
     module.def("has_openmp", &esvm::OpenMpExecutor::available);
     module.def("default_threads", &esvm::OpenMpExecutor::default_threads);
 
+    esvm::python::bind_settings(module);
+    esvm::python::bind_rows(module);
+    esvm::python::bind_query(module);
+    esvm::python::bind_reports(module);
     esvm::python::bind_index(module);
+    esvm::python::bind_session(module);
     esvm::python::bind_solver(module);
 }
 
-/// Looks which interpreter imports the module before pybind11 asks for its lock: up to Python 3.11
-/// it would ask for that of the main interpreter, and wait for ever.
+/// Refuses a second interpreter before pybind11 asks for its lock: up to Python 3.11, pybind11
+/// would ask for the lock of the main interpreter, and wait for ever.
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, one_interpreter);

@@ -21,7 +21,8 @@ namespace exemplar_svm::python {
 
 namespace py = pybind11;
 
-/// Calls `function(T{})` for the element type of `array`: the one place where dtypes are switched.
+/// Calls `function(T{})` with the element type T of `array`: the one place where dtypes are
+/// switched.
 /// @throws TypeError for any other dtype; nothing is converted.
 template <class Function>
 decltype(auto) with_dtype(const py::array& array, const char* name, Function&& function) {
@@ -39,8 +40,8 @@ struct Layout {
     std::ptrdiff_t stride;  // elements
 };
 
-/// numpy leaves the strides of axes with fewer than two entries arbitrary, so they are looked at
-/// only where they are used.
+/// numpy leaves the strides of axes with fewer than two entries arbitrary, so these are not
+/// checked.
 /// @throws ValueError for a layout that cannot be viewed
 inline Layout layout_of(const py::array& array, std::size_t item_bytes, const char* name) {
     const auto refuse = [name](const char* problem) {
@@ -92,9 +93,9 @@ const T* as_vector(const py::array& array, std::size_t size, const char* name) {
     return static_cast<const T*>(array.data());
 }
 
-/// Calls `function(rows)` for a two-dimensional array of any dtype that rows are read in, with a
-/// RowsView<double> for float64 and a RowsView<float> for the others; never a copy. bfloat16, which
-/// numpy does not know, is that of ml_dtypes.
+/// Calls `function(rows)` for a two-dimensional array of any dtype that rows may have: with a
+/// RowsView<double> for float64, and a RowsView<float> for the others. Never copies. numpy has no
+/// bfloat16; it is that of ml_dtypes.
 /// @param scales  one float32 per row of int8
 template <class Function>
 decltype(auto) with_rows_view(const py::array& array, const std::optional<py::array>& scales,
@@ -112,7 +113,7 @@ decltype(auto) with_rows_view(const py::array& array, const std::optional<py::ar
             RowsView<float>(ScaledView{codes.data, codes.rows, codes.cols, codes.stride,
                                        as_vector<float>(*scales, codes.rows, "row_scales")}));
     }
-    if (scales) throw py::value_error("row_scales are those of int8 rows");
+    if (scales) throw py::value_error("row_scales are for int8 rows");
     if (dtype.equal(py::dtype("float16"))) return function(RowsView<float>(narrow(float16{})));
     if (dtype.itemsize() == 2 && py::cast<std::string>(py::str(dtype)) == "bfloat16") {
         return function(RowsView<float>(narrow(bfloat16{})));
@@ -153,10 +154,10 @@ struct CsrArrays {
     }
 };
 
-/// Rows as they are given: a dense array or a sparse matrix.
+/// Rows as Python gives them: a dense array or a sparse matrix.
 using GivenRows = std::variant<CsrArrays, py::array>;
 
-/// Rows of T, dense or sparse. The latter are not checked here: see RowsView::checked.
+/// Rows of T, dense or sparse. Sparse rows are not checked here: see RowsView::checked.
 /// @throws TypeError or ValueError for another dtype or a layout that cannot be viewed
 template <Real T>
 RowsView<T> as_rows_view(const GivenRows& rows, const char* name) {
@@ -165,7 +166,7 @@ RowsView<T> as_rows_view(const GivenRows& rows, const char* name) {
     return sparse->with_view<T>([](const auto& view) -> RowsView<T> { return view; });
 }
 
-/// with_rows_view for either. Sparse rows are not checked here: see RowsView::checked.
+/// The same for dense or sparse rows. Sparse rows are not checked here: see RowsView::checked.
 template <class Function>
 decltype(auto) with_rows_view(const GivenRows& rows, const std::optional<py::array>& scales,
                               const char* name, Function&& function) {
@@ -174,7 +175,7 @@ decltype(auto) with_rows_view(const GivenRows& rows, const std::optional<py::arr
         return with_rows_view(std::get<py::array>(rows), scales, name,
                               std::forward<Function>(function));
     }
-    if (scales) throw py::value_error("row_scales are those of int8 rows");
+    if (scales) throw py::value_error("row_scales are for int8 rows");
     return with_dtype(sparse->data, name, [&]<class T>(T) -> decltype(auto) {
         return function(as_rows_view<T>(rows, name));
     });

@@ -12,9 +12,9 @@
 
 namespace exemplar_svm::python {
 
-/// OpenMP threads, and a Python function that is told now and then how far a pass over the rows has
-/// come: report(pass, part of it), passes counted from 1. What takes less than a fifth of a second
-/// is not reported. The thread whose work it is reports; what the function raises stops the work.
+/// OpenMP threads, and a Python function that is called with the progress of a pass over the rows:
+/// report(pass, fraction), with passes counted from 1, at most five times a second. The thread that
+/// owns the work reports; an exception in the function stops the work.
 class ReportingExecutor {
   public:
     ReportingExecutor(OpenMpExecutor threads, py::handle report, Work& work)

@@ -1,6 +1,6 @@
 #pragma once
 
-// Room for searches, made as Python asks for more than there was.
+// Workspaces for searches, which grow as Python asks for more.
 
 #include <algorithm>
 #include <array>
@@ -17,9 +17,22 @@
 
 namespace exemplar_svm::python {
 
-/// Workspaces that are not in use, so that a search need not allocate (and the kernel need not
-/// clear) memory in proportion to the rows. Taking and giving back are single exchanges: threads
-/// that search at the same time never wait for each other.
+/// What a workspace needs room for.
+struct Room {
+    std::size_t ranks = 0;
+    std::size_t examples = 1;
+    std::size_t entries = 0;  ///< of all examples together; read for sparse rows
+};
+
+template <Real T>
+Room room_for(const Query<T>& query, const Index<T>& index, std::size_t n_ranks) {
+    return {n_ranks, query.n_positives() + query.n_negatives(),
+            index.rows().is_dense() ? 0 : count_entries(query, index.rows())};
+}
+
+/// Workspaces that are not in use. With them a search need not allocate, nor the kernel clear,
+/// memory in proportion to the rows. Taking and giving back are single exchanges: threads that
+/// search at the same time never wait for each other.
 template <Real T>
 class WorkspacePool {
   public:
@@ -29,33 +42,24 @@ class WorkspacePool {
         for (auto& slot : slots_) delete slot.load();
     }
 
-    /// A workspace with at least this room. One that is made has room for the next power of two,
-    /// so that searches whose examples or ranks become more, one by one, make few.
-    /// @param max_entries  in the examples together; read for sparse rows
-    Owned take(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
-               std::size_t max_entries = 0) {
-        max_ranks = std::min(max_ranks, index.n_rows());
+    /// A workspace with at least this room. A new one has room for the next power of two, so that
+    /// searches whose examples or ranks grow one by one make few.
+    Owned take(const Index<T>& index, Room room) {
+        room.ranks = std::min(room.ranks, index.n_rows());
         for (auto& slot : slots_) {
             Owned found(slot.exchange(nullptr));
-            if (found && found->has_room_for(index.rows()) && found->max_ranks() >= max_ranks &&
-                found->max_examples() >= max_examples &&
-                found->max_example_entries() >= max_entries) {
+            if (found && found->has_room_for(index.rows()) && found->max_ranks() >= room.ranks &&
+                found->max_examples() >= room.examples &&
+                found->max_example_entries() >= room.entries) {
                 return found;
             }
         }
-        max_ranks = std::bit_ceil(max_ranks);
-        max_examples = std::bit_ceil(max_examples);
-        max_entries = std::bit_ceil(max_entries);
-        // Where rows are added there will be more, for which this one is to do, too.
+        // An index whose rows have grown will grow again: leave room for that.
         RowsView<T> shape = index.rows();
         if (index.memory_usage().added > 0) shape.rows += shape.rows / 4;
-        return std::make_unique<Workspace<T>>(shape, max_ranks, max_examples, max_entries);
-    }
-
-    Owned take_for(const Query<T>& query, const Index<T>& index, std::size_t max_ranks) {
-        const bool sparse = !index.rows().is_dense();
-        return take(index, max_ranks, query.n_positives() + query.n_negatives(),
-                    sparse ? count_entries(query, index.rows()) : 0);
+        return std::make_unique<Workspace<T>>(shape, std::bit_ceil(room.ranks),
+                                              std::bit_ceil(room.examples),
+                                              std::bit_ceil(room.entries));
     }
 
     void give_back(Owned workspace) noexcept {
@@ -70,6 +74,39 @@ class WorkspacePool {
 
   private:
     std::array<std::atomic<Workspace<T>*>, 8> slots_{};
+};
+
+/// Workspaces on loan from a pool, which has them back at the end of the loan.
+template <Real T>
+class Loan {
+  public:
+    /// @param n  at most max_batch are lent
+    Loan(WorkspacePool<T>& pool, const Index<T>& index, const Room& room, std::size_t n = 1)
+        : Loan(pool) {
+        while (size_ < std::min(n, max_batch)) {
+            workspaces_[size_] = pool.take(index, room).release();
+            ++size_;
+        }
+    }
+    ~Loan() {
+        for (std::size_t i = 0; i < size_; ++i) {
+            pool_.give_back(typename WorkspacePool<T>::Owned(workspaces_[i]));
+        }
+    }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+
+    Workspace<T>& operator*() const noexcept { return *workspaces_[0]; }
+    Workspace<T>* operator->() const noexcept { return workspaces_[0]; }
+    Workspace<T>* const* data() const noexcept { return workspaces_.data(); }
+    std::size_t size() const noexcept { return size_; }
+
+  private:
+    explicit Loan(WorkspacePool<T>& pool) noexcept : pool_(pool) {}
+
+    WorkspacePool<T>& pool_;
+    std::array<Workspace<T>*, max_batch> workspaces_{};
+    std::size_t size_ = 0;
 };
 
 /// Makes room in a session for so many ranks, and for `n_more` examples beside those it has: for

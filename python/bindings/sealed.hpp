@@ -8,9 +8,9 @@ namespace exemplar_svm::python {
 
 namespace py = pybind11;
 
-/// Makes an instance and calls __init__ at once, so that there is none without a value: pybind11
-/// would take uninitialised memory for the value of what Class.__new__(Class) has made. Python
-/// calls __init__ again, which pybind11 answers without looking at the arguments.
+/// Makes an instance and calls __init__ at once, so that every instance has a value: pybind11 would
+/// read uninitialised memory as the value of an instance that only Class.__new__ has made. Python
+/// then calls __init__ again, which pybind11 ignores.
 inline PyObject* new_with_value(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     PyObject* const self = type->tp_base->tp_new(type, args, kwargs);
     if (self == nullptr || type->tp_init(self, args, kwargs) == 0) return self;
@@ -18,9 +18,9 @@ inline PyObject* new_with_value(PyTypeObject* type, PyObject* args, PyObject* kw
     return nullptr;
 }
 
-/// A class of the extension whose instances always have a value, and which copy and pickle refuse.
-/// Their protocols 0 and 1 would make an instance of pybind11's own base class, which throws where
-/// nobody can catch it. What the package wants to be pickled is pickled by the package.
+/// A class of the extension whose instances always have a value, and cannot be copied or pickled.
+/// Pickle's protocols 0 and 1 would make an instance of pybind11's own base class, which throws
+/// where nothing can catch it. The package pickles what should be pickled.
 template <class T>
 py::class_<T> sealed_class(py::module_& module, const char* name) {
     const py::custom_type_setup with_value(

@@ -1,7 +1,7 @@
 """Exact exemplar-SVM search over embeddings.
 
-For every query a linear SVM is trained with the query as its positive and the whole database as
-its negatives; the rows are ranked by its decision function. The ranking is that of scikit-learn's
+Every query trains a linear SVM with the query as its positive and the whole database as its
+negatives, and ranks the rows by the decision function. The ranking is that of scikit-learn's
 ``LinearSVC(C=0.1, class_weight="balanced")``, with a proof, at a fraction of its cost.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from ._core import __version__, active_isa, has_openmp, supported_isas
-except ModuleNotFoundError as error:  # a source tree on the path hides the installed package
+except ModuleNotFoundError as error:  # a source tree on the path shadows the installed package
     raise ImportError(
         "exemplar_svm's compiled extension is missing: install the package (pip install .) "
         "and do not import it from its source tree"
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # scikit-learn takes a second to import and is not needed to search: only LinearSVC asks for it.
+    # scikit-learn takes a second to import, and only LinearSVC needs it.
     if name == "LinearSVC":
         from ._svc import LinearSVC
 

@@ -1,4 +1,4 @@
-"""Arrays of other libraries, seen as numpy arrays where their memory is."""
+"""Arrays of other libraries, viewed as numpy arrays without a copy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEVICE_NAMES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 14
 
 
 def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
-    """See anything array-like as a numpy array; without a copy where its memory allows one.
+    """View anything array-like as a numpy array, without a copy where its memory allows that.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     name : str
         The argument's name, for messages.
     copy : bool or None
-        False raises where the values must be copied to be read.
+        False raises if the values must be copied to be read.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     Raises
     ------
     TypeError
-        If the memory is another device's, or holds what numpy cannot express.
+        If the memory belongs to another device, or holds what numpy cannot express.
     ValueError
         If values are missing or masked, or ``copy=False`` and they must be copied.
     """
@@ -51,7 +51,7 @@ def as_array(value: Any, name: str, copy: bool | None = None) -> Array:
     if type(value) is np.ndarray and value.dtype != object:
         return value
     value = from_pandas(_from_arrow(value, name, copy), name, copy)
-    if is_sparse(value):  # vectors: what is one of few is read as if it were dense
+    if is_sparse(value):  # vectors: there are few of them, so they are made dense
         return _dense(value, name)
     array = np.asarray(value) if isinstance(value, np.ndarray) else _read(value, name, copy)
     if array.dtype == object:
@@ -74,14 +74,14 @@ def _read(value: Any, name: str, copy: bool | None) -> Array:
 
 
 def _dense(value: Any, name: str) -> Array:
-    """Make sparse vectors dense; one, if they are an array of one dimension."""
+    """Make sparse vectors dense; a sparse array of one dimension is one vector."""
     single = len(value.shape) == 1
     rows = as_sparse_rows(value.reshape(1, -1) if single else value, name, None)
     return rows.to_dense()[0] if single else rows.to_dense()
 
 
 def _require_no_containers(array: Array, value: Any, name: str) -> None:
-    """Say what to do with objects that are arrays of their own, or no array at all."""
+    """Raise TypeError for objects that are arrays themselves, or no arrays at all."""
     if array.ndim == 0:
         raise TypeError(f"{name} has type {type(value).__name__}, but must be an array or a list")
     inner = next((x for x in array.flat if x is not None), None)
@@ -97,7 +97,7 @@ def _by_numpy(value: Any, name: str, copy: bool | None) -> Array:
     forbidden = f"{name} must be copied to be read, which copy=False forbids"
     if copy is False and isinstance(value, (list, tuple)):
         raise ValueError(forbidden)
-    # Before version 2, numpy copied without being asked.
+    # Before version 2, numpy could not be told never to copy.
     never: dict[str, Any] = {"copy": False} if copy is False and _NUMPY >= 2 else {}
     try:
         return np.asarray(value, **never)
@@ -109,7 +109,7 @@ def _by_numpy(value: Any, name: str, copy: bool | None) -> Array:
 
 
 def _require_readable(value: Any, name: str) -> None:
-    """Refuse memory of a GPU, which nothing here copies silently, and torch's negated views."""
+    """Refuse memory of a GPU, which is never copied silently, and torch's negated views."""
     try:
         device = int(value.__dlpack_device__()[0])
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
@@ -118,16 +118,16 @@ def _require_readable(value: Any, name: str) -> None:
         known = _DEVICE_NAMES.get(device, "unknown to this version")
         raise TypeError(
             f"{name} is in the memory of another device (DLPack's number {device}: {known}), "
-            "but must be in main memory; copy it there: .cpu()"
+            "but must be in main memory: .cpu()"
         )
-    # torch (2.13) hands out the memory of such a view without its sign.
+    # torch (2.13) exports the memory of such a view without the sign.
     if getattr(value, "is_neg", bool)():
         raise TypeError(f"{name} is a view that negates its memory; copy it: .resolve_neg()")
 
 
 def _from_arrow(value: Any, name: str, copy: bool | None) -> Any:
-    """See pyarrow's arrays as numpy's, lists of one size a row each; anything else as it is."""
-    arrow = sys.modules.get("pyarrow")  # whoever holds one of its arrays has imported it
+    """View pyarrow's arrays as numpy's, a list of fixed size per row; return others unchanged."""
+    arrow = sys.modules.get("pyarrow")  # a caller with one of its arrays has imported it
     if arrow is None or not isinstance(value, (arrow.Array, arrow.ChunkedArray)):
         return value
     if isinstance(value, arrow.ChunkedArray):
@@ -145,7 +145,7 @@ def _from_arrow(value: Any, name: str, copy: bool | None) -> Any:
     if hasattr(value, "to_numpy_ndarray"):  # tensors of one shape, an extension type
         value = value.storage
     if not isinstance(value, arrow.FixedSizeListArray):
-        return value.to_numpy(zero_copy_only=False)  # of bits, or with nulls: a copy
+        return value.to_numpy(zero_copy_only=False)  # copies bits and nulls
     values = value.flatten()
     if value.null_count + values.null_count:
         raise ValueError(f"{name} holds missing values: Arrow's null")

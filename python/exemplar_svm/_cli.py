@@ -49,9 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="TEXT",
-        help="an example; several are searched for what they share (may be repeated)",
+        help="an example; repeat to search for what several have in common",
     )
-    demo.add_argument("-k", type=int, default=10, help="places to show (default: 10)")
+    demo.add_argument("-k", type=int, default=10, help="ranks to show (default: 10)")
     demo.add_argument("-C", type=float, default=0.1, help="cost of a violated margin (0.1)")
     demo.add_argument("--n-threads", type=int, help="threads (default: OpenMP's)")
     demo.set_defaults(run=_demo)
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument(
         "--query", type=Path, metavar="Q.npy", help="search for this vector, or for each row of it"
     )
-    search.add_argument("-k", type=int, default=10, help="places to return (default: 10)")
+    search.add_argument("-k", type=int, default=10, help="ranks to return (default: 10)")
     search.add_argument("-C", type=float, default=0.1, help="cost of a violated margin (0.1)")
     search.add_argument("--n-threads", type=int, help="threads (default: OpenMP's)")
     search.add_argument("--json", action="store_true", help="print JSON, one object per query")
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser(
         "evaluate",
-        help="find out which setting suits your own judged queries",
+        help="find the setting that suits your own judged queries",
         description="Answers the queries with kNN, centred kNN, the recipe, and every combination "
         "of C, centring and prior; prints nDCG@10, MAP and recall@100, and the changes against "
         "kNN with paired-bootstrap intervals.",
@@ -94,10 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         "--examples",
         type=int,
         metavar="P",
-        help="search by P relevant rows of each query, drawn, for the others",
+        help="search with P relevant rows of each query, drawn at random, for the others",
     )
     evaluate.add_argument(
-        "--max-queries", type=int, metavar="M", help="draw so many of the queries (default: all)"
+        "--max-queries", type=int, metavar="M", help="draw this many of the queries (default: all)"
     )
     evaluate.add_argument(
         "-C",
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--depth", type=int, default=1000, help="ranks per query; MAP needs many (default: 1000)"
     )
-    evaluate.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    evaluate.add_argument("--seed", type=int, default=0, help="of random draws (default: 0)")
     evaluate.add_argument("--n-threads", type=int, help="threads (default: OpenMP's)")
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
     evaluate.add_argument(

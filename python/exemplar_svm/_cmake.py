@@ -1,4 +1,4 @@
-"""Where a C++ program finds the library that this package carries."""
+"""Where C++ programs find the library that this package contains."""
 
 from __future__ import annotations
 

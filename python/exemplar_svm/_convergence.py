@@ -1,4 +1,4 @@
-"""The warning of calls that could not finish."""
+"""The warning that a search did not converge."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REASONS = {
         "raise max_iter, lower C, or divide the rows by their norms",
     ),
     "precision_limit": (
-        "the arithmetic does not resolve tol",
+        "the arithmetic of the rows' dtype cannot resolve tol",
         "raise tol, use rows of float64, or divide the rows by their norms",
     ),
     "invalid_input": (
@@ -30,34 +30,34 @@ _REASONS = {
 
 
 class ConvergenceWarning(RuntimeWarning):
-    """A search did not reach ``tol``: what it returns is its last iterate.
+    """A search did not reach ``tol``, and returns its last iterate.
 
     The report says how far that may be from the optimum: ``status``, ``duality_gap``,
-    ``score_error_bound`` and ``certified_k``. Searches that a ``timeout`` ended do not warn.
+    ``score_error_bound`` and ``certified_k``. Searches that end at a ``timeout`` do not warn.
     """
 
 
 def warn_unless_finished(reports: _core.Reports) -> None:
-    """Warn once, at the line that called this package, if searches could not finish."""
+    """Warn once, at the line that called this package, if searches did not converge."""
     if reports.n_unfinished() == 0:
         return
-    statuses = BatchReport.from_core(reports).status
+    statuses = BatchReport._from_core(reports).status
     m = len(statuses)
     told = []
     for status, (reason, advice) in _REASONS.items():
         count = int(np.sum(statuses == status))
         if count:
-            who = "the search" if m == 1 else f"{count} of {m} queries"
-            told.append(f"{who} ended with the status {status!r}: {reason}; {advice}")
+            searches = "the search" if m == 1 else f"{count} of {m} queries"
+            told.append(f"{searches} ended with the status {status!r}: {reason}; {advice}")
     warnings.warn(
-        f"{'. '.join(told)}. The last iterate is returned, and the report bounds its error",
+        f"{'. '.join(told)}. The result is the last iterate; the report bounds its error",
         ConvergenceWarning,
         stacklevel=_level_of_caller(),
     )
 
 
 def _level_of_caller() -> int:
-    """Count the calls between `warnings.warn` and what is not of this package."""
+    """Count the calls between `warnings.warn` and the first function outside this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

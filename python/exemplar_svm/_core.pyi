@@ -6,9 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 __version__: str
+search_statuses: list[str]
+search_strategies: list[str]
+invalid_input_reasons: list[str]
 
 _ReportArrays = tuple[
     NDArray[np.uint8],  # status
+    NDArray[np.uint8],  # strategy
     NDArray[np.int64],  # epochs
     NDArray[np.int64],  # n_support
     NDArray[np.float64],  # duality_gap
@@ -20,7 +24,6 @@ _ReportArrays = tuple[
 
 def active_isa() -> str: ...
 def supported_isas() -> list[str]: ...
-def invalid_input_reasons() -> list[str]: ...
 def has_openmp() -> bool: ...
 def default_threads() -> int: ...
 
@@ -38,6 +41,7 @@ class Method(enum.Enum):
     full = 1
     working_set = 2
     gram = 3
+    primal = 4
 
 class SketchType(enum.Enum):
     none = 0
@@ -56,7 +60,7 @@ class SearchSettings:
         tol: float,
         max_iter: int,
         certify: int = 0,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> None: ...
 
 class CsrArrays:

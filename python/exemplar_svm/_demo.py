@@ -38,7 +38,7 @@ T = TypeVar("T")
 DEFAULT_TEXT = "Wait for a child process to terminate and return its exit code"
 N_FEATURES = 256
 N_TIMED = 5
-SHORTEST = 40  # characters; shorter docstrings say too little to be found by
+SHORTEST = 40  # characters; shorter docstrings say too little to search for
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Docstring:
 
 
 def run(texts: list[str], *, k: int, C: float, n_threads: int | None) -> None:
-    """Search for what the texts share, and print kNN's and the exemplar SVM's answers."""
+    """Search for what the texts share, and print the answers of kNN and the exemplar SVM."""
     console = Console()
     documents = read_docstrings(Path(sysconfig.get_path("stdlib")), console)
     started = time.perf_counter()
@@ -99,7 +99,7 @@ def read_docstrings(folder: Path, console: Console) -> list[Docstring]:
     files = sorted(
         path for path in folder.rglob("*.py") if not {"site-packages", "test"} & set(path.parts)
     )
-    found: dict[str, Docstring] = {}  # by text: inherited and generated ones repeat themselves
+    found: dict[str, Docstring] = {}  # by text: inherited and generated docstrings repeat
     for path in track(files, description="Reading docstrings", console=console, transient=True):
         module = ".".join(path.relative_to(folder).with_suffix("").parts)
         for docstring in docstrings(path, module):
@@ -109,10 +109,10 @@ def read_docstrings(folder: Path, console: Console) -> list[Docstring]:
 
 
 def docstrings(path: Path, module: str) -> Iterator[Docstring]:
-    """Yield the docstrings of one file; none if it is not Python that this Python can parse."""
+    """Yield the docstrings of one file; none if this Python cannot parse it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in somebody else's strings
+            warnings.simplefilter("ignore")  # invalid escapes in strings of other authors
             tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError):
         return

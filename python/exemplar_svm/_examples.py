@@ -1,4 +1,4 @@
-"""Positives and negatives as they are given: vectors, row numbers, or both together."""
+"""Examples and masks: vectors, row numbers, or both, read into what the core takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._sparse import is_sparse
 from ._typing import FloatArray, IndexArray
 from ._validation import as_vectors, moderate_number, shown
 
-#: Said beside an error about a vector of integers, which may have been meant as row numbers.
+#: Ends an error about a vector of integers, which may have been meant as row numbers.
 _OF_INTEGERS = "; row numbers are Python integers, or 32 or 64 bits wide and in one dimension"
 
 
@@ -23,11 +23,11 @@ class RowSet(NamedTuple):
     """The rows of an index: which numbers there are, and which of them are live."""
 
     n_rows: int
-    live: NDArray[np.uint8] | None  # 0 for rows that were removed; None: none was
-    sizes: Collection[int] = ()  # every n_rows that there has been
+    live: NDArray[np.uint8] | None  # 0 for removed rows; None: no row was removed
+    sizes: Collection[int] = ()  # every n_rows that the index has had
 
     def read(self, given: NDArray[Any] | Sequence[int], name: str, aside: str = "") -> IndexArray:
-        """Read integers as row numbers, of live rows or not; ``aside`` ends a sentence on one."""
+        """Read row numbers, of live rows or not; ``aside`` ends an error about one."""
         if isinstance(given, np.ndarray):
             outside = given[(given < 0) | (given >= self.n_rows)].tolist()
         else:  # of any size: int64 may not hold them
@@ -42,13 +42,12 @@ class RowSet(NamedTuple):
         return np.ascontiguousarray(given, dtype=np.int64)
 
     def require_no_mask(self, rows: IndexArray, name: str) -> None:
-        """Raise ValueError for zeros and ones that are as many as a mask has."""
+        """Raise ValueError for as many zeros and ones as a mask has."""
         n = len(rows)
         if n > 2 and (n == self.n_rows or n in self.sizes) and rows.max() <= 1:
             raise ValueError(
-                f"{name} holds {n} integers that are all 0 or 1, as many as the index has rows: "
-                "a mask must be boolean, .astype(bool), and a row number need be there only once, "
-                "np.unique(...)"
+                f"{name} holds {n} integers that are all 0 or 1, as many as the index has rows. "
+                "Make a mask boolean: .astype(bool). Name each row once: np.unique(...)"
             )
 
     def require_live(self, rows: IndexArray, name: str) -> None:
@@ -61,12 +60,12 @@ class RowSet(NamedTuple):
 class ExampleSet(NamedTuple):
     """Examples of one label as the core takes them: the vectors, then the rows, each once.
 
-    ``places`` tells for each example, in the order in which they were given, where it is now.
+    ``places`` holds the place of each example, in the order in which they were given.
     """
 
     vectors: FloatArray  # (n_vectors, n_features)
     rows: IndexArray
-    weights: NDArray[np.float64]  # empty: one
+    weights: NDArray[np.float64]  # empty: all 1
     places: IndexArray
 
     def __len__(self) -> int:
@@ -75,8 +74,8 @@ class ExampleSet(NamedTuple):
     def as_given(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Put one value per example into the order in which the examples were given.
 
-        Of a row that was named more than once it stands where that was last, after zeros: sums
-        over the examples stay what they are.
+        The value of a row that was named more than once stands at its last place, with zeros at the
+        others, so that sums over the examples stay the same.
         """
         last = np.empty(len(self), np.intp)
         last[self.places] = np.arange(len(self.places))
@@ -95,23 +94,23 @@ def read_examples(
 ) -> ExampleSet:
     """Check examples and tell vectors from row numbers.
 
-    Row numbers are Python integers, and others of 32 or 64 bits: alone, in a list, or in an array
-    of one dimension. All else are vectors: also integers of fewer bits, arrays of two dimensions,
-    and a list of numbers of which one is no integer. A row is one example, however often it is
-    named, and its last weight counts.
+    Row numbers are Python integers, and other integers of 32 or 64 bits: alone, in a list, or in an
+    array of one dimension. Everything else is a vector: also integers of fewer bits, arrays of two
+    dimensions, and a list of numbers that are not all integers. A row is one example however often
+    it is named, and its last weight counts.
 
-    Refused are row numbers that look like something else: as many as there are features, and one
-    of them twice, like a vector of integers; or as many zeros and ones as there are rows.
+    Row numbers that look like something else are refused: as many as there are features with one
+    of them repeated, like a vector of integers, and as many zeros and ones as there are rows.
 
     Parameters
     ----------
     given : row number, vector, array of either, list of both, or None
     weights : number, array-like or None
-        One for all examples or one each.
+        One for all examples, or one each.
     names : (str, str)
-        What the two are called, for messages.
+        The names of these two arguments, for messages.
     rows_dtype : dtype
-        Of the rows: vectors are cast to it.
+        Of the rows; vectors are cast to it.
     n_features : int
         Of the rows.
     known : RowSet
@@ -142,7 +141,7 @@ def read_examples(
             rows = _read_rows(numbers_of_rows, name, n_features, known)
         elif all(isinstance(example, numbers.Real) for example in examples) or not (
             numbers_of_rows or any(map(is_sparse, examples))
-        ):  # one vector, also if it is written with some integers; or several
+        ):  # one vector, whose elements may include integers, or several vectors
             vectors = vectors_of(given)
         else:
             is_row = [number is not None for number in named]
@@ -169,11 +168,11 @@ def read_examples(
 
 
 def as_row_numbers(value: Any, name: str, known: RowSet) -> IndexArray:
-    """Read a row number or several, all of live rows."""
+    """Read one or several numbers of live rows."""
     number = _row_number(value, name)
     array = as_array(value, name) if number is None else np.empty(0)
     if array.dtype.kind == "O" and isinstance(value, list) and all(type(v) is int for v in value):
-        array = np.clip(array, -1, known.n_rows).astype(np.int64)  # one is beyond 64 bits
+        array = np.clip(array, -1, known.n_rows).astype(np.int64)  # some exceed 64 bits
     if array.dtype == np.bool_:
         raise TypeError(f"{name} is a mask; give row numbers: np.flatnonzero(mask)")
     if array.ndim > 1:
@@ -191,8 +190,8 @@ def as_row_numbers(value: Any, name: str, known: RowSet) -> IndexArray:
 def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
     """Read a boolean mask of the rows, or row numbers, as one byte per row.
 
-    Rows that were removed may be among them: they are not looked at. A mask that is shorter than
-    the index, and as long as it once was, has none of the rows that were added since.
+    Removed rows may be among them; searches ignore them. A mask as long as the index once was
+    leaves out the rows that were added since.
     """
     if value is None:
         return None
@@ -220,12 +219,12 @@ def as_mask(value: Any, name: str, known: RowSet) -> NDArray[np.uint8] | None:
 
 
 def _as_list(given: Any, name: str) -> Sequence[Any] | None:
-    """Return examples that are given one by one; None for an array."""
+    """Return examples that are given one by one, as a sequence; None for an array."""
     if given is None:
         return ()
     if _row_number(given, name) is not None:
         return (given,)
-    # What is a sequence, but of values of one type, is an array.
+    # Sequences whose values have one type are arrays.
     if not isinstance(given, Sequence) or isinstance(
         given, (str, bytes, bytearray, memoryview, typed_arrays.array)
     ):
@@ -233,13 +232,13 @@ def _as_list(given: Any, name: str) -> Sequence[Any] | None:
     if any(isinstance(example, (bool, np.bool_)) for example in given):
         raise TypeError(
             f"{name} holds booleans, but must hold vectors or row numbers; "
-            "those of a mask: np.flatnonzero(mask)"
+            "for the rows of a mask: np.flatnonzero(mask)"
         )
     return given
 
 
 def _row_number(value: Any, name: str) -> int | None:
-    """Return the number by which a single value names a row; None if it is something else."""
+    """Return a single value as a row number; None if it is something else."""
     if type(value) is int:
         return value
     if getattr(value, "ndim", None) == 0:
@@ -250,21 +249,21 @@ def _row_number(value: Any, name: str) -> int | None:
 
 
 def _is_wide(array: NDArray[Any]) -> bool:
-    """Whether integers are row numbers: of fewer bits they are codes, the elements of vectors."""
+    """Whether integers are row numbers. Narrower ones are codes: the elements of vectors."""
     return array.dtype.kind in "iu" and array.itemsize >= 4
 
 
 def _read_rows(
     given: NDArray[Any] | list[int], name: str, n_features: int, known: RowSet
 ) -> IndexArray:
-    """Read row numbers without a vector among them, unless they look like something else."""
+    """Read row numbers, unless they look like a vector or a mask."""
     as_vector = "; if this is a vector, make it one of floats: np.asarray(..., dtype=float)"
     rows = known.read(given, name, as_vector if len(given) == n_features > 1 else "")
     known.require_no_mask(rows, name)
     if len(rows) == n_features and len(np.unique(rows)) < n_features:
         raise ValueError(
             f"{name} holds {n_features} integers, as many as a row has features, and one of them "
-            f"twice{as_vector}; a row number need be there only once: np.unique(...)"
+            f"repeats{as_vector}. If these are row numbers, name each row once: np.unique(...)"
         )
     return rows
 
@@ -278,7 +277,7 @@ def _one_vector(vectors: FloatArray, name: str) -> FloatArray:
 def _weights(
     value: Any, name: str, of: str, places: IndexArray, n_examples: int
 ) -> NDArray[np.float64]:
-    """Read one weight for all examples, or one each, into the order of the core."""
+    """Read one weight for all examples, or one each, and put them into the order of the core."""
     if value is None:
         return np.empty(0)
     if isinstance(value, numbers.Number) or getattr(value, "ndim", None) == 0:
@@ -294,5 +293,5 @@ def _weights(
     for bad in given[~((given >= 1e-60) & (given <= 1e60))][:1]:
         moderate_number(bad, name)
     weights = np.empty(n_examples)
-    weights[places] = given  # the last of several for one row
+    weights[places] = given  # of several weights for one row, the last
     return weights

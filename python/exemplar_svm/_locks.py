@@ -1,4 +1,4 @@
-"""Locks that a forked child does not find held by a thread that it does not have."""
+"""Locks that are free in a forked child, whichever thread of the parent held them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from contextlib import contextmanager
 
 
 class ForkableLock:
-    """A lock that is another one in a forked child.
+    """A lock that is replaced in a forked child, which lacks the thread that may hold it.
 
     Attributes
     ----------
     was_held : bool
-        Whether a thread held it when this process was forked: what it guards may be half changed.
+        Whether a thread held the lock when this process was forked. What the lock guards may then
+        be half changed.
     """
 
     def __init__(self, *, reentrant: bool) -> None:
@@ -27,8 +28,8 @@ class ForkableLock:
 
     @contextmanager
     def held(self, *, wait: bool = True) -> Iterator[bool]:
-        """Hold the lock; yield whether it is held, which it may not be without waiting."""
-        lock = self._lock  # what is taken is what is released, also if there was a fork meanwhile
+        """Hold the lock; yield whether it could be taken, which may fail without waiting."""
+        lock = self._lock  # a fork replaces it: release the one that was taken
         if not lock.acquire(blocking=wait):
             yield False
             return

@@ -1,4 +1,4 @@
-"""Arrays of ``numpy.ma``: read where nothing is masked, refused where something is."""
+"""Masked arrays (``numpy.ma``): read if nothing is masked, refused otherwise."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-#: Lists within lists are looked into so far; what is deeper has too many dimensions for anything.
+#: How deep lists within lists are searched; deeper ones have more dimensions than any argument.
 _DEEPEST = 4
 
 
 def require_unmasked(value: Any, name: str, depth: int = 0) -> None:
     """Raise ValueError if a value is masked, also in an array within lists.
 
-    What lies under a mask is no value, and numpy reads it as one unless it is asked.
+    numpy would read what lies under the mask as a value.
     """
     if isinstance(value, np.ma.MaskedArray):
         masked = int(np.ma.getmaskarray(value).sum())
         if masked:
             raise ValueError(
                 f"{name} is a masked array with {masked} of its {value.size} values masked; "
-                "give these a value: .filled(...)"
+                "fill them: .filled(...)"
             )
     elif (
         isinstance(value, (list, tuple))

@@ -1,7 +1,7 @@
-"""Frames and columns of pandas, seen as numpy arrays.
+"""Frames and columns of pandas, viewed as numpy arrays.
 
-pandas itself is not imported: a caller with one of its objects has imported it. Labels are not
-looked at: rows and columns are taken in the order in which they are.
+pandas itself is not imported: a caller with one of its objects has imported it. Labels are
+ignored; rows and columns keep their order.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Array = np.ndarray[Any, Any]
 
 
 def from_pandas(value: Any, name: str, copy: bool | None) -> Any:
-    """See a frame or a column of pandas as an array; anything else as it is.
+    """View a frame or a column of pandas as an array; return anything else unchanged.
 
     Raises
     ------
     TypeError
-        If a column does not hold real numbers, naming it.
+        If a column does not hold real numbers; the message names it.
     ValueError
         If a value is missing in a column of a nullable dtype, or ``copy=False`` and the values
         must be copied.
@@ -37,7 +37,7 @@ def from_pandas(value: Any, name: str, copy: bool | None) -> Any:
 
 
 def _from_frame(frame: Any, name: str, copy: bool | None) -> Any:
-    """Read the columns as numpy does if all have one dtype of its own, else one by one."""
+    """Let numpy read a frame of one numpy dtype; read the columns of others one by one."""
     dtypes = set(frame.dtypes)
     if len(dtypes) < 2 and all(isinstance(d, np.dtype) and d.kind in "fiub" for d in dtypes):
         return frame
@@ -59,14 +59,13 @@ def _from_frame(frame: Any, name: str, copy: bool | None) -> Any:
 
 
 def _from_column(column: Any, name: str, copy: bool | None) -> Any:
-    """Read a column; one whose dtype is pandas' own as numpy's dtype for its values."""
+    """Read a column; a dtype of pandas becomes numpy's dtype for the same values."""
     if isinstance(column.dtype, np.dtype):
         return np.asarray(column)
     _require_copies(name, copy)
     if column.isna().any():
         raise ValueError(
-            f"{name} holds missing values; give them a value or leave them out: "
-            ".fillna(...), .dropna()"
+            f"{name} holds missing values; fill them or drop them: .fillna(...), .dropna()"
         )
     dtype = getattr(column.dtype, "numpy_dtype", None)
     return np.asarray(column if dtype is None else column.to_numpy(dtype=dtype))

@@ -1,9 +1,8 @@
 """What pickle and copy keep of an index: what a file keeps, as arrays.
 
-The parts of the index itself are kept, not only what it is made of: nothing is computed anew, and
-the copy gives the same bits, whatever processor it was made on. Arrays stay what they are, so that
-pickle's protocol 5 and joblib hand them over without a copy, and rows that are pickled together
-with their index are still its rows afterwards.
+That includes the parts of the index, so that nothing is computed anew and the copy gives the same
+bits, whatever processor it was made on. Arrays stay arrays: pickle's protocol 5 and joblib hand
+them over without a copy, and rows that are pickled together with their index remain its rows.
 """
 
 from __future__ import annotations
@@ -14,51 +13,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._file import VERSION
+from ._index_file import VERSION
+from ._saved import SavedIndex, StoredRows
 from ._sparse import SparseRows
-from ._stored import StoredRows
 from ._validation import as_row_scales, as_rows
 
 _SPARSE = ("data", "indices", "indptr", "shape")
-_WIDEST = 8  # bytes of the widest values that parts consist of
+_WIDEST = 8  # bytes of the widest values in a part
 
 
-def state_of(
-    settings: dict[str, Any], stored: StoredRows, parts: dict[str, NDArray[np.uint8]]
-) -> dict[str, Any]:
-    """Return what `from_state` reads: arrays, and what JSON can say."""
-    stored = stored.joined()
+def state_of(saved: SavedIndex) -> dict[str, Any]:
+    """Return the state that `from_state` reads: arrays, and values that JSON has."""
+    stored = saved.stored.joined()
     rows: Any = stored.rows
     if isinstance(rows, SparseRows):
         rows = {name: getattr(rows, name) for name in _SPARSE}
     return {
         "version": VERSION,
         "byte_order": sys.byteorder,
-        "settings": settings,
+        "settings": saved.settings,
         "rows": rows,
         "row_scales": stored.row_scales,
         "added": stored.added if stored.n_added else None,
-        "parts": parts,
+        "parts": saved.parts,
     }
 
 
-def from_state(
-    state: dict[str, Any],
-) -> tuple[dict[str, Any], StoredRows, dict[str, NDArray[np.uint8]]]:
-    """Read what `state_of` has returned.
+def from_state(state: dict[str, Any]) -> SavedIndex:
+    """Read what `state_of` returned.
 
     Raises
     ------
     ValueError
-        If another version of the package, or another machine, has pickled it.
+        If another version of the package, or a machine of the other byte order, made it.
     """
     if (state["version"], state["byte_order"]) != (VERSION, sys.byteorder):
         raise ValueError(
-            f"the index was pickled by a version of exemplar-svm of another format "
-            f"({state['version']}, {state['byte_order']}-endian), but this one reads "
-            f"{VERSION}, {sys.byteorder}-endian: build it anew"
+            "the index was pickled by a version of exemplar-svm with another format "
+            f"({state['version']}, {state['byte_order']}-endian), but this version reads "
+            f"{VERSION}, {sys.byteorder}-endian: build the index anew"
         )
-    return (
+    return SavedIndex(
         state["settings"],
         _stored_rows(state["rows"], state["row_scales"], state["added"]),
         {name: _aligned(part) for name, part in state["parts"].items()},
@@ -83,6 +78,6 @@ def _readable(array: Any) -> NDArray[Any]:
 
 
 def _aligned(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Copy bytes that lie where their values cannot be read: buffers and maps begin anywhere."""
+    """Align the bytes of a part, by a copy if need be: buffers and maps begin anywhere."""
     array = np.asarray(part)
     return array.copy() if array.ctypes.data % _WIDEST else array

@@ -1,4 +1,4 @@
-"""How far building an index has come, for people."""
+"""Progress of building an index, shown to people."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 def reported(
     progress: bool | Callable[[int, float], object],
 ) -> Iterator[Callable[[int, float], object] | None]:
-    """Yield the function that is to be told; clear the line that it has written.
+    """Yield the function to report to, and clear the line that it has written.
 
     Parameters
     ----------
     progress : bool or callable
-        True: a line of standard error that is written again and again. False: nobody is told.
+        True rewrites a line of standard error. False reports nothing.
     """
     if callable(progress):
         yield progress

@@ -15,11 +15,10 @@ from ._sparse import for_core
 from ._typing import FloatArray, IndexArray, Rows
 from ._validation import as_row_scales, as_rows, as_vectors, thread_count, working_dtype
 
-#: By the core's number for them.
-STATUS_NAMES = np.array(
-    ["converged", "epoch_limit", "precision_limit", "deadline", "invalid_input"]
-)
-REASON_NAMES = np.array(_core.invalid_input_reasons())
+#: The words for the core's numbers.
+STATUS_NAMES = np.array(_core.search_statuses)
+STRATEGY_NAMES = np.array(_core.search_strategies)
+REASON_NAMES = np.array(_core.invalid_input_reasons)
 
 
 class SearchProfile(NamedTuple):
@@ -28,15 +27,15 @@ class SearchProfile(NamedTuple):
     Attributes
     ----------
     choose : float
-        Guessing scores, and choosing the working set by them.
+        Guessing scores, and choosing the working set from them.
     gather : float
         Copying the working set.
     solve : float
-        Coordinate descent; where most rows support, at a small C, all of the search.
+        Solving for the working set, or, by other strategies, for all rows.
     scan : float
         Scoring all rows.
     verify : float
-        Bounding scores, looking again at rows in doubt, ranking and certifying.
+        Bounding scores, reading rows in doubt again, ranking and certifying.
     """
 
     choose: float
@@ -59,28 +58,33 @@ class SearchReport:
     status : str
         ``"converged"``: no optimality condition is violated by more than ``tol``.
         ``"epoch_limit"``: ``max_iter`` epochs were not enough.
-        ``"precision_limit"``: ``tol`` is below what the arithmetic of the rows' dtype resolves,
-        and nothing improves any more.
-        ``"deadline"``: ``timeout`` was over: the best that had been found by then.
-        ``"invalid_input"``: nothing was searched, for the ``reason``.
+        ``"precision_limit"``: the arithmetic of the rows' dtype cannot resolve ``tol``, and further
+        epochs improve nothing.
+        ``"deadline"``: the ``timeout`` passed; the result is the best found by then.
+        ``"invalid_input"``: nothing was searched; see ``reason``.
     epochs : int
         Passes of the solver over the rows that were still active.
     n_support : int
-        Rows with a dual coefficient other than zero: those that hold the boundary.
+        Support vectors among the rows: those with a dual coefficient other than zero.
     duality_gap : float
         Primal minus dual objective, in float64.
     score_error_bound : float
-        No score of any row is further than this from its exact value. Infinite if there was no
-        time to look at weights.
+        No score of any row is further than this from its exact value. Infinite if the search was
+        stopped before it had weights.
     certified_k : int
-        How many of the leading ranks are proven to be those of the exact optimum.
+        How many leading ranks are proven to be those of the exact optimum.
     profile : SearchProfile
         Where the time went.
+    strategy : str
+        How the answer was found. ``"full"``: coordinate descent over all rows. ``"gram"``: the same
+        with all scores kept up to date by the Gram matrix. ``"working_set"``: coordinate descent
+        over few rows, and a proof that the others do not matter. ``"primal"``: descent on the
+        primal, where many rows support.
     reason : str
         Why the status is ``"invalid_input"``; otherwise ``"none"``. ``"rows_not_finite"``: a row
-        holds NaN or infinity, or the square of its norm overflows, and was not refused because of
-        ``check_finite=False``, or was written to the memory of the rows since. Other reasons
-        raise ``ValueError`` in Python.
+        holds NaN or infinity, or the square of its norm overflows. ``check_finite=False`` let it
+        pass, or the caller has changed the rows since. All other reasons raise ``ValueError`` in
+        Python.
     """
 
     status: str
@@ -90,13 +94,14 @@ class SearchReport:
     score_error_bound: float
     certified_k: int
     profile: SearchProfile = field(compare=False)
+    strategy: str = "full"
     reason: str = "none"
 
     def __repr__(self) -> str:
         return (
-            f"SearchReport({self.status}, epochs={self.epochs}, n_support={self.n_support}, "
-            f"duality_gap={self.duality_gap:.3g}, score_error_bound={self.score_error_bound:.3g}, "
-            f"certified_k={self.certified_k})"
+            f"SearchReport({self.status}, {self.strategy}, epochs={self.epochs}, "
+            f"n_support={self.n_support}, duality_gap={self.duality_gap:.3g}, "
+            f"score_error_bound={self.score_error_bound:.3g}, certified_k={self.certified_k})"
         )
 
 
@@ -110,7 +115,7 @@ class BatchReport:
     epochs, n_support, certified_k : ndarray of int64, shape (m,)
     duality_gap, score_error_bound : ndarray of float64, shape (m,)
     profile : ndarray of float64, shape (m, 5)
-    reason : ndarray of str, shape (m,)
+    strategy, reason : ndarray of str, shape (m,)
         As in `SearchReport`.
     """
 
@@ -121,14 +126,18 @@ class BatchReport:
     score_error_bound: NDArray[np.float64]
     certified_k: IndexArray
     profile: NDArray[np.float64]
+    strategy: NDArray[np.str_]
     reason: NDArray[np.str_]
 
     @classmethod
-    def from_core(cls, reports: _core.Reports) -> BatchReport:
-        """Name the status numbers of the extension."""
-        status, epochs, n_support, gap, bound, certified, profile, reason = reports.arrays()
+    def _from_core(cls, reports: _core.Reports) -> BatchReport:
+        """Read out reports of the core, and put words for its numbers."""
+        (status, strategy, epochs, n_support, gap, bound, certified, profile, reason) = (
+            reports.arrays()
+        )
         return cls(
             status=STATUS_NAMES[status],
+            strategy=STRATEGY_NAMES[strategy],
             epochs=epochs,
             n_support=n_support,
             duality_gap=gap,
@@ -143,7 +152,7 @@ class BatchReport:
 
     @property
     def statuses(self) -> str:
-        """Which statuses there are, in words: how many of each, or one for all."""
+        """The statuses in words: how many there are of each, or one for all."""
         counts = Counter(self.status.tolist())
         if len(counts) < 2:
             return f"all {next(iter(counts))}" if counts else "none"
@@ -161,6 +170,7 @@ class BatchReport:
             score_error_bound=float(self.score_error_bound[i]),
             certified_k=int(self.certified_k[i]),
             profile=SearchProfile(*self.profile[i].tolist()),
+            strategy=str(self.strategy[i]),
             reason=str(self.reason[i]),
         )
 
@@ -174,10 +184,10 @@ class SearchResult(tuple[FloatArray, IndexArray]):
     Attributes
     ----------
     scores : ndarray, shape (k,) or (m, k), dtype of the rows
-        Values of the decision function; ``-inf`` where there are fewer than k rows.
+        Values of the decision function; ``-inf`` past the last row if there are fewer than k.
     indices : ndarray of int64, same shape
-        Row numbers; ``-1`` where there are fewer than k rows. Equal scores are in the order of
-        their row numbers.
+        Row numbers; ``-1`` past the last row if there are fewer than k. Rows of equal score are in
+        the order of their numbers.
     report : SearchReport or BatchReport
         What the search did and can prove; one `SearchReport` for one query.
     """
@@ -188,16 +198,16 @@ class SearchResult(tuple[FloatArray, IndexArray]):
     def __new__(
         cls, scores: FloatArray, indices: IndexArray, report: SearchReport | BatchReport
     ) -> SearchResult:
-        """Pair the arrays, and carry the report beside them."""
+        """Pair the arrays, and attach the report."""
         result = super().__new__(cls, (scores, indices))
         result._report = report
         return result
 
     @classmethod
-    def from_core(cls, found: tuple[Any, ...], single: bool) -> SearchResult:
-        """Take what the extension has found.
+    def _from_core(cls, found: tuple[Any, ...], single: bool) -> SearchResult:
+        """Take what the core has found.
 
-        The report is read out when it is asked for: that takes longer than a search of few rows.
+        The report is read out only when it is asked for: that takes longer than a small search.
         """
         scores, indices, reports = found
         result = super().__new__(cls, (scores[0], indices[0]) if single else (scores, indices))
@@ -209,12 +219,12 @@ class SearchResult(tuple[FloatArray, IndexArray]):
     def report(self) -> SearchReport | BatchReport:
         """What the search did and can prove."""
         if isinstance(self._report, _core.Reports):
-            batch = BatchReport.from_core(self._report)
+            batch = BatchReport._from_core(self._report)
             self._report = batch[0] if self._single else batch
         return self._report
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The extension's own reports cannot be pickled; `report` has read them out.
+        # The core's reports cannot be pickled; `report` reads them out.
         others = {k: v for k, v in vars(self).items() if k not in ("_report", "_single")}
         return type(self), (self.scores, self.indices, self.report), others or None
 
@@ -246,19 +256,19 @@ class ExemplarModel:
     coef_ : ndarray, shape (n_features,), dtype of the rows
     intercept_ : float
     support_ : ndarray of int64, shape (n_support,)
-        Row numbers of the negatives of the background that hold the boundary.
+        Row numbers of the support vectors among the negatives of the background.
     dual_coef_ : ndarray of float64, shape (n_support,)
-        Their dual coefficients times their label, so never positive (scikit-learn's convention).
+        Their dual coefficients times their label: never positive (scikit-learn's convention).
     positive_dual_coef_ : ndarray of float64, shape (n_positives,)
-        The positives' dual coefficients, in the order in which they were given; of a row that was
-        named more than once zeros, but for the last time.
+        The dual coefficients of the positives, in the order in which they were given. A row that
+        was named more than once has its coefficient at the last place, and zeros at the others.
     negative_dual_coef_ : ndarray of float64, shape (n_negatives,)
-        The same of the negative examples, times their label. Without centring and prior,
+        The same for the negative examples, times their label. Without centring and prior,
         ``coef_ = positive_dual_coef_ @ positives + negative_dual_coef_ @ negatives
         + dual_coef_ @ embeddings[support_]``.
     mean_ : ndarray of float64, shape (n_features,)
         What the index subtracts from rows and examples: their mean with ``center=True``, else
-        zeros. The intercept takes it into account, so that ``f`` is of rows as they are.
+        zeros. The intercept makes up for it, so that ``f`` takes rows as they are.
     duality_gap_ : float
     n_iter_ : int
         Epochs.
@@ -291,12 +301,11 @@ class ExemplarModel:
         Parameters
         ----------
         X : array-like or scipy.sparse matrix, shape (n, n_features)
-            Of any dtype that an index takes.
-            Read in place where its layout allows.
+            Of any dtype that an index takes. Read in place if the layout allows it.
         row_scales : array-like, shape (n,), float32, optional
-            Of X of dtype int8, as an index takes them.
+            For X of dtype int8, as for an index.
         n_threads : int, optional
-            Default: all that OpenMP may use.
+            Default: as many as OpenMP may use.
 
         Returns
         -------
@@ -317,16 +326,16 @@ class ExemplarModel:
 
     @property
     def base_score_(self) -> float:
-        """The score that contributions are added to: ``coef_ . mean_ + intercept_``."""
+        """The score of the mean, to which contributions add: ``coef_ . mean_ + intercept_``."""
         return float(self.coef_.astype(np.float64) @ self.mean_) + self.intercept_
 
     def contributions(self, X: Rows) -> FloatArray:
-        """Split scores into what each feature adds.
+        """Split scores into the contributions of features.
 
         Feature c of a row x contributes ``coef_[c] * (x[c] - mean_[c])``, so that
-        ``contributions(x).sum() + base_score_`` is the score of x. Without centring the mean is
-        zero and the base score the intercept. (The same as Shapley values of a linear model for
-        the reference ``mean_``: Lundberg, Lee, NeurIPS 2017, Corollary 1.)
+        ``contributions(x).sum() + base_score_`` is the score of x. Without centring, the mean is
+        zero and the base score is the intercept. These are the Shapley values of a linear model
+        with the reference ``mean_`` (Lundberg, Lee, NeurIPS 2017, Corollary 1).
 
         Parameters
         ----------
@@ -343,10 +352,10 @@ class ExemplarModel:
         return parts[0] if single else parts
 
     def inner_product_query(self) -> FloatArray:
-        """Return the vector that ranks rows as this model does by their inner product alone.
+        """Return a vector whose inner products rank rows as this model does.
 
-        The intercept is the same for every row, so any inner-product index (FAISS, pgvector,
-        Qdrant ...) that is asked with this vector returns this model's ranking.
+        The intercept is the same for every row. So any inner-product index (FAISS, pgvector,
+        Qdrant ...) that searches with this vector returns the ranking of this model.
 
         Returns
         -------

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from . import _core
 from ._convergence import warn_unless_finished
+from ._docs import documented
 from ._examples import ExampleSet, RowSet
 from ._locks import ForkableLock
+from ._query import require_disjoint, require_positives
+from ._renamed import renamed_keyword
 from ._result import SearchResult
 from ._settings import sketch_type
+from ._snapshots import Snapshots
 from ._typing import DuplicatesName, Examples, RowsChosen
-from ._validation import rank_count, seconds, thread_count
-
-if TYPE_CHECKING:
-    from ._index import ExemplarIndex
+from ._validation import seconds, thread_count
 
 
 class Session:
-    """Relevance feedback: what is liked and disliked, and searches for more of it.
+    """Relevance feedback: searches whose examples are liked and disliked one after the other.
 
-    Made by `ExemplarIndex.session`. Every search trains the SVM of all examples so far to the end,
-    with the certificate of `ExemplarIndex.search_shared`, but begins where the last one ended.
+    Made by `ExemplarIndex.session`. Every search trains the SVM of all examples so far to
+    convergence, with the certificate of `ExemplarIndex.search_shared`, but begins where the last
+    search ended.
 
-    A session keeps its index, copies of its example vectors and a workspace, about 30 bytes per row
-    of the index and what its working set copies. It serves one thread at a time; several sessions
-    of an index may search at once. After `ExemplarIndex.refresh`, `add` and `remove` the next
-    search is one of the rows as they are then, and solves afresh.
+    A session keeps the rows of its index, copies of its example vectors, and a workspace: about 30
+    bytes per row, and copies of the working set. It serves one thread at a time; several sessions
+    of an index may search at once. After `ExemplarIndex.refresh`, `add` or `remove`, the next
+    search sees the rows as they are then, and solves afresh.
 
     Examples
     --------
@@ -43,7 +45,7 @@ class Session:
 
     def __init__(
         self,
-        index: ExemplarIndex,
+        snapshots: Snapshots,
         positives: Examples | None = None,
         negatives: Examples | None = None,
         *,
@@ -53,28 +55,28 @@ class Session:
         n_threads: int | None = None,
     ) -> None:
         kept = sketch_type(sketch)
-        self._index = index
+        self._snapshots = snapshots
         self._lock = ForkableLock(reentrant=False)
-        self._n_threads = index._threads(n_threads)
-        self._snapshot = index._core
-        liked = self._read(positives, positive_weights, ("positives", "positive_weights"))
-        disliked = self._read(negatives, negative_weight, ("negatives", "negative_weight"))
-        index._require_disjoint(liked, disliked)
-        self._core = _core.Session(self._snapshot, sketch=kept, n_threads=self._n_threads)
+        self._n_threads = snapshots.threads(n_threads)
+        self._reader = snapshots.reader()  # of the snapshot that the session is at
+        liked = self._reader.positives(positives, positive_weights)
+        disliked = self._reader.negatives(negatives, negative_weight)
+        require_disjoint(liked, disliked)
+        self._core = _core.Session(self._reader.core, sketch=kept, n_threads=self._n_threads)
         self._add(liked, positive=True)
         self._add(disliked, positive=False)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(
-            "a session can be neither pickled nor copied: its workspace holds what the last search "
-            "has found. Pickle or copy its index, and begin another session with "
+            "a session can be neither pickled nor copied, because its workspace belongs to its "
+            "last search. Pickle or copy the index, and begin another session: "
             "index.session(positives, negatives)"
         )
 
     def __repr__(self) -> str:
         return (
             f"Session({self._core.n_positives} positives and {self._core.n_negatives} negatives, "
-            f"{self._index!r})"
+            f"ExemplarIndex({self._snapshots}))"
         )
 
     def like(self, positives: Examples, weight: Any = None) -> None:
@@ -83,21 +85,22 @@ class Session:
         Parameters
         ----------
         positives : vector, vectors, row numbers, or a list of vectors and row numbers
-            As `ExemplarIndex.search_shared` takes them. A row is one example, however often it is
-            named, and the last word counts: one that was disliked changes sides.
+            As for `ExemplarIndex.search_shared`. A row is one example however often it is named,
+            and the last call counts: a row that was disliked changes sides.
         weight : number or array-like, one per example, optional
-            Factor on their cost. Default: 1.
+            Factor on the cost of these examples. Default: 1.
 
         Raises
         ------
         TypeError, ValueError
-            For bad input, in a sentence that names the argument; the session is as it was.
+            For bad input; the message names the argument. The session is then unchanged.
         RuntimeError
             If another thread is using the session.
         """
         with self._alone():
             self._follow(self._n_threads)
-            self._add(self._read(positives, weight, ("positives", "weight")), positive=True)
+            liked = self._reader.examples(positives, weight, ("positives", "weight"))
+            self._add(liked, positive=True)
 
     def dislike(self, negatives: Examples, weight: Any = None) -> None:
         """Add negatives.
@@ -107,7 +110,7 @@ class Session:
         negatives : vector, vectors, row numbers, or a list of vectors and row numbers
             As for `like`: a row that was liked changes sides.
         weight : number or array-like, one per example, optional
-            Factor on their cost, relative to that of a positive. Default: 1.
+            Factor on the cost of these examples, relative to that of a positive. Default: 1.
 
         Raises
         ------
@@ -116,10 +119,11 @@ class Session:
         """
         with self._alone():
             self._follow(self._n_threads)
-            self._add(self._read(negatives, weight, ("negatives", "weight")), positive=False)
+            disliked = self._reader.examples(negatives, weight, ("negatives", "weight"))
+            self._add(disliked, positive=False)
 
     def forget(self, examples: Examples) -> None:
-        """Take examples back, positive or negative ones.
+        """Remove examples, positive or negative ones.
 
         Parameters
         ----------
@@ -129,20 +133,22 @@ class Session:
         Raises
         ------
         TypeError, ValueError, RuntimeError
-            As for `like`. ValueError also if one is no example of the session; those before it are
-            forgotten then.
+            As for `like`. ValueError also if one of them is no example of the session; those before
+            it are then forgotten.
         """
         with self._alone():
-            # Also rows that the index has lost since.
-            known = RowSet(self._snapshot.n_rows, None)
-            given = self._read(examples, None, ("examples", "weight"), known)
+            # Rows that were removed from the index since can be forgotten, too.
+            known = RowSet(self._reader.core.n_rows, None)
+            given = self._reader.examples(examples, None, ("examples", "weight"), known)
             for vector in given.vectors:
                 if not self._core.forget_vector(vector):
-                    raise ValueError("examples holds a vector that is no example of the session")
+                    raise ValueError("examples holds a vector that is not in the session")
             for row in given.rows.tolist():
                 if not self._core.forget_row(row):
-                    raise ValueError(f"examples holds row {row}, which is none of the session")
+                    raise ValueError(f"examples holds row {row}, which is not in the session")
 
+    @renamed_keyword("calibrate", "standardize")
+    @documented
     def search(
         self,
         k: int = 10,
@@ -158,76 +164,66 @@ class Session:
         background: RowsChosen | None = None,
         duplicates: DuplicatesName = "negative",
         timeout: float | None = None,
-        calibrate: bool = False,
+        standardize: bool = False,
     ) -> SearchResult:
         """Train one SVM with the examples so far and return its k best rows.
 
         Parameters
         ----------
         k : int, default 10
-        include_positives, C, prior, tol, max_iter, certify : optional
-            As for `ExemplarIndex.search_shared`, like all others but ``n_threads``. They may differ
-            from search to search.
+        include_positives : bool, default False
+            Return rows that are positives, too.
+        %(overrides)s
+        %(certify)s
         n_threads : int, optional
-            Default: the session's.
-        candidates, background, duplicates, timeout, calibrate : optional
+            Threads for this call. Default: those of the session.
+        %(candidates)s
+        %(background)s
+        %(timeout)s
+        %(standardize)s
 
         Returns
         -------
         SearchResult
             What `ExemplarIndex.search_shared` returns for the same examples: the same ranking as
-            far as it is certified, scores within ``score_error_bound`` of the same exact ones.
+            far as it is certified, and scores within ``score_error_bound`` of the same exact ones.
 
         Warns
         -----
-        ConvergenceWarning
-            As for `ExemplarIndex.search_shared`.
+        %(ConvergenceWarning)s
 
         Raises
         ------
-        TypeError, ValueError, RuntimeError
-            As for `like`. ValueError also if there is no positive, or if a row that is an example
-            has been removed from the index.
+        %(bad_input)s
+        ValueError
+            If there is no positive, or if a row that is an example has been removed from the index.
+        RuntimeError
+            If another thread is using the session.
         """
         budget = seconds(timeout)
-        settings = self._index._settings(C, prior, tol, max_iter, certify, calibrate)
+        settings = self._snapshots.search_settings(C, prior, tol, max_iter, certify, standardize)
         threads = self._n_threads if n_threads is None else thread_count(n_threads)
         with self._alone():
             self._follow(threads)
-            k = rank_count(k, self._snapshot.n_rows)
-            common = self._index._common(
-                self._snapshot,
+            k = self._reader.ranks(k)
+            common = self._reader.common(
                 candidates=candidates,
                 background=background,
                 include_positives=include_positives,
                 duplicates=duplicates,
             )
-            if self._core.n_positives == 0:
-                raise ValueError(
-                    "the session has no positives, but at least one is needed: "
-                    "negatives alone do not say what to look for"
-                )
-            self._index._row_set(self._snapshot).require_live(self._core.rows(), "the session")
-            found = self._core.search(self._snapshot, k, settings, threads, budget, common)
+            require_positives(self._core.n_positives, "the session has no positives")
+            self._reader.rows.require_live(self._core.rows(), "the session")
+            found = self._core.search(self._reader.core, k, settings, threads, budget, common)
         warn_unless_finished(found[2])
-        return SearchResult.from_core(found, single=True)
+        return SearchResult._from_core(found, single=True)
 
     def _follow(self, n_threads: int) -> None:
         """Go on with the rows as they are now."""
-        core = self._index._core
-        if core is not self._snapshot:
+        core = self._snapshots.core
+        if core is not self._reader.core:
             self._core.follow(core, n_threads)
-            self._snapshot = core
-
-    def _read(
-        self,
-        examples: Examples | None,
-        weights: Any,
-        names: tuple[str, str],
-        known: RowSet | None = None,
-    ) -> ExampleSet:
-        known = self._index._row_set(self._snapshot) if known is None else known
-        return self._index._examples(known, examples, weights, names)
+            self._reader = self._snapshots.reader(core)
 
     def _add(self, examples: ExampleSet, *, positive: bool) -> None:
         weights = examples.weights.tolist() or [1.0] * len(examples)
@@ -243,9 +239,9 @@ class Session:
             if not is_alone:
                 raise RuntimeError(
                     "the session is in use by another thread, but serves one at a time: "
-                    "give each its own, index.session(...)"
+                    "give each thread its own, index.session(...)"
                 )
             if self._lock.was_held:
-                self._core.recover(self._snapshot, self._n_threads)
+                self._core.recover(self._reader.core, self._n_threads)
                 self._lock.was_held = False
             yield

@@ -1,4 +1,4 @@
-"""What an index is built with, checked; a file keeps it."""
+"""The settings of an index and of its searches, checked."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _METHODS = {
     "full": _core.Method.full,
     "working_set": _core.Method.working_set,
     "gram": _core.Method.gram,
+    "primal": _core.Method.primal,
 }
 _SKETCHES = {None: _core.SketchType.none, "int8": _core.SketchType.int8}
 LOSSES = {"squared_hinge": _core.Loss.squared_hinge, "hinge": _core.Loss.hinge}
@@ -38,7 +39,7 @@ def sketch_type(sketch: Any) -> _core.SketchType:
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """The arguments of `ExemplarIndex` that its answers depend on."""
+    """The arguments of `ExemplarIndex` that results depend on; files keep them."""
 
     C: float
     loss: str
@@ -87,25 +88,44 @@ class IndexSettings:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads, in what JSON can say."""
+        """Return the settings in types that JSON has, for `from_json`."""
         fields = asdict(self)
         fields["class_weight"] = self.class_weight or "balanced"
         return fields
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> IndexSettings:
-        """Read, and check, what `as_json` has returned.
+        """Read and check what `as_json` returned.
 
         Raises
         ------
         TypeError, ValueError
-            If it was something else.
+            If the fields are not those.
         """
         weights: Any = fields.get("class_weight")
         if weights != "balanced":
             positive, negative = weights
             weights = {1: positive, -1: negative}
         return cls.checked(**{**fields, "class_weight": weights})
+
+    def for_search(
+        self,
+        C: float | None = None,
+        prior: float | None = None,
+        tol: float | None = None,
+        max_iter: int | None = None,
+        certify: int | None = None,
+        standardize: bool = False,
+    ) -> _core.SearchSettings:
+        """Read the settings of one call, which override these."""
+        return _core.SearchSettings(
+            C=self.C if C is None else moderate_number(C, "C"),
+            prior=self.prior if prior is None else nonnegative_number(prior, "prior"),
+            tol=self.tol if tol is None else positive_number(tol, "tol"),
+            max_iter=self.max_iter if max_iter is None else positive_integer(max_iter, "max_iter"),
+            certify=0 if certify is None else positive_integer(certify, "certify"),
+            standardize=flag(standardize, "standardize"),
+        )
 
     def build(
         self,
@@ -116,10 +136,7 @@ class IndexSettings:
         added: FloatArray | None = None,
         progress: Callable[[int, float], object] | None = None,
     ) -> _core.Index:
-        """Build an index of rows, from what is known about them if there are parts of that.
-
-        Then there may be rows that had been added, too.
-        """
+        """Build an index of rows; or restore it from its ``parts``, with rows ``added`` to it."""
         return _core.Index(
             rows,
             row_scales=row_scales,

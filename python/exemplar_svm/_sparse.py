@@ -1,6 +1,6 @@
 """Sparse rows: ``scipy.sparse`` matrices and arrays, known by their ``tocsr``, read in place.
 
-scipy itself is not imported: who has a sparse matrix has imported it.
+scipy itself is not imported: a caller with a sparse matrix has imported it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def is_sparse(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class SparseRows:
-    """Rows in CSR form: arrays that the core can read in place, as they are or copied."""
+    """Rows in CSR form: arrays that the core reads in place."""
 
     data: FloatArray
     indices: NDArray[np.int32] | NDArray[np.int64]
@@ -48,12 +48,12 @@ class SparseRows:
 
     @property
     def entry_rows(self) -> NDArray[np.int64]:
-        """Which row each entry is of, in the order of `used`."""
+        """The row of each entry, in the order of `used`."""
         return np.repeat(np.arange(len(self)), np.diff(self.indptr))
 
     @property
     def used(self) -> slice:
-        """Which of the entries are those of the rows."""
+        """The range of the entries that belong to rows."""
         return slice(int(self.indptr[0]), int(self.indptr[-1]))
 
     def to_dense(self) -> FloatArray:
@@ -76,7 +76,7 @@ def to_scipy(rows: SparseRows) -> Any:
         sparse = importlib.import_module("scipy.sparse")
     except ImportError as error:
         raise ImportError(
-            "the rows are sparse, and returned as scipy.sparse has them: pip install scipy"
+            "sparse rows are returned as a matrix of scipy.sparse: pip install scipy"
         ) from error
     return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=rows.shape)
 
@@ -87,7 +87,7 @@ def for_core(rows: FloatArray | SparseRows) -> FloatArray | _core.CsrArrays:
 
 
 def as_sparse_rows(value: Any, name: str, copy: bool | None) -> SparseRows:
-    """See a sparse matrix as rows that can be read in place.
+    """View a sparse matrix as rows that the core reads in place.
 
     Parameters
     ----------
@@ -95,17 +95,17 @@ def as_sparse_rows(value: Any, name: str, copy: bool | None) -> SparseRows:
     name : str
         The argument's name, for messages.
     copy : bool or None
-        None copies only if it must: formats other than CSR, values other than float32 and float64
-        in native byte order, column indices that are not int32 or int64, not sorted or repeated
-        (what has the same column is added up). False raises instead, True always copies.
+        None copies only what it must: formats other than CSR, values other than float32 and float64
+        in native byte order, and column indices that are not int32 or int64, are not sorted, or
+        repeat (entries of the same column are added up). False raises instead, True always copies.
 
     Raises
     ------
     TypeError
         If the dtype is not supported.
     ValueError
-        If there are no two dimensions or no features, a column is out of range, ``indptr`` does
-        not ascend, or ``copy=False`` and the matrix cannot be read in place.
+        If the matrix does not have two dimensions, or has no features, if a column is out of range,
+        if ``indptr`` does not ascend, or if ``copy=False`` and it cannot be read in place.
     """
     if len(value.shape) != 2:
         raise ValueError(
@@ -121,8 +121,8 @@ def as_sparse_rows(value: Any, name: str, copy: bool | None) -> SparseRows:
     rows = _read(csr, name, copy) if copy is not False or obstacle is None else None
     if rows is not None and not _core.is_canonical_csr(rows.arrays, name):
         obstacle = (
-            "has column indices that are not sorted, or repeated within a row "
-            f"(call {name}.sum_duplicates() before)"
+            "has column indices that are not sorted, or repeat within a row "
+            f"(call {name}.sum_duplicates() first)"
         )
         if copy is not False:
             tidy = csr.copy()
@@ -138,9 +138,9 @@ def _format(value: Any) -> str:
 
 
 def _as_csr(value: Any, name: str) -> Any:
-    """Convert to CSR, after what scipy does not look at: where the entries are said to lie.
+    """Convert to CSR, once all entries are known to lie within the matrix.
 
-    It writes to places computed from these. Those of CSR itself are looked at later, by the core.
+    scipy does not check that, and writes to addresses computed from it. The core checks CSR itself.
     """
     form, (n_rows, n_features) = _format(value), value.shape
     if form == "coo":
@@ -157,7 +157,7 @@ def _as_csr(value: Any, name: str) -> Any:
         sound = True
     if not sound:
         raise ValueError(
-            f"{name} is sparse in the format {form!r} with entries that do not lie within its "
+            f"{name} is sparse in the format {form!r}, with entries that do not lie within its "
             f"{n_rows} rows and {n_features} columns"
         )
     return value.tocsr()
@@ -200,7 +200,7 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _read(csr: Any, name: str, copy: bool | None) -> SparseRows:
-    """Read the arrays of a CSR matrix, which copies those that must be or shall be."""
+    """Read the arrays of a CSR matrix; copy those that cannot be read in place, or all."""
     index_dtype = csr.indices.dtype
     if index_dtype not in _INDEX_DTYPES or index_dtype != csr.indptr.dtype:
         index_dtype = np.dtype(np.int64)
@@ -219,7 +219,7 @@ def _read(csr: Any, name: str, copy: bool | None) -> SparseRows:
     if csr.indptr.shape != (n_rows + 1,) or csr.indices.shape != csr.data.shape:
         raise ValueError(
             f"{name} has {n_rows} rows with an indptr of {csr.indptr.size}, "
-            f"{csr.indices.size} indices and {csr.data.size} values, which do not fit together"
+            f"{csr.indices.size} indices and {csr.data.size} values, which do not match"
         )
     return SparseRows(
         data=array(csr.data, _native(csr.data.dtype)),

@@ -45,8 +45,8 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
     """Linear support vector classification, as ``sklearn.svm.LinearSVC``.
 
     The same parameters, the same problem and the same optimum (the intercept is regularised). Rows
-    are read where they are, dense or sparse, in float32 or float64. docs/linear_svc.md lists what
-    differs.
+    are read in place, dense or sparse, in float32 or float64. docs/linear_svc.md lists the
+    differences.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
         "l1" is refused.
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
     dual : {"auto", True, False}, default "auto"
-        Which problem is solved; the optimum is the same. False is the primal, by Newton's method,
-        which does not mind unscaled features; True the dual, by coordinate descent, where a class
-        of up to 32 samples beside a much larger one is eliminated, which makes exemplar SVMs fast.
-        "auto" is the primal unless there are fewer samples than features or the loss is the hinge,
-        which has the dual alone.
+        Which problem is solved; the optimum is the same. False solves the primal by Newton's
+        method, which does not mind unscaled features. True solves the dual by coordinate descent.
+        The dual eliminates a class of up to 32 samples beside a much larger one, which makes
+        exemplar SVMs fast. "auto" is the primal, unless there are fewer samples than features or
+        the loss is the hinge, which only the dual can solve.
     tol : float, default 1e-4
-        Of the primal, the norm of the gradient relative to that without weights, as LIBLINEAR has
-        it, and ten times the largest change of a score by the last step. Of the dual, the
-        largest violation of an optimality condition.
+        In the primal, a bound on the norm of the gradient relative to that at zero weights, as in
+        LIBLINEAR, and on ten times the largest change of a score by the last step. In the dual, a
+        bound on the violation of the optimality conditions.
     C : float, default 1.0
     multi_class : {"ovr"}, default "ovr"
         One classifier per class against the rest. "crammer_singer" is refused.
@@ -70,17 +70,18 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
     intercept_scaling : float, default 1.0
         Value of the constant feature whose weight is the (regularised) intercept.
     class_weight : dict, "balanced" or None, default None
-        As in scikit-learn. With more than two classes the weight of a class applies to its own
-        samples as positives; the rest of that classifier weighs 1, as in LIBLINEAR.
+        As in scikit-learn. With more than two classes, the weight of a class applies to its samples
+        as positives of their own classifier; the other samples of that classifier weigh 1, as in
+        LIBLINEAR.
     verbose : int, default 0
         For compatibility: nothing is printed.
     random_state : int, RandomState instance or None, default None
         Seeds the order in which the dual's coordinates are visited. None is a fixed seed: fits are
-        reproducible, on any number of threads, which LIBLINEAR's are not.
+        reproducible on any number of threads (those of LIBLINEAR are not).
     max_iter : int, default 1000
         Most Newton steps of the primal, or epochs of the dual.
     n_threads : int or None, default None
-        Threads for what is done on all samples; default: all that OpenMP may use.
+        Threads for work on all samples. Default: as many as OpenMP may use.
 
     Attributes
     ----------
@@ -159,7 +160,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
         ----------
         X : array-like or sparse matrix, shape (n_samples, n_features)
             float32 and float64 rows, dense or in CSR form with indices of 32 or 64 bits, are read
-            in place; anything else is converted to float64, or to CSR.
+            in place; others are converted to float64, or to CSR.
         y : array-like, shape (n_samples,)
         sample_weight : array-like, shape (n_samples,), optional
             Factors on C, not negative; a sample of weight 0 takes no part.
@@ -227,8 +228,8 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
             intercepts.append(intercept)
             epochs.append(n_epochs)
             gaps.append(gap)
-            # As in scikit-learn, the last step allowed counts as one too few: that it was enough
-            # is for a further one to say.
+            # As in scikit-learn, the last step allowed counts as not converged: only a further
+            # step could tell that it was enough.
             unfinished |= STATUS_NAMES[status] == "epoch_limit" or n_epochs >= self.max_iter
         if unfinished:
             # The first sentence is scikit-learn's, so that filters made for it find this one.
@@ -260,7 +261,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
         check_is_fitted(self)
         given: Any = self.coef_
         coefs = np.atleast_2d(given.toarray() if is_sparse(given) else given)
-        # As numpy has it, float32 samples meet float64 weights in float64.
+        # As in numpy, products of float32 samples and float64 weights are float64.
         wide = coefs.dtype != np.float32
         dtypes = np.float64 if wide else [np.float64, np.float32]
         rows = _as_rows(validate_data(self, X, accept_sparse="csr", dtype=dtypes, reset=False))
@@ -297,7 +298,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
         return tags
 
     def _require_supported(self) -> None:
-        """Refuse what scikit-learn refuses, in its words, and what is not implemented here."""
+        """Refuse what scikit-learn refuses, in its words, and what only scikit-learn supports."""
         if self.multi_class != "ovr":
             raise ValueError(
                 f"multi_class={self.multi_class!r} is not supported by exemplar_svm.LinearSVC, "
@@ -345,7 +346,7 @@ class LinearSVC(ClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignor
 
 
 def _as_rows(X: Any) -> FloatArray | SparseRows:
-    """See checked samples as rows that the core reads in place."""
+    """View checked samples as rows that the core reads in place."""
     if is_sparse(X):
         return as_sparse_rows(X, "X", None)
     return as_dense_rows(X, "X", None)

@@ -17,6 +17,6 @@ RowsChosen: TypeAlias = ArrayLike | Any
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IndexArray: TypeAlias = NDArray[np.int64]
 LossName: TypeAlias = Literal["squared_hinge", "hinge"]
-MethodName: TypeAlias = Literal["auto", "full", "working_set", "gram"]
+MethodName: TypeAlias = Literal["auto", "full", "working_set", "gram", "primal"]
 DuplicatesName: TypeAlias = Literal["negative", "ignore"]
 ClassWeightLike: TypeAlias = Literal["balanced"] | Mapping[int, float] | None

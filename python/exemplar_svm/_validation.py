@@ -1,7 +1,7 @@
-"""What a caller gave, checked and seen as arrays the core can read in place.
+"""Arguments: checked, and viewed as arrays that the core reads in place.
 
-Everything that is wrong is told here, in a sentence that names the argument; the extension
-checks again only what memory safety rests on.
+Errors are reported here, in sentences that name the argument. The extension checks again only what
+memory safety rests on.
 """
 
 from __future__ import annotations
@@ -22,22 +22,21 @@ from ._sparse import SparseRows, as_sparse_rows, is_sparse
 from ._typing import ClassWeightLike, FloatArray, Rows
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
-#: Stored as they are, and widened to float32 where they are read. bfloat16 is that of ml_dtypes,
-#: known by its name, so that ml_dtypes need not be installed.
+#: Stored as they are, and widened to float32 as they are read. bfloat16, of ml_dtypes, is known by
+#: its name, so that ml_dtypes need not be installed.
 _NARROW = ("float16", "bfloat16", "int8")
 
-
-#: A result may have so many ranks, whatever the number of rows; more must have rows to fill them.
+#: A result may have this many ranks, however few rows there are. More ranks need rows to fill them.
 _MOST_PADDED = 1 << 20
 
 
 def shown(value: Any) -> str:
-    """Return a value as sentences show it: never long, whatever it is."""
+    """Return a value for a sentence, in at most 80 characters."""
     if isinstance(value, int) and value.bit_length() > 200:
         return f"an integer of {value.bit_length()} bits"
     try:
         text = str(value) if isinstance(value, (numbers.Number, np.ndarray)) else repr(value)
-    except ValueError:  # more digits than Python writes out
+    except ValueError:  # more digits than Python prints
         return f"a {type(value).__name__} of very many digits"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -78,19 +77,19 @@ def positive_integer(value: Any, name: str, *, largest: float = 2**31 - 1) -> in
 
 
 def rank_count(k: Any, n_rows: int, n_queries: int = 1) -> int:
-    """Return how many ranks are asked for: more than there are rows only as far as that is sane."""
+    """Return ``k``, which may exceed the number of rows, within bounds."""
     ranks = positive_integer(k, "k", largest=math.inf)
     if ranks > max(n_rows, _MOST_PADDED // max(n_queries, 1)):
-        queries = "" if n_queries == 1 else f" in all for {n_queries} queries"
+        queries = "" if n_queries == 1 else f" for {n_queries} queries together"
         raise ValueError(
             f"k is {shown(ranks)}, but the index holds {_counted(n_rows, 'row')}, and results are "
-            f"padded to {_MOST_PADDED} ranks at most{queries}; k=len(index) ranks all rows"
+            f"padded to at most {_MOST_PADDED} ranks{queries}; k=len(index) ranks all rows"
         )
     return ranks
 
 
 def flag(value: Any, name: str) -> bool:
-    """Return a bool; numbers that equal one will do, what is merely true in Python will not."""
+    """Return a bool. 0 and 1 will do; other values that are true in Python will not."""
     if value is True or value is False:
         return value
     scalar = _scalar(value)
@@ -137,8 +136,8 @@ def class_weights(class_weight: ClassWeightLike) -> tuple[float, float] | None:
     unknown = set(class_weight) - {1, -1}
     if unknown:
         raise ValueError(
-            f"class_weight has the key {shown(unknown.pop())}, but only 1 (the positives) "
-            "and -1 (the rows) are known"
+            f"class_weight has the key {shown(unknown.pop())}, but its keys must be "
+            "1 (the positives) and -1 (the rows)"
         )
     return (
         moderate_number(class_weight.get(1, 1.0), "class_weight of the positives"),
@@ -152,9 +151,9 @@ def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any] | SparseRows:
-    """See ``value``, dense or sparse, as rows that can be read in place.
+    """View ``value``, dense or sparse, as rows that the core reads in place.
 
-    See `as_dense_rows` and `as_sparse_rows` for parameters and errors.
+    Parameters and errors are those of `as_dense_rows` and `as_sparse_rows`.
     """
     if isinstance(value, SparseRows):
         return value
@@ -164,7 +163,7 @@ def as_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any] | SparseR
 
 
 def as_dense_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
-    """See ``value`` as rows that can be read in place.
+    """View ``value`` as dense rows that the core reads in place.
 
     Parameters
     ----------
@@ -178,14 +177,14 @@ def as_dense_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
     -------
     ndarray, shape (n_rows, n_features), float32, float64, float16, bfloat16 or int8
         Native byte order, aligned, each row contiguous. Shares the caller's memory unless copied.
-        Of these dtypes it keeps its own; others become float64.
+        Other dtypes become float64.
 
     Raises
     ------
     TypeError
         If the dtype is not supported.
     ValueError
-        If it does not have two dimensions, or if ``copy=False`` and it cannot be read in place.
+        If there are not two dimensions, or if ``copy=False`` and the rows must be copied.
     """
     array = as_array(value, name, copy)
     _require_real(array, name)
@@ -214,7 +213,7 @@ def as_dense_rows(value: Rows, name: str, copy: bool | None) -> NDArray[Any]:
 def as_row_scales(
     value: Any, rows: NDArray[Any] | SparseRows, name: str, copy: bool | None
 ) -> NDArray[np.float32] | None:
-    """See ``value`` as one scale for each of the rows called ``name``; in place if it can be.
+    """View ``value`` as one scale per row of ``name``, without a copy if possible.
 
     Returns
     -------
@@ -229,7 +228,7 @@ def as_row_scales(
     if array.shape != rows.shape[:1]:
         raise ValueError(
             f"row_scales has the shape {array.shape}, "
-            f"but {name} has {_counted(len(rows), 'row')}: one scale each is expected"
+            f"but {name} has {_counted(len(rows), 'row')}: give one scale per row"
         )
     readable = array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned
     if copy is False and not readable:
@@ -255,15 +254,19 @@ def as_vectors(
     holder: str,
     of_integers: str = "",
 ) -> tuple[FloatArray, bool]:
-    """See ``value`` as vectors of the dtype of the rows, which copies them if it must.
+    """View ``value`` as vectors of the dtype of the rows; copy it if it must be.
 
     Parameters
     ----------
-    value, name, dtype, n_features, holder
-        What to read, for whom.
+    value : array-like, shape (n_features,) or (m, n_features)
+    name : str
+        The argument's name, for messages.
+    dtype, n_features
+        Of the rows.
+    holder : str
+        What has these rows, for messages: "the index holds rows".
     of_integers : str
-        What to say beside the sentence if it has another number of features, and holds integers:
-        these may have been meant as row numbers.
+        Ends the message if integers have a wrong shape: they may have been meant as row numbers.
 
     Returns
     -------
@@ -299,9 +302,9 @@ def as_vectors(
 def as_sparse_vectors(
     value: Any, name: str, dtype: np.dtype[Any], n_features: int, holder: str
 ) -> SparseRows:
-    """See a sparse matrix as vectors of the dtype of the rows, which copies them if it must.
+    """View a sparse matrix as vectors of the dtype of the rows; copy it if it must be.
 
-    The twin of `as_vectors`, with its sentences; a sparse array of one dimension is one vector.
+    The twin of `as_vectors`, with the same messages. A sparse array of one dimension is one vector.
     """
     if len(value.shape) == 1:
         value = value.reshape(1, -1)
@@ -323,7 +326,7 @@ def as_sparse_vectors(
 
 
 def _scalar(value: Any) -> Any:
-    """Return what an array without dimensions holds, and anything else as it is."""
+    """Return the element of an array without dimensions, and anything else unchanged."""
     if getattr(value, "ndim", None) == 0 and not isinstance(value, (np.generic, np.ma.MaskedArray)):
         return value.item() if hasattr(value, "item") else value
     return value
@@ -387,8 +390,7 @@ def _require_finite(array: np.ndarray[Any, Any], name: str) -> None:
 def _obstacle(array: np.ndarray[Any, Any]) -> str | None:
     """Say why rows cannot be read in place, or None.
 
-    numpy leaves the strides of axes with fewer than two entries arbitrary, so only longer ones
-    are looked at.
+    numpy leaves the strides of axes with fewer than two entries arbitrary: only longer axes count.
     """
     if not array.dtype.isnative:
         return "is not in native byte order"

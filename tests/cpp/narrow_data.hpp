@@ -16,7 +16,7 @@
 
 namespace exemplar_svm::reference {
 
-/// What the bits of a narrow number say, as IEEE 754-2019, section 3.4, reads them.
+/// The value of a narrow number, decoded by IEEE 754-2019, section 3.4.
 inline double read_bits(std::uint16_t bits, int exponent_bits) {
     const int fraction_bits = 15 - exponent_bits;
     const int largest = (1 << exponent_bits) - 1, bias = largest / 2;
@@ -35,7 +35,7 @@ inline double exact(float16 value) { return read_bits(value.bits, 5); }
 inline double exact(bfloat16 value) { return read_bits(value.bits, 8); }
 inline double exact(std::int8_t value) { return value; }
 
-/// A narrow number near `value`: the next one toward zero; of integers, 40 times that.
+/// A narrow number near `value`: the next one toward zero; for integers, of 40 times the value.
 template <Narrow U>
 U narrow(double value) {
     if constexpr (std::is_same_v<U, std::int8_t>) {
@@ -50,11 +50,11 @@ U narrow(double value) {
     }
 }
 
-/// Int8 rows with a scale per row, in the place of a narrow type.
+/// Int8 rows with a scale per row, in place of a narrow type.
 struct Scaled {};
 
-/// Narrow rows, each `padding` elements apart, in a buffer that ends where they end; and the same
-/// rows as floats.
+/// Narrow rows, `padding` elements apart, in a buffer of exactly their size, and the same rows as
+/// floats.
 template <class U>
 class NarrowData {
   public:

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tests share: seeded random numbers, problems that own their data, and a solver that is
-// slow and obvious.
+// Shared by the tests: seeded random numbers, problems that own their data, and a slow, obvious
+// solver.
 
 #include <algorithm>
 #include <cmath>
@@ -81,7 +81,7 @@ inline std::vector<double> minimise_slowly(const std::vector<std::vector<double>
     return a;
 }
 
-/// How far a gradient is from what optimality asks for at a point of [lowest, highest].
+/// The violation of optimality by a gradient at a point of [lowest, highest].
 inline double violation(double gradient, double a, double lowest, double highest) {
     if (a <= lowest && a >= highest) return 0.0;
     if (a <= lowest) return std::max(-gradient, 0.0);
@@ -89,7 +89,7 @@ inline double violation(double gradient, double a, double lowest, double highest
     return std::abs(gradient);
 }
 
-/// Every sample of a Problem in double precision, the rows first and then the examples.
+/// Every sample of a Problem in double precision, rows before examples.
 struct Samples {
     std::vector<std::vector<double>> x;  ///< [x - mean, s]
     std::vector<double> y, cost;
@@ -220,7 +220,7 @@ struct TestData {
           p(n_positives),
           rows(random.normals<T>(n_rows * n_features)),
           positives(random.normals<T>(n_positives * n_features)) {
-        // As among embeddings: all have something in common.
+        // As among embeddings, all rows have something in common.
         for (T& v : rows) v += static_cast<T>(0.5);
         for (T& v : positives) v += static_cast<T>(1.0);
     }
@@ -232,7 +232,7 @@ struct TestData {
         }
     }
 
-    /// Everything that the data holds; anything else may be set by the caller.
+    /// The problem of this data; the caller may set anything else.
     Problem<T> problem() {
         squared_norms.assign(n, T(0));
         mean_products.assign(n, T(0));
@@ -271,9 +271,9 @@ struct TestData {
 /// The dual coefficients that a solve left behind, rows first.
 template <Real T>
 std::vector<double> dual_of(const Workspace<T>& workspace, std::size_t p) {
-    std::vector<double> dual = workspace.dual;
-    dual.insert(dual.end(), workspace.example_dual.begin(),
-                workspace.example_dual.begin() + static_cast<std::ptrdiff_t>(p));
+    std::vector<double> dual(workspace.dual().begin(), workspace.dual().end());
+    dual.insert(dual.end(), workspace.example_dual().begin(),
+                workspace.example_dual().begin() + static_cast<std::ptrdiff_t>(p));
     return dual;
 }
 

@@ -9,7 +9,7 @@
 
 namespace exemplar_svm::reference {
 
-/// What is not zero in dense rows.
+/// The non-zeros of dense rows.
 template <Real T, ColumnNumber I = std::int32_t>
 struct CompressedRows {
     std::size_t n, d;

@@ -40,8 +40,8 @@ struct Case {
     }
 };
 
-/// q = sum of `rank` outer products, plus `ridge` on the diagonal. Of the bounds, some are infinite
-/// and some are where the step starts.
+/// q = sum of `rank` outer products, plus `ridge` on the diagonal. Some bounds are infinite, and
+/// some are at the start of the step.
 Case random_case(std::size_t m, std::size_t rank, double ridge, Random& random) {
     Case c;
     c.q.assign(m, std::vector<double>(m));
@@ -72,7 +72,7 @@ Outcome minimised(const Case& c) {
         matrix.insert(matrix.end(), c.q[i].begin(), c.q[i].end());
         diagonal.push_back(c.q[i][i]);
     }
-    // The lower triangle is scratch: whatever it holds must not matter.
+    // The lower triangle is scratch: its contents must not matter.
     for (std::size_t i = 0; i < m; ++i) {
         for (std::size_t j = 0; j < i; ++j) matrix[i * m + j] = 1e300;
     }
@@ -91,7 +91,7 @@ Outcome minimised(const Case& c) {
 
 }  // namespace
 
-TEST_CASE("a step is feasible and never worse than none, and exact where it says so") {
+TEST_CASE("a step is feasible, never worse than none, and exact where it claims to be") {
     Random random(1);
     int n_cases = 0, n_exact = 0;
     for (std::size_t m = 1; m <= 40; ++m) {
@@ -139,7 +139,7 @@ TEST_CASE("a start at the optimum stays there") {
     CHECK(step == std::vector<double>(6, 0.0));
 }
 
-TEST_CASE("a singular matrix is reported, and its step still feasible and not worse") {
+TEST_CASE("a singular matrix is reported, and its step is feasible and not worse than none") {
     Random random(4);
     for (std::size_t m = 2; m <= 20; ++m) {
         Case c = random_case(m, 0, 0.0, random);

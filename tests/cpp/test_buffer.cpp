@@ -20,7 +20,7 @@ Buffer<int> with(Buffer<int> buffer, std::vector<int> values) {
 
 }  // namespace
 
-TEST_CASE("a buffer has what was appended, and zeros where nothing was written") {
+TEST_CASE("a buffer holds appended values, and zeros elsewhere") {
     Buffer<int> buffer;
     CHECK(buffer.empty());
     CHECK(buffer.extend(0) == nullptr);
@@ -34,7 +34,7 @@ TEST_CASE("a buffer has what was appended, and zeros where nothing was written")
     CHECK(buffer[102] == 99);
 }
 
-TEST_CASE("copies share memory, and see what was there when they were made") {
+TEST_CASE("copies share memory and see the values that were there when they were made") {
     const Buffer<int> first = with(Buffer<int>(), {1, 2, 3});
     const Buffer<int> second = with(first, {4});  // full: doubles
     const Buffer<int> third = with(second, {5});
@@ -45,7 +45,7 @@ TEST_CASE("copies share memory, and see what was there when they were made") {
     CHECK(values_of(third) == std::vector<int>{1, 2, 3, 4, 5});
 }
 
-TEST_CASE("two that append to the same values do not see each other's") {
+TEST_CASE("two buffers that append to the same values do not see each other's") {
     const Buffer<int> common = with(with(Buffer<int>(), {1, 2, 3}), {4});
     const Buffer<int> one = with(common, {5}), other = with(common, {6});
     CHECK(one.data() == common.data());
@@ -54,7 +54,7 @@ TEST_CASE("two that append to the same values do not see each other's") {
     CHECK(values_of(other) == std::vector<int>{1, 2, 3, 4, 6});
 }
 
-TEST_CASE("what has been given up is written again, as zeros") {
+TEST_CASE("memory that was given up is zeroed before reuse") {
     Buffer<int> base = with(Buffer<int>(), {1, 2, 3, 4});
     base = with(base, {5});
     with(base, {9, 9});
@@ -62,7 +62,7 @@ TEST_CASE("what has been given up is written again, as zeros") {
     CHECK(std::count(again, again + 3, 0) == 3);
 }
 
-TEST_CASE("borrowed values are copied when more come, and never written") {
+TEST_CASE("borrowed values are copied on an append, and never written") {
     const std::vector<int> memory{1, 2, 3};
     Buffer<int> buffer(memory.data(), memory.size());
     CHECK(buffer.data() == memory.data());

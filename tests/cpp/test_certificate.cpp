@@ -66,7 +66,7 @@ TEST_CASE("a near tie of different rows ends the certified ranks") {
     CHECK(line.certified({{9.0, 3}, {6.0, 2}, {3.0, 1}, {2.999, 0}}, 4, small_error) == 2);
 }
 
-TEST_CASE("a near tie behind the next place counts too") {
+TEST_CASE("a near tie beyond the next place counts too") {
     // Rows 0 and 1 are equal, row 2 is far from them and scores nearly the same.
     const Line line({1.0, 1.0, 50.0, -60.0});
     CHECK(line.certified({{5.0, 0}, {5.0, 1}, {4.9, 2}, {0.0, 3}}, 4, small_error) == 0);
@@ -80,9 +80,9 @@ TEST_CASE("equal rows need no proof") {
     CHECK(line.certified(ranking, 2, small_error) == 2);
 }
 
-TEST_CASE("rows outside of the ranking may be as good as its last place") {
-    // The ranking holds three of six rows. Of the row behind them nothing is known but that it
-    // scores at most as much as the third, and is at most of norm 10.
+TEST_CASE("rows outside the ranking may score as much as its last place") {
+    // The ranking holds three of six rows. The others score at most as much as the third, and have
+    // norms of at most 10; nothing else is known of them.
     const Line line({1.0, 2.0, 3.0, 4.0, 10.0, 0.0});
     const double own = small_error.bound(4.0 * 4.0), others = small_error.bound(100.0);
     const double enough = own + others;
@@ -102,7 +102,7 @@ TEST_CASE("without any error only ties are uncertain") {
     CHECK(line.certified({{3.0, 1}, {3.0, 2}, {1.0, 0}}, 3, none) == 0);
 }
 
-TEST_CASE("an unknown error certifies nothing but what cannot be wrong") {
+TEST_CASE("an unbounded error certifies only ranks that hold whatever the scores") {
     const Line line({1.0, 2.0});
     const ScoreError unknown{reference::infinity, 0.0, 1.0};
     CHECK(line.certified({{9.0, 1}, {1.0, 0}}, 2, unknown) == 0);
@@ -148,6 +148,6 @@ TEMPLATE_TEST_CASE("the score error bound holds for loosely solved problems", ""
                                              reference::dot(weights, samples.x[i])));
         }
         CAPTURE(static_cast<int>(loss), center, tol, repetition);
-        CHECK(worst <= report.score_error_bound + 1e-12);  // of the reference's own error
+        CHECK(worst <= report.score_error_bound + 1e-12);  // the reference's own error
     }
 }

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "model/row_statistics.hpp"
-#include "problem/examples.hpp"
 #include "problem/sparse_examples.hpp"
 #include "reference.hpp"
+#include "solve/dual_coordinate_descent.hpp"
+#include "solve/solution.hpp"
 #include "sparse_data.hpp"
 #include "threads_executor.hpp"
 
@@ -22,13 +22,15 @@ using reference::SparseData;
 
 namespace {
 
-/// The dual of a problem among sparse rows, all of it as dense matrices in double precision.
+/// The whole dual of a problem among sparse rows, as dense matrices in double precision.
 template <Real T>
 struct Case {
     SparseData<T> data, queries;
     RowStatistics<T> statistics;
     Problem<T> problem;
-    Workspace<T> workspace;
+    SparseExamples<T> examples;
+    Solution<T> solution;
+    DescentScratch<T> scratch;
     double diagonal;
     std::size_t n, p;
     std::vector<std::int8_t> labels{1, -1, 1};
@@ -37,7 +39,9 @@ struct Case {
         : data(n_rows, 40, 0.1, random),
           queries(n_examples, 40, 0.3, random),
           statistics(data.view(), settings_of(center), SerialExecutor{}),
-          workspace(data.view(), 1, n_examples),
+          examples(n_examples, n_examples * 40, 40),
+          solution(n_rows, 40, n_examples),
+          scratch(data.view(), 1, n_examples, n_examples * 40),
           diagonal(0.5 / cost),
           n(n_rows),
           p(n_examples) {
@@ -51,14 +55,14 @@ struct Case {
             problem.mean_products = statistics.mean_products.data();
         }
         for (std::size_t j = 0; j < p; ++j) {
-            workspace.sparse_examples->add(queries.dense_view().row(j));
+            examples.add(queries.dense_view().row(j));
         }
-        problem.examples = workspace.sparse_examples->view();
+        problem.examples = examples.view();
         problem.example_labels = labels.data();
-        prepare_examples(problem, workspace);
-        // All examples at the optimum for rows of no weight.
+        scratch.examples.prepare(problem, solution.example_dual.data());
+        // All examples at their optimum given rows of weight zero.
         std::vector<double> gradients(p, -1.0);
-        workspace.block->optimise(gradients.data());
+        scratch.examples.block().optimise(gradients.data());
     }
 
     static IndexSettings settings_of(bool center) {
@@ -67,7 +71,8 @@ struct Case {
         return settings;
     }
 
-    /// A row, or an example as sample n + j, times its label, less the mean, with the constant.
+    /// A row, or example j as sample n + j, times its label, less the mean, with the constant
+    /// feature.
     std::vector<double> sample(std::size_t s) const {
         const T* const x = s < n ? data.dense_view().row(s) : queries.dense_view().row(s - n);
         const double y = s < n ? -1.0 : labels[s - n];
@@ -102,8 +107,8 @@ struct Case {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples following", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows while the examples stay optimal", "",
+                   float, double) {
     using T = TestType;
     const bool center = GENERATE(false, true);
     const auto p = GENERATE(std::size_t{1}, std::size_t{3});
@@ -111,12 +116,13 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     Random random(7);
     Case<T> c(300, p, cost, center, random);
     std::vector<double> dual(c.n + p);
-    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.workspace.block->dual(j);
+    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.scratch.examples.block().dual(j);
     const auto before = c.gradient(dual);
 
-    ConjugateGradients<T> solver(c.problem, *c.workspace.block, SerialExecutor{}, StopCondition{},
-                                 c.workspace.sorted.data(), c.workspace.joint_scratch.get());
-    // At a small cost all rows, at a large one few of which the minimum leaves none below zero.
+    ConjugateGradients<T> solver(c.problem, c.scratch.examples.block(), SerialExecutor{},
+                                 StopCondition{}, c.scratch.sorted.data(), c.scratch.joint.get());
+    // At a small cost all rows; at a large cost a few rows, chosen so that the minimum has none
+    // below zero.
     const std::size_t step = cost > 1.0 ? 31 : 1;
     for (std::size_t i = 0; i < c.n; i += step) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, before[i]);
@@ -127,17 +133,17 @@ TEMPLATE_TEST_CASE("conjugate gradients minimise over the rows, the examples fol
     if (outcome != Outcome::reached) return;
 
     CAPTURE(center, p, cost);
+    // The examples, made optimal for the returned coefficients.
     for (std::size_t s = 0; s < solver.size(); ++s) {
         dual[solver.row(s)] = solver.dual(s);
         CHECK(solver.dual(s) >= 0.0);
     }
-    // The examples, made optimal for these.
     auto gradient = c.gradient(dual);
-    c.workspace.block->optimise(gradient.data() + c.n);
-    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.workspace.block->dual(j);
+    c.scratch.examples.block().optimise(gradient.data() + c.n);
+    for (std::size_t j = 0; j < p; ++j) dual[c.n + j] = c.scratch.examples.block().dual(j);
     gradient = c.gradient(dual);
     for (std::size_t i = 0; i < c.n; i += step) {
-        // Those that are held at zero want to go below it.
+        // Coordinates held at zero want to go below it.
         if (dual[i] > 0.0) CHECK(std::abs(gradient[i]) < 1e-8);
         if (dual[i] == 0.0) CHECK(gradient[i] > -1e-8);
     }
@@ -147,11 +153,11 @@ TEST_CASE("conjugate gradients give up where many coordinates leave their bounds
     Random random(8);
     Case<double> c(300, 1, 5.0, false, random);
     std::vector<double> dual(c.n + 1);
-    dual[c.n] = c.workspace.block->dual(0);
+    dual[c.n] = c.scratch.examples.block().dual(0);
     const auto gradient = c.gradient(dual);
-    ConjugateGradients<double> solver(c.problem, *c.workspace.block, SerialExecutor{},
-                                      StopCondition{}, c.workspace.sorted.data(),
-                                      c.workspace.joint_scratch.get());
+    ConjugateGradients<double> solver(c.problem, c.scratch.examples.block(), SerialExecutor{},
+                                      StopCondition{}, c.scratch.sorted.data(),
+                                      c.scratch.joint.get());
     for (std::size_t i = 0; i < c.n; ++i) {
         solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
     }
@@ -165,12 +171,12 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
         Random same(9);
         Case<float> c(3000, 1, 0.001, false, same);
         std::vector<double> dual(c.n + 1);
-        dual[c.n] = c.workspace.block->dual(0);
+        dual[c.n] = c.scratch.examples.block().dual(0);
         const auto gradient = c.gradient(dual);
         const reference::ThreadsExecutor threads{n_threads};
-        ConjugateGradients<float> solver(c.problem, *c.workspace.block, threads, StopCondition{},
-                                         c.workspace.sorted.data(),
-                                         c.workspace.joint_scratch.get());
+        ConjugateGradients<float> solver(c.problem, c.scratch.examples.block(), threads,
+                                         StopCondition{}, c.scratch.sorted.data(),
+                                         c.scratch.joint.get());
         for (std::size_t i = 0; i < c.n; ++i) {
             solver.add(static_cast<RowIndex>(i), 0.0, c.diagonal, gradient[i]);
         }
@@ -179,9 +185,9 @@ TEST_CASE("conjugate gradients have the same bits on any number of threads, and 
             found[n_threads == 1 ? 0 : 1].push_back(solver.dual(s));
         }
         const std::atomic<bool> stop{true};
-        ConjugateGradients<float> stopped(c.problem, *c.workspace.block, threads,
-                                          StopCondition::when(stop), c.workspace.sorted.data(),
-                                          c.workspace.joint_scratch.get());
+        ConjugateGradients<float> stopped(c.problem, c.scratch.examples.block(), threads,
+                                          StopCondition::when(stop), c.scratch.sorted.data(),
+                                          c.scratch.joint.get());
         stopped.add(0, 0.0, c.diagonal, gradient[0]);
         CHECK(stopped.solve({1e-9, 1e-16, 100}) == Outcome::stopped);
     }

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What a process sees of its groups: a list of them, and a mount with their files.
+// A process's view of its control groups: a list of them, and a mount with their files.
 class FakeGroups {
   public:
     explicit FakeGroups(const std::string& list)
@@ -77,7 +77,7 @@ TEST_CASE("version 1: the folder is the controllers' or a link to it") {
           no_cpu_quota);
 }
 
-TEST_CASE("the tightest group counts, wherever it is") {
+TEST_CASE("the tightest quota counts, at any level") {
     const auto nested = [](const char* root, const char* outer, const char* inner) {
         return version_2("/outer/middle/inner")
             .v2("", root)
@@ -110,13 +110,13 @@ TEST_CASE("a group beside that of the process does not count") {
           no_cpu_quota);
 }
 
-#if !defined(_WIN32)  // where a file's name may not
+#if !defined(_WIN32)  // Windows does not allow such file names
 TEST_CASE("a group's name may have colons and blanks") {
     CHECK(version_2("/a:b c").v2("a:b c", "200000 100000").quota() == 2);
 }
 #endif
 
-TEST_CASE("what is missing or malformed is no quota") {
+TEST_CASE("missing or malformed files mean no quota") {
     CHECK(cpu_quota("/nowhere/list", "/nowhere/mount") == no_cpu_quota);
     CHECK(cpu_quota("", "") == no_cpu_quota);
     CHECK(version_2("/job").quota() == no_cpu_quota);

@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE("sparse rows are read as their dense twins", "",
         CHECK(std::abs(static_cast<double>(sparse.dot(i, w.data()) - dense.dot(i, w.data()))) <
               tol);
         CHECK(std::abs(sparse.dot_wide(i, wide.data()) - dense.dot_wide(i, wide.data())) < 1e-13);
-        // The same bits however many rows are multiplied.
+        // The bits do not depend on the number of rows in a call.
         CHECK(products[i] == sparse.dot(i, w.data()));
         CHECK(second[i] == sparse.dot(i, data.dense.data()));
         CHECK(sparse.from(3).dot(i < 37 ? i : 0, w.data()) ==
@@ -157,7 +157,7 @@ TEMPLATE_TEST_CASE("rows in two parts are read as if they were in one", "",
         }
         CHECK(same_distances);
 
-        // All that begin here, and the rest of the view.
+        // All ranges that begin here, and the rest of the view.
         const RowsView<T> rest = two.from(i);
         CHECK(rest.rows == n - i);
         CHECK(rest.dot(0, w.data()) == one.dot(i, w.data()));
@@ -193,7 +193,7 @@ TEMPLATE_TEST_CASE("the bound on rounding holds for products with sparse rows", 
     }
 }
 
-TEMPLATE_TEST_CASE("what is wrong with sparse rows is named", "", std::int32_t, std::int64_t) {
+TEMPLATE_TEST_CASE("errors in sparse rows are named", "", std::int32_t, std::int64_t) {
     const std::vector<float> values{1, 2, 3};
     std::vector<TestType> columns{0, 2, 1}, starts{0, 2, 3};
     const auto view = [&] {
@@ -217,11 +217,11 @@ TEMPLATE_TEST_CASE("what is wrong with sparse rows is named", "", std::int32_t, 
         starts = bad;
         CHECK(contains(refusal_of(view()), "that begins at entry"));
     }
-    starts = {1, 2, 2};  // a part of the entries
+    starts = {1, 2, 2};  // uses only some of the entries
     CHECK(refusal_of(view()).empty());
 }
 
-TEST_CASE("sparse rows refuse what is for dense ones, and values that are not finite") {
+TEST_CASE("sparse rows refuse settings for dense rows, and values that are not finite") {
     Random random(3);
     SparseData<float> data(30, 10, 0.3, random);
     const auto refusal = [&](auto&& set) {
@@ -237,14 +237,15 @@ TEST_CASE("sparse rows refuse what is for dense ones, and values that are not fi
     CHECK(refusal([](IndexSettings& s) { s.method = Method::full; }).empty());
     CHECK(refusal([](IndexSettings& s) { s.method = Method::working_set; }).empty());
     CHECK(contains(refusal([](IndexSettings& s) { s.method = Method::gram; }), "is for dense"));
-    CHECK(contains(refusal([](IndexSettings& s) { s.sketch = SketchType::int8; }), "sketch is of"));
+    CHECK(contains(refusal([](IndexSettings& s) { s.sketch = SketchType::int8; }),
+                   "sketch is for dense"));
     const auto entry = static_cast<std::size_t>(data.starts[7]);
     data.values[entry] = std::numeric_limits<float>::infinity();
     CHECK(contains(refusal([](IndexSettings&) {}),
                    "holds inf at row 7, column " + std::to_string(data.columns[entry])));
 }
 
-TEST_CASE("refresh looks at the columns again, and a workspace of dense rows is refused") {
+TEST_CASE("refresh checks the columns again, and a workspace of dense rows is refused") {
     Random random(4);
     SparseData<float> data(30, 10, 0.3, random);
     Index<float> index{RowsView<float>(data.view())};
@@ -282,7 +283,7 @@ TEMPLATE_TEST_CASE("searches among sparse rows have the optimum of their dense t
     const SparseData<T, std::int64_t> data(300, 50, 0.1, random);
     settings.search.prior = n_positives == 3 ? 0.5 : 0.0;
     const Index<T> sparse(RowsView<T>(data.view()), settings);
-    // The judge is the dense search in double precision, solved further.
+    // The reference is the dense search in double precision, solved further.
     settings.method = Method::full;
     settings.search.solver.tol = 1e-9;
     settings.search.solver.max_epochs = 20000;

@@ -1,4 +1,4 @@
-// A search that is stopped answers with what it has, and says honestly how good that is.
+// A stopped search answers with what it has, and its bounds hold.
 
 #include <algorithm>
 #include <atomic>
@@ -18,6 +18,7 @@
 #include "exemplar_svm/index.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "model/row_statistics.hpp"
+#include "search/scratch.hpp"
 #include "search/working_set.hpp"
 #include "sparse_data.hpp"
 
@@ -31,7 +32,7 @@ namespace {
 
 constexpr std::size_t k = 20;
 
-/// Raises a flag before it runs the task of a given number.
+/// Raises a flag before it runs the task with a given number.
 class RaisingExecutor {
   public:
     RaisingExecutor(std::atomic<bool>& flag, std::size_t n_tasks) : flag_(flag), left_(n_tasks) {}
@@ -103,7 +104,7 @@ struct Case {
         exact.resize(n);
         const auto report =
             judge.fit(reference::view(positives, d), tight.search, judge_workspace, exact.data());
-        // Rounding alone leaves the hinge so much: it enters the bound by its root.
+        // Rounding alone leaves the hinge this gap, whose root enters the bound.
         REQUIRE(report.score_error_bound < (way.loss == Loss::hinge ? 1e-5 : 1e-6));
         ranking.resize(n);
         for (std::size_t i = 0; i < n; ++i) ranking[i] = static_cast<RowNumber>(i);
@@ -112,7 +113,7 @@ struct Case {
         });
     }
 
-    /// The rows, most of them zeros if they are to be sparse.
+    /// The rows, mostly zeros for sparse tests.
     const std::vector<T>& thinned(const Way& way) {
         for (std::size_t e = 0; way.is_sparse && e < data.rows.size(); ++e) {
             if (e * 2654435761 % 7 > 1) data.rows[e] = T(0);
@@ -145,7 +146,7 @@ struct Case {
                 report.epochs);
         REQUIRE(
             (report.status == SearchStatus::deadline || report.status == SearchStatus::converged));
-        REQUIRE(report.score_error_bound >= 0.0);  // and so not NaN
+        REQUIRE(report.score_error_bound >= 0.0);  // false for NaN too
         REQUIRE(report.duality_gap >= 0.0);
         std::set<RowNumber> seen;
         for (std::size_t r = 0; r < k; ++r) {
@@ -154,7 +155,7 @@ struct Case {
                 REQUIRE(answer.scores[r] == -std::numeric_limits<T>::infinity());
                 continue;
             }
-            REQUIRE(seen.size() == r);  // what is missing is missing at the end
+            REQUIRE(seen.size() == r);  // missing rows come last
             REQUIRE(seen.insert(row).second);
             if (r > 0) REQUIRE(answer.scores[r - 1] >= answer.scores[r]);
             const double error = std::abs(static_cast<double>(answer.scores[r]) -
@@ -186,7 +187,7 @@ TEST_CASE("a stop condition") {
     CHECK(StopCondition::when(flag).reached());
 }
 
-TEST_CASE("a stoppable executor leaves out the tasks after the stop") {
+TEST_CASE("a stoppable executor skips the tasks after the stop") {
     std::atomic<bool> flag{false};
     std::vector<int> ran(10, 0);
     struct Context {
@@ -204,11 +205,11 @@ TEST_CASE("a stoppable executor leaves out the tasks after the stop") {
     CHECK(ran == std::vector<int>(10, 1));
 }
 
-TEMPLATE_TEST_CASE("a stop that is not reached changes nothing", "", float, double) {
+TEMPLATE_TEST_CASE("a stop condition that is not reached changes no bit", "", float, double) {
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 Way{Method::automatic, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
                  sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     Random random(11);
     Case<TestType> one(1500, 24, 2, way, random);
@@ -224,14 +225,15 @@ TEMPLATE_TEST_CASE("a stop that is not reached changes nothing", "", float, doub
     }
 }
 
-TEMPLATE_TEST_CASE("a search can be stopped anywhere in its loops over rows", "", float, double) {
+TEMPLATE_TEST_CASE("a search can be stopped before any task of its loops over rows", "", float,
+                   double) {
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8},
                  Way{Method::working_set, SketchType::none, true},
                  Way{Method::working_set, SketchType::none, true, Loss::hinge, 1.5},
                  Way{Method::full, SketchType::none, true, Loss::hinge, 1.5},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 Way{Method::automatic, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
                  sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3);
     Random random(12);
@@ -257,7 +259,7 @@ TEMPLATE_TEST_CASE("a search can be stopped at any time", "", float, double) {
     const Way way =
         GENERATE(Way{Method::full}, Way{Method::working_set}, Way{Method::gram},
                  Way{Method::working_set, SketchType::int8, true},
-                 Way{Method::working_set, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
+                 Way{Method::automatic, SketchType::none, true, Loss::squared_hinge, 0.5, 1e-3},
                  sparse_way(1.0), sparse_way(0.1, true), sparse_way(1e-3));
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 40);  // more than are eliminated
     Random random(13);
@@ -272,13 +274,14 @@ TEMPLATE_TEST_CASE("a search can be stopped at any time", "", float, double) {
     }
 }
 
-TEMPLATE_TEST_CASE("an early stop does not see what a workspace was left with", "", float, double) {
+TEMPLATE_TEST_CASE("an early stop does not see what an earlier search left in the workspace", "",
+                   float, double) {
     using T = TestType;
     Random random(15);
     Case<T> one(3000, 100, 1, Way{Method::working_set}, random);
     const std::vector<T> rows = one.data.rows;
     for (std::size_t n_tasks = 0;; ++n_tasks) {
-        // As if another program had written to a file that is mapped.
+        // As if another program had written to a mapped file.
         std::ranges::fill(one.data.rows, std::numeric_limits<T>::quiet_NaN());
         CHECK(one.search(SerialExecutor{}, {}).report.status == SearchStatus::invalid_input);
         std::ranges::copy(rows, one.data.rows.begin());
@@ -291,7 +294,7 @@ TEMPLATE_TEST_CASE("an early stop does not see what a workspace was left with", 
     }
 }
 
-TEMPLATE_TEST_CASE("a scan that was cut short for the sake of another ends a search", "", float,
+TEMPLATE_TEST_CASE("a search ends when a shared scan was cut short for another search", "", float,
                    double) {
     using T = TestType;
     struct LastTaskDropped {
@@ -313,15 +316,16 @@ TEMPLATE_TEST_CASE("a scan that was cut short for the sake of another ends a sea
     Workspace<T> workspace(data.n, data.d, k);
     std::vector<T> scores(data.n);
     const Candidates candidates{nullptr, data.n};
+    SearchScratch<T>& scratch = workspace.scratch();
     WorkingSetSearch<T> search(problem, candidates, settings.search.solver, statistics,
-                               SerialExecutor{}, StopCondition::after(24h), workspace,
-                               scores.data());
-    REQUIRE(search.begin());
+                               SerialExecutor{}, StopCondition::after(24h), scratch.working_set,
+                               scratch.descent, scratch.profile, scores.data(), nullptr);
+    REQUIRE(search.prepare());
     WorkingSetSearch<T>* const alone[] = {&search};
     scan_together(alone, 1, LastTaskDropped{});
     CHECK_FALSE(search.has_seen_all_rows());
     SolveReport report;
-    CHECK(search.finish(settings.search.solver.tol, 1.0, report));
+    CHECK(search.finish({settings.search.solver.tol, 1.0, 1000}, report) == Outcome::stopped);
     CHECK(report.status == SolveStatus::deadline);
 }
 
@@ -349,8 +353,8 @@ TEMPLATE_TEST_CASE("the searches of a batch share their deadline", "", float, do
     const auto whole = Clock::now() - began;
     for (const SearchReport& report : reports) CHECK(report.status == SearchStatus::converged);
 
-    // One that says it has converged has, whatever the others lacked time for; not to the same
-    // bits, as for some steps on the way there may have been no time.
+    // A search that reports convergence has converged, whatever the others lacked time for. Its
+    // bits may differ, because it may have skipped steps on the way for lack of time.
     const auto exact_scores = scores;
     const auto exact_rows = rows;
     const auto exact_reports = reports;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr double tolerance = 1e-9;
 
-/// A dual problem with positives in a block and rows outside of it. All gradients are computed from
-/// scratch, from the dual coefficients alone.
+/// A dual problem with positives in a block and rows outside it. All gradients are computed from
+/// scratch, from the dual coefficients.
 struct World {
     std::vector<std::vector<double>> positives, rows;
     std::vector<double> y, row_dual;
@@ -105,7 +105,7 @@ struct World {
         block->optimise(gradients.data());
     }
 
-    /// Moves a row, the members following.
+    /// Moves a row; the members follow.
     void step_row(std::size_t i) {
         const double square = reference::dot(rows[i], rows[i]);
         Coordinate own{row_gradient(i), square + row_diagonal,  row_diagonal, y[i],
@@ -117,7 +117,7 @@ struct World {
         CHECK(std::abs(own.gradient - row_gradient(i)) < tolerance);
     }
 
-    /// The same with a positive that is not a member.
+    /// The same for a positive that is not a member.
     void step_positive(std::size_t j) {
         const double* k = block->gram_row(j);
         const double dual = block->dual(j);
@@ -272,7 +272,7 @@ TEST_CASE("pending changes are those since the last fold") {
     CHECK(world.block->pending_score(k.data()) == 0.0);
 }
 
-TEST_CASE("a positive that is set from outside leaves the block") {
+TEST_CASE("a positive whose coefficient is set from outside leaves the block") {
     Random random(5);
     World world = random_world(3, 0, Kind::hinge, random);
     world.optimise();

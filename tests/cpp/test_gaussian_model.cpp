@@ -15,7 +15,7 @@ using reference::view;
 
 namespace {
 
-/// n normal rows around `mean`, whose standard deviations along the features are given.
+/// n normal rows around `mean`, with the given standard deviations along the features.
 template <Real T>
 std::vector<T> normal_rows(std::size_t n, double mean, const std::vector<double>& deviations,
                            Random& random) {
@@ -33,7 +33,7 @@ std::vector<double> suppressed(const GaussianModel<T>& model, std::vector<double
     return x;
 }
 
-/// What is left of a step from the mean along one feature.
+/// The remainder of a unit step from the mean along one feature.
 template <Real T>
 double left_of_step(const GaussianModel<T>& model, std::size_t feature) {
     std::vector<double> x(model.mean().begin(), model.mean().end());
@@ -70,8 +70,8 @@ TEMPLATE_TEST_CASE("the mean of few rows is their mean, and that of many close t
     CHECK(model.bytes() > 0);
 }
 
-TEMPLATE_TEST_CASE("directions are suppressed the more, the more the rows vary along them", "",
-                   float, double) {
+TEMPLATE_TEST_CASE("directions are suppressed more the more the rows vary along them", "", float,
+                   double) {
     using T = TestType;
     const auto d = GENERATE(as<std::size_t>{}, 4, 16, 17, 60);
     std::vector<double> deviations(d, 0.1);
@@ -85,7 +85,7 @@ TEMPLATE_TEST_CASE("directions are suppressed the more, the more the rows vary a
     CHECK(left_of_step(model, 1) < 0.3 * left_of_step(model, 2));
     CHECK(left_of_step(model, 2) < 0.8 * left_of_step(model, 0));
     CHECK(left_of_step(model, 0) < left_of_step(model, 3));
-    // The mean itself is nothing, and the rest is linear.
+    // The mean itself becomes zero, and suppressing is linear.
     const std::vector<double> mean(model.mean().begin(), model.mean().end());
     CHECK(all_close(suppressed(model, mean), std::vector<double>(d), small<T>));
     auto once = mean, twice = mean;
@@ -99,11 +99,11 @@ TEMPLATE_TEST_CASE("directions are suppressed the more, the more the rows vary a
     CHECK(all_close(suppressed(model, twice), doubled, 1e-9));
 }
 
-TEMPLATE_TEST_CASE("what is left is the linear discriminant's, up to a factor", "", float, double) {
+TEMPLATE_TEST_CASE("suppressing gives the linear discriminant, up to a factor", "", float, double) {
     using T = TestType;
     constexpr std::size_t n = 500, d = 5;
     Random random(3);
-    // Far apart, so that a few iterations find the directions.
+    // Variances far apart, so that a few iterations find the directions.
     const auto rows = normal_rows<T>(n, 1.0, {10.0, 3.0, 0.7, 0.2, 0.05}, random);
     const GaussianModel<T> model(view(rows, d));
     std::vector<std::vector<double>> covariance(d, std::vector<double>(d));
@@ -138,7 +138,7 @@ TEMPLATE_TEST_CASE("rows that do not vary suppress nothing but their mean", "", 
     CHECK(all_close(suppressed(constant, x), expected, 1e-12));
 }
 
-TEMPLATE_TEST_CASE("no row and one row have no model", "", float, double) {
+TEMPLATE_TEST_CASE("no rows and a single row have no model", "", float, double) {
     using T = TestType;
     Random random(5);
     const auto x = random.normals<double>(6);
@@ -150,7 +150,7 @@ TEMPLATE_TEST_CASE("no row and one row have no model", "", float, double) {
     CHECK(GaussianModel<T>{}.bytes() == 0);
 }
 
-TEMPLATE_TEST_CASE("few rows of many features suppress what they span", "", float, double) {
+TEMPLATE_TEST_CASE("few rows of many features suppress the space they span", "", float, double) {
     using T = TestType;
     constexpr std::size_t n = 4, d = 100;
     Random random(6);

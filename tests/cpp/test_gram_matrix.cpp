@@ -59,13 +59,14 @@ TEMPLATE_TEST_CASE("products are within the stated bound of those in double prec
     }
     CAPTURE(d, kind);
     CHECK(within);
-    // Less a mean, each row is made of its own.
+    // Each centred row of the matrix is computed on its own.
     CHECK((symmetric || !data.mean.empty()));
     CHECK(gram.bytes() == data.n * data.n * sizeof(T));
 }
 
-TEMPLATE_TEST_CASE("the executor changes no bit of a product, the order of the rows its rounding",
-                   "", float, double) {
+TEMPLATE_TEST_CASE(
+    "the executor changes no bit of a product, and the order of the rows only its rounding", "",
+    float, double) {
     using T = TestType;
     constexpr std::size_t n = 150, d = 700;  // several blocks
     Random random(2);
@@ -80,7 +81,7 @@ TEMPLATE_TEST_CASE("the executor changes no bit of a product, the order of the r
     for (std::size_t i = 0; i < n; ++i) {
         for (std::size_t j = 0; j < n; ++j) {
             same = same && threaded.row(i)[j] == expected.row(i)[j];
-            // The other of two rows is the one that is centred.
+            // The other of the two rows is centred.
             close = close && reversed.row(n - 1 - i)[n - 1 - j] ==
                                  Approx(expected.row(i)[j]).margin(1e-2).epsilon(1e-4);
         }
@@ -89,7 +90,8 @@ TEMPLATE_TEST_CASE("the executor changes no bit of a product, the order of the r
     CHECK(close);
 }
 
-TEMPLATE_TEST_CASE("a Gram matrix of no row is empty, and of one row a square", "", float, double) {
+TEMPLATE_TEST_CASE("the Gram matrix of no rows is empty, and that of one row is a square", "",
+                   float, double) {
     using T = TestType;
     CHECK(GramMatrix<T>{}.empty());
     CHECK(GramMatrix<T>(DenseView<T>{nullptr, 0, 2, 2}, nullptr, SerialExecutor{}).empty());

@@ -49,7 +49,7 @@ Found<T> search(const Index<T>& index, const std::vector<T>& positives, std::siz
     return found;
 }
 
-/// What the constructor says against the settings or the rows; empty if nothing.
+/// The constructor's error message about the settings or rows; empty if there is none.
 template <Real T>
 std::string refusal(const DenseView<T>& rows, const IndexSettings& settings) {
     try {
@@ -140,7 +140,7 @@ TEMPLATE_TEST_CASE("a row that is not finite is refused by row and column", "", 
     CHECK(contains(refusal(DenseView<T>{rows.data(), 7, 0, 5}, {}), "no features"));
 }
 
-TEMPLATE_TEST_CASE("places without a row hold minus infinity and minus one", "", float, double) {
+TEMPLATE_TEST_CASE("ranks without a row hold minus infinity and minus one", "", float, double) {
     using T = TestType;
     const std::size_t n = GENERATE(as<std::size_t>{}, 0, 1, 4);
     Random random(2);
@@ -202,10 +202,10 @@ TEMPLATE_TEST_CASE("certified ranks are those of the exact optimum", "", float, 
     CHECK((tol > 1e-3 || certified > 0));
 }
 
-TEMPLATE_TEST_CASE("a finished search proves its whole ranking where scores are apart", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("a converged search proves its whole ranking when scores are well apart", "",
+                   float, double) {
     using T = TestType;
-    std::vector<T> rows;  // on a ray, each a tenth longer than the one before
+    std::vector<T> rows;  // on a ray, each row a tenth longer than the last
     for (int i = 0; i < 12; ++i) {
         rows.push_back(static_cast<T>(0.5 + 0.1 * i));
         rows.push_back(static_cast<T>(0.1));
@@ -237,13 +237,13 @@ TEMPLATE_TEST_CASE("search ranks the scores of fit", "", float, double) {
         CHECK(found.scores[rank] == scores[static_cast<std::size_t>(found.rows[rank])]);
         if (rank > 0) CHECK(found.scores[rank - 1] >= found.scores[rank]);
     }
-    // The weights that are left behind are those of the scores.
+    // The weights in the workspace give the scores.
     std::vector<T> again(50);
-    score_rows(index.rows(), workspace.weights.view(), SerialExecutor{}, again.data());
+    score_rows(index.rows(), workspace.weights().view(), SerialExecutor{}, again.data());
     CHECK(again == scores);
 }
 
-TEMPLATE_TEST_CASE("what does not fit is invalid input, and no row is returned", "", float,
+TEMPLATE_TEST_CASE("input that does not fit is invalid, and no row is returned", "", float,
                    double) {
     using T = TestType;
     Random random(5);
@@ -334,7 +334,7 @@ TEMPLATE_TEST_CASE("strided rows and executors do not change a bit of the result
     }
 }
 
-TEMPLATE_TEST_CASE("searches on one index may run at the same time", "", float, double) {
+TEMPLATE_TEST_CASE("searches of one index may run at the same time", "", float, double) {
     using T = TestType;
     constexpr std::size_t k = 10, n_threads = 8, n_searches = 12;
     IndexSettings settings;

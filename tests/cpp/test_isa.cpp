@@ -10,7 +10,7 @@
 
 using namespace exemplar_svm;
 
-TEST_CASE("every instruction set has a name of its own") {
+TEST_CASE("every instruction set has its own name") {
     std::set<std::string_view> names;
     for (const Isa isa : all_isas) names.insert(isa_name(isa));
     CHECK(names == std::set<std::string_view>{"avx2", "avx512", "baseline", "neon"});
@@ -22,12 +22,12 @@ TEST_CASE("every instruction set has a name of its own") {
 
 TEST_CASE("the baseline is always supported") { CHECK(isa_supported(Isa::baseline)); }
 
-TEST_CASE("an instruction set is supported if it has kernels") {
+TEST_CASE("an instruction set is supported if and only if it has kernels") {
     for (const Isa isa : all_isas) CHECK(isa_supported(isa) == (kernels::find(isa) != nullptr));
     CHECK_FALSE((isa_supported(Isa::neon) && isa_supported(Isa::avx2)));
 }
 
-// Run once per value of the variable.
+// CTest runs this once per value of the variable.
 TEST_CASE("the environment variable forces an instruction set or is refused by name") {
     const char* forced = std::getenv("EXEMPLAR_SVM_ISA");
     if (forced == nullptr || *forced == '\0') {
@@ -41,7 +41,7 @@ TEST_CASE("the environment variable forces an instruction set or is refused by n
         CHECK(&kernels::active() == kernels::find(isa));
         return;
     }
-    for (int attempt = 0; attempt < 2; ++attempt) {  // the refusal is not forgotten
+    for (int attempt = 0; attempt < 2; ++attempt) {  // the refusal is repeated
         try {
             active_isa();
             FAIL("accepted");

@@ -240,15 +240,15 @@ TEST_CASE("rows that have been removed cannot be examples, nor be removed again"
     CHECK(search(index, query).report.status == SearchStatus::converged);
     query.negative_rows = gone;
     CHECK(search(index, query).report.status == SearchStatus::invalid_input);
-    CHECK(refusal([&] { index.without_rows(gone); }) == "row 49 has been removed already");
+    CHECK(refusal([&] { index.without_rows(gone); }) == "row 49 is already removed");
     CHECK(refusal([&] { index.without_rows(std::vector<RowNumber>{50}); }) ==
-          "there is no row 50 to remove");
+          "row 50 cannot be removed: embeddings has 50 rows");
     CHECK(refusal([&] { index.without_rows(std::vector<RowNumber>{-1}); }) ==
-          "there is no row -1 to remove");
+          "row -1 cannot be removed: embeddings has 50 rows");
     CHECK(index.n_live() == 48);
 }
 
-TEST_CASE("an index without any row left returns none") {
+TEST_CASE("an index with no rows left returns none") {
     Random random(5);
     const ClusteredData<float> data(3, 4, 1, random);
     for (const IndexSettings& settings : all_settings()) {
@@ -280,7 +280,7 @@ TEST_CASE("refused rows leave the index as it was") {
     }
 }
 
-TEMPLATE_TEST_CASE("an index of another one's parts answers with the same bits", "", float,
+TEMPLATE_TEST_CASE("an index made from another's parts answers with the same bits", "", float,
                    double) {
     using T = TestType;
     Random random(7);
@@ -313,8 +313,9 @@ TEMPLATE_TEST_CASE("an index of another one's parts answers with the same bits",
     }
 }
 
-TEMPLATE_TEST_CASE("an index of the parts of one with sparse rows answers with the same bits", "",
-                   float, double) {
+TEMPLATE_TEST_CASE(
+    "an index made from the parts of one with sparse rows answers with the same bits", "", float,
+    double) {
     using T = TestType;
     Random random(9);
     const SparseData<T> data(1200, 40, 0.1, random);
@@ -333,7 +334,7 @@ TEMPLATE_TEST_CASE("an index of the parts of one with sparse rows answers with t
             CHECK(refusal([&] { Index<T>(RowsView<T>(data.view()), settings, spoilt); }) != "");
             CHECK(refusal([&] { Index<T>(data.dense_view(), settings, parts); }) != "");
         }
-        // A row number from elsewhere.
+        // A row number out of range.
         auto spoilt = parts;
         std::vector<RowIndex> rows;
         for (auto& part : spoilt) {
@@ -344,11 +345,11 @@ TEMPLATE_TEST_CASE("an index of the parts of one with sparse rows answers with t
             part.data = rows.data();
         }
         CHECK(refusal([&] { Index<T>(RowsView<T>(data.view()), settings, spoilt); }) ==
-              "the postings name rows that there are not");
+              "postings name a row beyond the last listed one");
     }
 }
 
-/// That searches in other threads see one snapshot while rows come and go.
+/// Searches in other threads see one snapshot while rows come and go.
 /// @param part  part(begin, end): the rows from begin to end
 template <class Part>
 void check_snapshots(Index<float> index, const Query<float>& query, Part&& part) {
@@ -392,7 +393,7 @@ void check_snapshots(Index<float> index, const Query<float>& query, Part&& part)
     CHECK(same);
 }
 
-TEST_CASE("searches see one snapshot while others are made behind it") {
+TEST_CASE("searches see one snapshot while others are made") {
     Random random(8);
     const ClusteredData<float> data(1600, 12, 1, random);
     IndexSettings settings;
@@ -445,7 +446,7 @@ TEMPLATE_LIST_TEST_CASE("an index with sparse rows added has the bits of one of 
             CHECK(grown.memory_usage().norms == fresh.memory_usage().norms);
             CHECK(grown.memory_usage().mean == fresh.memory_usage().mean);
             check_close(search(grown, query_of(data)), search(fresh, query_of(data)));
-            // Norms are rounded up by what the longest row so far may have lost.
+            // Norms are rounded up by the most that the longest row so far may have lost.
             grown.refresh();
             CHECK(search(grown, query_of(data)) == search(fresh, query_of(data)));
             Query<T> query;
@@ -494,7 +495,7 @@ TEMPLATE_LIST_TEST_CASE("sparse rows that were added can be removed", "", Sparse
     }
 }
 
-TEST_CASE("a row that is longer than any before is counted in bounds, blocks and workspaces") {
+TEST_CASE("bounds, blocks and workspaces count a row that is longer than any before") {
     constexpr std::size_t n = 3000, d = 3000;
     std::vector<float> values, query(d);
     std::vector<std::int32_t> columns, starts{0};
@@ -512,7 +513,7 @@ TEST_CASE("a row that is longer than any before is counted in bounds, blocks and
     CHECK(index.rows().sparse().roundings() > short_rows.rows().sparse().roundings() + 700);
     CHECK(index.rows().sparse().count(n) == d);
 
-    // A workspace that is large enough for the rows, but not for their blocks, is refused.
+    // A workspace large enough for the rows, but not for their blocks, is refused.
     RowsView<float> shape = short_rows.rows();
     shape.rows = n + 200;
     Workspace<float> old(shape, 10), fits(index, 10);
@@ -528,7 +529,7 @@ TEST_CASE("a row that is longer than any before is counted in bounds, blocks and
     CHECK(status(index, fits) == SearchStatus::converged);
     CHECK(status(short_rows, old) == SearchStatus::converged);
 
-    // A long row as an example, where those so far were short.
+    // A long row as an example, where all rows so far were short.
     const std::vector<RowNumber> positives{static_cast<RowNumber>(n + 5)};
     Query<float> by_number;
     by_number.positive_rows = positives;
@@ -569,7 +570,7 @@ TEST_CASE("refused sparse rows leave the index as it was") {
     }
 }
 
-TEST_CASE("sparse rows can be added to dense ones, and an index may go on in two ways") {
+TEST_CASE("sparse rows can be added to dense ones, and an index can have two successors") {
     Random random(15);
     const SparseData<float> data(300, 20, 0.3, random);
     const Index<float> dense(data.dense_part(0, 100));
@@ -589,7 +590,7 @@ TEST_CASE("sparse rows can be added to dense ones, and an index may go on in two
     CHECK(other.rows().equals(299, data.dense.data() + 149 * data.d));
 }
 
-TEST_CASE("searches among sparse rows see one snapshot while others are made behind it") {
+TEST_CASE("searches among sparse rows see one snapshot while others are made") {
     Random random(16);
     const SparseData<float> data(1600, 30, 0.2, random);
     const std::size_t n_first = GENERATE(as<std::size_t>{}, 600, 1100);  // with a working set

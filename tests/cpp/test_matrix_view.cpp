@@ -33,7 +33,7 @@ std::vector<T> picked(const DenseView<T>& view) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a view with padded rows sees its own columns only", "", float, double) {
+TEMPLATE_TEST_CASE("a view of padded rows sees only its own columns", "", float, double) {
     const auto values = numbered<TestType>();
     const DenseView<TestType> view{values.data() + 1, 5, 3, 7};
     for (std::size_t i = 0; i < view.rows; ++i) CHECK(view.row(i) == values.data() + 7 * i + 1);

@@ -13,6 +13,7 @@
 #include "catch.hpp"
 #include "clustered_data.hpp"
 #include "exemplar_svm/index.hpp"
+#include "model/gram_matrix.hpp"
 #include "reference.hpp"
 #include "threads_executor.hpp"
 
@@ -70,12 +71,12 @@ bool same_bits(const Found<T>& a, const Found<T>& b) {
            a.report.certified_k == b.report.certified_k;
 }
 
-/// The scores of the optimum, as near as the solver over all rows comes in double precision.
+/// The optimal scores, as precisely as the solver over all rows finds them in double precision.
 struct Exact {
     std::vector<double> scores;
     std::vector<std::size_t> order;
-    double error = 0.0;    ///< bound on that of a score
-    double largest = 0.0;  ///< score, in magnitude
+    double error = 0.0;    ///< bound on the error of a score
+    double largest = 0.0;  ///< largest magnitude of a score
 
     template <Real T>
     Exact(const ClusteredData<T>& data, IndexSettings settings) {
@@ -96,7 +97,7 @@ struct Exact {
     }
 };
 
-/// That a ranking and its certificate are true of the optimum.
+/// Checks a ranking and its certificate against the optimum.
 template <Real T>
 void check_honest(const Found<T>& found, const Exact& exact) {
     const std::size_t k = found.rows.size(), n = exact.scores.size();
@@ -146,7 +147,8 @@ double worst_error(const Found<T>& found, const Exact& exact) {
     return worst;
 }
 
-/// That two rankings agree up to `tol`: rows change places only if their exact scores are so close.
+/// Checks that two rankings agree up to `tol`: rows may change places only if their exact scores
+/// are that close.
 template <Real T>
 void check_same(const Found<T>& a, const Found<T>& b, const Exact& exact, double tol) {
     std::size_t n_apart = 0;
@@ -166,8 +168,8 @@ void check_same(const Found<T>& a, const Found<T>& b, const Exact& exact, double
 template <Real T>
 void check_methods(const ClusteredData<T>& data, const IndexSettings& settings, std::size_t k) {
     const Exact exact(data, settings);
-    // Rounding enters the hinge's gap at first order, so that float32 ends further from the
-    // optimum: up to 3e-5 of the largest score were seen, on AVX-512, for C = 10 among equal rows.
+    // Rounding enters the hinge's gap at first order, so float32 ends further from the optimum: by
+    // up to 3e-5 of the largest score, on AVX-512, for C = 10 among equal rows.
     const double relative = !is_float<T> ? 3e-6 : settings.loss == Loss::hinge ? 5e-5 : 1e-5;
     std::vector<Found<T>> found;
     for (const Way& way : all_ways) {
@@ -203,7 +205,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum", "", float, double) {
     check_methods(data, settings, 20);
 }
 
-TEMPLATE_TEST_CASE("every method finds the optimum of rows of any number", "", float, double) {
+TEMPLATE_TEST_CASE("every method finds the optimum for any number of rows", "", float, double) {
     using T = TestType;
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), 0.1);
     settings.center = GENERATE(false, true);
@@ -220,13 +222,14 @@ TEMPLATE_TEST_CASE("every method finds the optimum of rows of any number", "", f
 TEMPLATE_TEST_CASE("every method finds the optimum of many rows", "", float, double) {
     using T = TestType;
     const auto settings = settings_of(Loss::squared_hinge, 0.1);
-    constexpr std::size_t k = 1500;  // as many as the largest working set holds
+    constexpr std::size_t k = 1500;  // the size of the largest working set
     Random random(3);
     const ClusteredData<T> data(3000, 16, 1, random);
     check_methods(data, settings, k);
 }
 
-TEMPLATE_TEST_CASE("every method finds the optimum where most rows support", "", float, double) {
+TEMPLATE_TEST_CASE("every method finds the optimum where most rows are support vectors", "", float,
+                   double) {
     using T = TestType;
     auto settings = settings_of(Loss::squared_hinge, GENERATE(1e-3, 3e-3, 0.01));
     settings.center = GENERATE(false, true);
@@ -238,16 +241,16 @@ TEMPLATE_TEST_CASE("every method finds the optimum where most rows support", "",
     check_methods(data, settings, 300);
     if (p == 33) return;  // more than are eliminated
 
-    const auto index = make_index(data, settings, Way{"working_set", Method::working_set});
+    const auto index = make_index(data, settings, Way{"automatic", Method::automatic});
     const auto serial = search(index, data.positives, 2400);
+    CHECK(serial.report.strategy == Strategy::primal);
     CHECK(serial.report.n_support > data.n / 4);
     CHECK(serial.report.profile.solve > 0.0);
-    CHECK(serial.report.profile.choose == 0.0);  // so that no working set was tried
     check_honest(serial, Exact(data, settings));
     CHECK(same_bits(serial, search(index, data.positives, 2400, reference::ThreadsExecutor{3})));
 }
 
-TEMPLATE_TEST_CASE("every method ranks rows behind the working set", "", float, double) {
+TEMPLATE_TEST_CASE("every method ranks rows outside the working set", "", float, double) {
     using T = TestType;
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), 0.1);
     settings.center = GENERATE(false, true);
@@ -279,7 +282,7 @@ TEMPLATE_TEST_CASE("every method finds the optimum among equal rows and equal po
     check_methods(data, settings, 50);
 }
 
-TEMPLATE_TEST_CASE("every method finds the optimum where all rows are one", "", float, double) {
+TEMPLATE_TEST_CASE("every method finds the optimum where all rows are equal", "", float, double) {
     using T = TestType;
     auto settings = settings_of(GENERATE(Loss::squared_hinge, Loss::hinge), GENERATE(1e-3, 10.0));
     settings.center = GENERATE(false, true);
@@ -329,7 +332,7 @@ TEMPLATE_TEST_CASE("too few epochs end every method with a bound that holds", ""
             CAPTURE(way.name, static_cast<int>(settings.loss), settings.search.C, p, max_epochs,
                     found.report.epochs);
             CHECK(found.report.status == SearchStatus::epoch_limit);
-            // What a method hands over to another has to be looked at once more.
+            // After a hand-over to another method there is one more verification.
             CHECK(found.report.epochs <= max_epochs + 1);
             CHECK(found.report.duality_gap > 0.0);
             check_honest(found, exact);
@@ -356,9 +359,9 @@ TEMPLATE_TEST_CASE("every method fits the SVM by which it ranks", "", float, dou
         double apart = 0.0, from_weights = 0.0;
         for (std::size_t rank = 0; rank < data.n; ++rank) {
             const auto row = static_cast<std::size_t>(found.rows[rank]);
-            double score = workspace.weights.intercept;
+            double score = workspace.weights().intercept;
             for (std::size_t j = 0; j < data.d; ++j) {
-                score += static_cast<double>(workspace.weights.coef[j]) *
+                score += static_cast<double>(workspace.weights().coef[j]) *
                          static_cast<double>(data.rows[row * data.d + j]);
             }
             from_weights =
@@ -369,9 +372,9 @@ TEMPLATE_TEST_CASE("every method fits the SVM by which it ranks", "", float, dou
         CHECK(from_weights <= (is_float<T> ? 2e-6 : 1e-14));
         CHECK(apart <= found.report.score_error_bound + report.score_error_bound);
         if (way.method != Method::gram) CHECK(apart == 0.0);
-        CHECK(report.n_support ==
-              static_cast<std::size_t>(std::count_if(workspace.dual.begin(), workspace.dual.end(),
-                                                     [](double a) { return a > 0.0; })));
+        CHECK(report.n_support == static_cast<std::size_t>(std::count_if(
+                                      workspace.dual().begin(), workspace.dual().end(),
+                                      [](double a) { return a > 0.0; })));
     }
 }
 
@@ -401,7 +404,7 @@ TEMPLATE_TEST_CASE("a workspace serves one search after the other by any method"
     }
 }
 
-TEMPLATE_TEST_CASE("refresh brings every method up to date", "", float, double) {
+TEMPLATE_TEST_CASE("every method is up to date after a refresh", "", float, double) {
     using T = TestType;
     IndexSettings settings;
     settings.center = GENERATE(false, true);
@@ -423,7 +426,7 @@ TEMPLATE_TEST_CASE("every method has the same bits on any executor", "", float, 
     using T = TestType;
     IndexSettings settings;
     settings.center = GENERATE(false, true);
-    constexpr std::size_t n = 300;  // several blocks, also of a working set
+    constexpr std::size_t n = 300;  // several blocks, of a working set too
     Random random(12);
     const ClusteredData<T> data(n, 500, 2, random);
     const SerialExecutor serial;
@@ -495,7 +498,7 @@ TEMPLATE_TEST_CASE("a batch has the bits of single searches by any method", "", 
     }
 }
 
-TEMPLATE_TEST_CASE("unchecked rows that are not finite are told, wherever they lie", "", float,
+TEMPLATE_TEST_CASE("unchecked rows that are not finite are reported, wherever they are", "", float,
                    double) {
     using T = TestType;
     IndexSettings settings;
@@ -523,7 +526,7 @@ TEMPLATE_TEST_CASE("unchecked rows that are not finite are told, wherever they l
             CHECK(found.report.reason == InvalidInput::rows_not_finite);
             CHECK(found.rows == std::vector<RowNumber>(n, -1));
 
-            // Without it the index is as good as one that never had it.
+            // Without that row the index is as good as one that never had it.
             const RowNumber removed[] = {static_cast<RowNumber>(place)};
             const auto left = search(index.without_rows(removed), data.positives, n);
             const auto expected = search(make(good, way).without_rows(removed), data.positives, n);
@@ -540,8 +543,8 @@ TEMPLATE_TEST_CASE("unchecked rows that are not finite are told, wherever they l
     }
 }
 
-TEMPLATE_TEST_CASE("rows that were spoilt after they were measured end every method somehow", "",
-                   float, double) {
+TEMPLATE_TEST_CASE("every method ends on rows that were spoilt after they were measured", "", float,
+                   double) {
     using T = TestType;
     IndexSettings settings;
     settings.center = GENERATE(false, true);
@@ -563,7 +566,7 @@ TEMPLATE_TEST_CASE("rows that were spoilt after they were measured end every met
     }
 }
 
-TEMPLATE_TEST_CASE("an index keeps what its method needs and nothing else", "", float, double) {
+TEMPLATE_TEST_CASE("an index keeps only what its method needs", "", float, double) {
     using T = TestType;
     constexpr std::size_t n = 100, d = 12;
     Random random(13);
@@ -588,7 +591,7 @@ TEMPLATE_TEST_CASE("an index keeps what its method needs and nothing else", "", 
     }
 }
 
-TEST_CASE("too many rows for a Gram matrix are refused by the name of the setting") {
+TEST_CASE("too many rows for a Gram matrix are refused, naming the setting") {
     const std::vector<float> rows(max_gram_rows + 1, 1.0f);
     IndexSettings settings;
     settings.method = Method::gram;

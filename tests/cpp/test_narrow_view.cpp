@@ -37,7 +37,7 @@ constexpr std::size_t place = std::is_same_v<U, float16>       ? 0
                               : std::is_same_v<U, std::int8_t> ? 2
                                                                : 3;
 
-/// body(kernels for rows of T, kernels for rows of U) for every supported instruction set.
+/// Calls body(kernels for rows of T, kernels for rows of U) for every supported instruction set.
 template <Real T, class U, class Body>
 void for_all(Body body) {
     for (const Isa isa : all_isas) {
@@ -59,7 +59,7 @@ std::vector<std::size_t> lengths() {
     return all;
 }
 
-/// n values in a buffer that ends where they end.
+/// n values in a buffer of exactly their size.
 template <class T>
 struct Fenced {
     std::unique_ptr<T[]> values;
@@ -207,7 +207,7 @@ TEMPLATE_TEST_CASE("NaN and infinity stay what they are", "", float16, bfloat16)
     }
 }
 
-TEMPLATE_TEST_CASE("a view of narrow rows is one of the rows as floats", "",
+TEMPLATE_TEST_CASE("a view of narrow rows reads like one of the rows as floats", "",
                    (std::pair<float, float16>), (std::pair<double, float16>),
                    (std::pair<float, bfloat16>), (std::pair<double, bfloat16>),
                    (std::pair<float, std::int8_t>), (std::pair<double, std::int8_t>),
@@ -288,7 +288,7 @@ TEMPLATE_TEST_CASE("a view of narrow rows is one of the rows as floats", "",
     }
 }
 
-TEMPLATE_TEST_CASE("rows of T may follow narrow ones", "", float16, Scaled) {
+TEMPLATE_TEST_CASE("rows of T may follow narrow rows", "", float16, Scaled) {
     Random random(7);
     const std::size_t d = 300;  // more than are widened at a time
     const NarrowData<TestType> data(random.normals<double>(6 * d), d, 1, random);
@@ -329,7 +329,7 @@ TEMPLATE_TEST_CASE("rows of T may follow narrow ones", "", float16, Scaled) {
     }
 }
 
-TEST_CASE("narrow rows may lie in reverse order, or be one row repeated") {
+TEST_CASE("narrow rows may be in reverse order, or one row repeated") {
     Random random(3);
     const NarrowData<float16> data(random.normals<double>(5 * 30), 30, 0, random);
     const auto view = data.view();
@@ -353,7 +353,7 @@ bool same_report(const SearchReport& a, const SearchReport& b) {
            a.certified_k == b.certified_k;
 }
 
-/// Queries of every kind, by every call, on both indices: the same bits.
+/// Sends queries of every kind, by every call, to both indices, and requires the same bits.
 template <Real T>
 void require_same_searches(const Index<T>& narrow, const Index<T>& dense,
                            const std::vector<T>& vectors, ExecutorRef executor) {
@@ -402,9 +402,9 @@ void require_same_searches(const Index<T>& narrow, const Index<T>& dense,
         narrow.fit(asked, settings, of_narrow, scores.data(), executor);
         dense.fit(asked, settings, of_dense, expected_scores.data(), executor);
         REQUIRE(same_bits(scores, expected_scores));
-        REQUIRE(same_bits(of_narrow.weights.coef, of_dense.weights.coef));
-        REQUIRE(of_narrow.dual == of_dense.dual);
-        REQUIRE(of_narrow.example_dual == of_dense.example_dual);
+        REQUIRE(same_bits(of_narrow.weights().coef, of_dense.weights().coef));
+        REQUIRE(std::ranges::equal(of_narrow.dual(), of_dense.dual()));
+        REQUIRE(std::ranges::equal(of_narrow.example_dual(), of_dense.example_dual()));
     }
     const auto batch = [&](const Index<T>& index) {
         Workspace<T> one(index, k), two(index, k), three(index, k);
@@ -428,7 +428,7 @@ struct Way {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("an index of narrow rows has the bits of one of the rows as floats", "",
+TEMPLATE_TEST_CASE("an index of narrow rows has the bits of an index of the rows as floats", "",
                    (std::pair<float, float16>), (std::pair<float, bfloat16>),
                    (std::pair<float, std::int8_t>), (std::pair<float, Scaled>),
                    (std::pair<double, float16>), (std::pair<double, Scaled>)) {
@@ -464,7 +464,7 @@ TEMPLATE_TEST_CASE("an index of narrow rows has the bits of one of the rows as f
     require_same_searches(narrow, dense, queries, threads);
     CHECK(narrow.memory_usage().norms == dense.memory_usage().norms);
 
-    // Rows that are added are those of T, behind the narrow ones.
+    // Added rows are of type T, behind the narrow ones.
     const DenseView<T> added = reference::view(queries, 37);
     const std::vector<RowNumber> removed = {5, 1499, 1501};
     const auto change = [&](const Index<T>& index) {

@@ -1,5 +1,5 @@
-// A search allocates nothing. This executable replaces operator new, and glibc's malloc, by ones
-// that count.
+// A search allocates nothing. This executable replaces operator new and glibc's malloc by counting
+// ones.
 
 #include <atomic>
 #include <chrono>
@@ -107,7 +107,7 @@ static_assert(std::is_nothrow_move_constructible_v<Workspace<float>>);
 
 TEMPLATE_TEST_CASE("a search allocates nothing", "", float, double) {
     using T = TestType;
-    constexpr std::size_t k = 150;  // more than support
+    constexpr std::size_t k = 150;  // more than the number of support vectors
     const Method method = GENERATE(Method::full, Method::working_set, Method::gram);
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 40);

@@ -1,5 +1,5 @@
-// A search on the calling thread makes no system call: it runs in a child process that the kernel
-// kills at the first one (a seccomp filter; strict mode would forbid to read the clock as well).
+// A search on the calling thread makes no system call. It runs in a child process that the kernel
+// kills at the first one (a seccomp filter; strict mode would also forbid reading the clock).
 
 #include "catch.hpp"
 
@@ -26,7 +26,8 @@ using reference::Random;
 
 namespace {
 
-/// Has the kernel kill this process at any system call but exit. Returns false if it cannot.
+/// Lets the kernel kill this process at any system call but exit. Returns false if that is not
+/// possible.
 bool forbid_system_calls() {
     sock_filter filter[] = {
         {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
@@ -39,7 +40,7 @@ bool forbid_system_calls() {
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-/// What became of a child process that may make no system call while it calls `work`.
+/// The fate of a child process that may make no system call while it calls `work`.
 enum class Outcome { returned_true, returned_false, killed, not_forbidden };
 
 template <class Work>
@@ -59,7 +60,7 @@ Outcome without_system_calls(Work&& work) {
     return WEXITSTATUS(status) == 0 ? Outcome::returned_true : Outcome::returned_false;
 }
 
-/// Some machines have no clock that can be read without a system call.
+/// On some machines, reading the clock takes a system call.
 bool can_judge() {
     const Outcome outcome = without_system_calls(
         [] { return std::chrono::steady_clock::now().time_since_epoch().count() != 0; });
@@ -69,7 +70,7 @@ bool can_judge() {
 
 }  // namespace
 
-TEST_CASE("a system call is noticed") {
+TEST_CASE("a system call is detected") {
     if (!can_judge()) return;
     CHECK(without_system_calls([] { return syscall(SYS_getppid) != 0; }) == Outcome::killed);
     CHECK(without_system_calls([] { return false; }) == Outcome::returned_false);
@@ -97,12 +98,12 @@ TEMPLATE_TEST_CASE("a search makes no system call", "", float, double) {
                                 scores.data(), rows.data(), SerialExecutor{}, stop);
         return one.status == SearchStatus::converged && three.status == SearchStatus::converged;
     };
-    REQUIRE(search());  // touches the memory that the workspace has set apart
+    REQUIRE(search());  // touches the reserved memory of the workspace
     CHECK(without_system_calls(search) == Outcome::returned_true);
 }
 
 #else
 
-TEST_CASE("system calls cannot be noticed here") { SUCCEED(); }
+TEST_CASE("system calls cannot be detected here") { SUCCEED(); }
 
 #endif

@@ -1,5 +1,5 @@
-// What an index and a session are after memory has run out. This executable replaces operator new
-// by one that fails when it is told to.
+// The state of an index and a session after memory has run out. This executable replaces operator
+// new by one that fails on request.
 
 #include <cstddef>
 #include <cstdlib>
@@ -40,7 +40,7 @@ void* allocate_or_null(std::size_t size) noexcept {
 
 }  // namespace
 
-// All forms: those that are left out would be the sanitizers' own.
+// All forms, because the sanitizers would supply those left out.
 void* operator new(std::size_t size) { return allocate(size, 1); }
 void* operator new[](std::size_t size) { return allocate(size, 1); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
@@ -68,8 +68,8 @@ using namespace exemplar_svm;
 
 namespace {
 
-/// Calls change() with room for one allocation more each time, until it succeeds, and check()
-/// whenever it does not. Returns how often that was.
+/// Calls change() with one more allocation allowed each time, until it succeeds, and check() after
+/// every failure. Returns the number of failures.
 template <class Change, class Check>
 int fail_at_every_allocation(Change&& change, Check&& check) {
     for (int n = 0;; ++n) {
@@ -125,7 +125,7 @@ std::vector<RowNumber> step(Session<float>& session) {
 
 }  // namespace
 
-TEST_CASE("an index is as it was when there is no memory to refresh it") {
+TEST_CASE("an index does not change when memory runs out during a refresh") {
     Rows rows;
     const std::vector<float> query(rows.values.begin(), rows.values.begin() + Rows::d);
     Index<float> index(rows.view(), working_set());
@@ -141,7 +141,7 @@ TEST_CASE("an index is as it was when there is no memory to refresh it") {
     CHECK(answer(index, query.data()) == before);
 }
 
-TEST_CASE("a session stays with its index when there is no memory to follow another") {
+TEST_CASE("a session keeps its index when memory runs out as it follows another") {
     const Rows rows;
     const Index<float> index(rows.view(1400), working_set());
     Session<float> session(index, 5, 4);
@@ -162,7 +162,7 @@ TEST_CASE("a session stays with its index when there is no memory to follow anot
     CHECK(step(session) == step(fresh));
 }
 
-TEST_CASE("a session has the room that it says it has when there is no memory for more") {
+TEST_CASE("a session has the room it reports after memory has run out") {
     const Rows rows;
     const Index<float> index(rows.view(), working_set());
     Session<float> session(index, 5, 2);
@@ -177,7 +177,7 @@ TEST_CASE("a session has the room that it says it has when there is no memory fo
     CHECK(step(session) == before);
 }
 
-TEST_CASE("a session follows indices of as many features alone") {
+TEST_CASE("a session follows only indices of as many features") {
     const Rows rows;
     const Index<float> index(rows.view(), working_set());
     const Index<float> other(DenseView<float>{rows.values.data(), Rows::n, Rows::d - 1, Rows::d});

@@ -17,7 +17,7 @@ using reference::TestData;
 
 namespace {
 
-/// That the panel holds these rows of the problem, in this order, with all that belongs to them.
+/// Checks that the panel holds these rows of the problem, in this order, with all their values.
 template <Real T>
 bool holds(const Panel<T>& panel, const Problem<T>& problem, const std::vector<RowIndex>& rows) {
     const Problem<T> part = panel.restrict(problem);
@@ -43,7 +43,7 @@ Panel<T> panel_for(std::size_t n_rows, std::size_t n_features) {
 
 }  // namespace
 
-TEST_CASE("a panel holds half of the rows, of dense ones up to a limit") {
+TEST_CASE("a panel holds half of the rows, and of dense rows up to a limit") {
     const auto capacity = [](std::size_t n) { return panel_for<float>(n, 5).capacity(); };
     CHECK(capacity(0) == 0);
     CHECK(capacity(1) == 0);
@@ -109,12 +109,12 @@ TEMPLATE_TEST_CASE("a panel restricts a problem to the rows that were added, in 
     panel.add(problem, more.data() + 3, 2, SerialExecutor{});
     CHECK(holds(panel, problem, {4, 5}));
 
-    // In a workspace that is larger than needed a search goes the way that it goes in its own.
+    // The rows set the capacity, not the workspace, so a larger workspace changes no result.
     panel.clear(RowsView<T>(nullptr, 20, data.d, 0));
     CHECK(panel.capacity() == 10);
 }
 
-TEMPLATE_TEST_CASE("rows at any stride come into a panel", "", float, double) {
+TEMPLATE_TEST_CASE("a panel copies rows at any stride", "", float, double) {
     using T = TestType;
     Random random(2);
     TestData<T> data(9, 6, 1, random);
@@ -126,7 +126,7 @@ TEMPLATE_TEST_CASE("rows at any stride come into a panel", "", float, double) {
     CHECK(holds(panel, problem, rows));
 }
 
-TEMPLATE_TEST_CASE("a panel keeps the rows that are wanted, in their order", "", float, double) {
+TEMPLATE_TEST_CASE("a panel keeps the selected rows in their order", "", float, double) {
     using T = TestType;
     const bool is_sparse = GENERATE(false, true);
     Random random(6);
@@ -162,20 +162,19 @@ TEMPLATE_TEST_CASE("a panel keeps the rows that are wanted, in their order", "",
     CHECK(panel.size() == 0);
 }
 
-TEMPLATE_TEST_CASE("scattering takes values to their rows and leaves zero elsewhere", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("scattering puts values at their rows and zeros elsewhere", "", float, double) {
     using T = TestType;
     Random random(3);
     TestData<T> data(6, 3, 1, random);
     const Problem<T> problem = data.problem();
     Panel<T> panel = panel_for<T>(6, 3);
-    std::vector<double> none{1, 2, 3, 4, 5, 6};
-    panel.scatter(none);
-    CHECK(none == std::vector<double>(6));
+    const std::vector<double> values{1, 2, 3, 4, 5, 6};
+    std::vector<double> scattered(6, 7.0);
+    panel.scatter(values.data(), scattered.data(), 6);
+    CHECK(scattered == std::vector<double>(6));
 
     const std::vector<RowIndex> rows{2, 5, 0};
     panel.add(problem, rows.data(), rows.size(), SerialExecutor{});
-    std::vector<double> values{1, 2, 3, 4, 5, 6};
-    panel.scatter(values);
-    CHECK(values == std::vector<double>{3, 0, 1, 0, 0, 2});
+    panel.scatter(values.data(), scattered.data(), 6);
+    CHECK(scattered == std::vector<double>{3, 0, 1, 0, 0, 2});
 }

@@ -23,7 +23,7 @@ LoopTimes shared_loop(double waiting) {
 
 }  // namespace
 
-TEST_CASE("threads are expected to pay until they have not") {
+TEST_CASE("threads are expected to pay until they have cost time") {
     Payoff payoff;
     const Clock::time_point now{};
     CHECK(payoff.expects_gain(now));
@@ -39,7 +39,7 @@ TEST_CASE("a helper that loses its processor ends the use of threads for a while
     CHECK(payoff.expects_gain(now + milliseconds(100)));
 }
 
-TEST_CASE("the pauses grow while threads do not pay, and are short again when they do") {
+TEST_CASE("pauses grow while threads do not pay, and are short again when they do") {
     Payoff payoff;
     Clock::time_point now{};
     const auto pause = [&] {
@@ -66,7 +66,7 @@ TEST_CASE("many small losses count like a large one") {
     CHECK_FALSE(payoff.expects_gain(now));
 }
 
-TEST_CASE("tasks as long as a time slice say nothing about waiting") {
+TEST_CASE("tasks as long as a time slice teach nothing") {
     Payoff payoff;
     const Clock::time_point now{};
     LoopTimes times = shared_loop(100e-3);

@@ -18,8 +18,7 @@ using namespace exemplar_svm;
 using reference::Random;
 using reference::SparseData;
 
-TEMPLATE_TEST_CASE("postings score rows by what they have in common with the examples", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("postings score rows by their products with the examples", "", float, double) {
     using T = TestType;
     const auto p = GENERATE(std::size_t{1}, std::size_t{3});
     const auto n_listed =
@@ -66,7 +65,7 @@ TEMPLATE_TEST_CASE("postings score rows by what they have in common with the exa
     }
 }
 
-TEST_CASE("lists of postings that do not ascend are refused") {
+TEST_CASE("postings that do not ascend are refused") {
     Random random(2);
     const SparseData<float> data(40, 6, 0.5, random);
     Postings<float> postings;

@@ -1,4 +1,4 @@
-// Where many rows support: the solver of PrimalDescent, and what it is made of.
+// The solver for problems where many rows are support vectors, PrimalDescent, and its parts.
 
 #include "solve/primal_descent.hpp"
 
@@ -13,9 +13,11 @@
 
 #include "catch.hpp"
 #include "clustered_data.hpp"
+#include "exemplar_svm/solver.hpp"
 #include "exemplar_svm/workspace.hpp"
 #include "model/row_statistics.hpp"
 #include "reference.hpp"
+#include "search/scratch.hpp"
 #include "solve/anderson.hpp"
 #include "solve/curvature.hpp"
 #include "solve/panel.hpp"
@@ -27,7 +29,7 @@ using reference::Random;
 
 namespace {
 
-/// A problem with everything that it borrows.
+/// A problem that owns everything it would borrow.
 template <Real T>
 struct Case {
     ClusteredData<T> data;
@@ -54,7 +56,8 @@ struct Case {
         }
     }
 
-    /// The last example as a negative, the others with costs of their own, and a few rows left out.
+    /// The last example is a negative, the others have their own costs, and a few rows are left
+    /// out.
     void vary() {
         const std::size_t p = problem.examples.rows;
         for (std::size_t j = 0; j < p; ++j) {
@@ -77,11 +80,13 @@ struct Case {
 
 template <Real T>
 struct Solved {
-    bool done = false;
+    Outcome outcome = Outcome::cannot;
     SolveReport report;
     std::vector<T> scores;
     std::vector<Ranked<T>> ranking;
     Workspace<T> workspace;
+
+    bool is_done() const { return outcome != Outcome::hand_over; }
 
     explicit Solved(const Case<T>& one)
         : scores(one.data.n), workspace(one.data.n, one.data.d, 10, one.problem.examples.rows) {}
@@ -92,11 +97,11 @@ Solved<T> solve_in_primal(const Case<T>& one, const SolverSettings& settings,
                           bool duals_agree = false, ExecutorRef executor = SerialExecutor{},
                           std::size_t k = 0, const StopCondition& stop = {}) {
     Solved<T> solved(one);
-    REQUIRE(PrimalDescent<T>::can_solve(one.problem, one.statistics.gaussian));
-    PrimalDescent<T> solver(one.problem, settings, one.statistics.gaussian, executor, stop,
-                            solved.workspace, solved.scores.data());
-    solved.done = solver.solve(duals_agree, solved.report) != Outcome::hand_over;
-    if (!solved.done) return solved;
+    auto& scratch = solved.workspace.scratch();
+    PrimalDescent<T> solver(one.problem, one.statistics.gaussian, executor, stop, scratch.solution,
+                            scratch.descent.examples, scratch.primal, solved.scores.data());
+    solved.outcome = solver.solve(Goal::of(settings, one.problem), duals_agree, solved.report);
+    if (!solved.is_done()) return solved;
     if (k == 0) {
         solver.score_all();
         return solved;
@@ -170,7 +175,7 @@ TEST_CASE(
     "accelerated descent finds the zero of a linear gradient in as many steps as dimensions") {
     constexpr std::size_t n = 6;
     Random random(2);
-    // M = I + sum u u', of which the model knows the identity alone.
+    // M = I + sum u u', of which the model knows only the identity.
     std::vector<std::vector<double>> matrix(n, std::vector<double>(n));
     for (std::size_t i = 0; i < n; ++i) matrix[i][i] = 1.0;
     for (std::size_t k = 0; k < n; ++k) {
@@ -217,7 +222,7 @@ TEMPLATE_TEST_CASE("the primal solver finds the optimum, and proves it", "", flo
     CAPTURE(C, center, p);
     const auto exact = solve_in_dual(one);
     const auto found = solve_in_primal(one, tight<T>());
-    if (!found.done) {  // a large C is for others
+    if (!found.is_done()) {  // other solvers handle a large C
         CHECK(C > 1.0);
         return;
     }
@@ -246,7 +251,7 @@ TEMPLATE_TEST_CASE("the weights of a fit are those of its dual coefficients", ""
     one.vary();
     one.problem.prior = 0.5;
     const auto found = solve_in_primal(one, tight<T>(), true);
-    REQUIRE(found.done);
+    REQUIRE(found.is_done());
     std::vector<double> coef(one.data.d);
     for (std::size_t j = 0; j < 3; ++j) {
         const double share =
@@ -257,12 +262,12 @@ TEMPLATE_TEST_CASE("the weights of a fit are those of its dual coefficients", ""
             const double mean = center ? one.statistics.mean[c] : 0.0;
             const auto x = static_cast<double>(one.data.positives[j * one.data.d + c]);
             coef[c] +=
-                share * x + one.example_labels[j] * found.workspace.example_dual[j] * (x - mean);
+                share * x + one.example_labels[j] * found.workspace.example_dual()[j] * (x - mean);
         }
     }
     std::size_t n_support = 0;
     for (std::size_t i = 0; i < one.data.n; ++i) {
-        const double dual = found.workspace.dual[i];
+        const double dual = found.workspace.dual()[i];
         n_support += dual > 0.0 ? 1 : 0;
         if (one.background[i] == 0) CHECK(dual == 0.0);
         for (std::size_t c = 0; c < one.data.d; ++c) {
@@ -273,18 +278,18 @@ TEMPLATE_TEST_CASE("the weights of a fit are those of its dual coefficients", ""
     CHECK(n_support == found.report.n_support);
     CHECK(n_support > one.data.n / 4);
     for (std::size_t c = 0; c < one.data.d; ++c) {
-        CHECK(static_cast<double>(found.workspace.weights.coef[c]) ==
+        CHECK(static_cast<double>(found.workspace.weights().coef[c]) ==
               Approx(coef[c]).margin(std::is_same_v<T, float> ? 2e-6 : 1e-10));
     }
 }
 
-TEMPLATE_TEST_CASE("the primal solver ranks all rows, however far down", "", float, double) {
+TEMPLATE_TEST_CASE("the primal solver ranks all rows, down to the last", "", float, double) {
     using T = TestType;
     Random random(5);
     Case<T> one(2500, 16, 2, 0.02, false, random);
     one.vary();
     const auto all = solve_in_primal(one, tight<T>());
-    REQUIRE(all.done);
+    REQUIRE(all.is_done());
     std::vector<RowNumber> order(one.data.n);
     for (std::size_t i = 0; i < one.data.n; ++i) order[i] = static_cast<RowNumber>(i);
     std::sort(order.begin(), order.end(), [&](RowNumber a, RowNumber b) {
@@ -303,19 +308,19 @@ TEMPLATE_TEST_CASE("the primal solver ranks all rows, however far down", "", flo
     }
 }
 
-TEMPLATE_TEST_CASE("steps on copies of few of many support rows end at the same optimum", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("steps on copies of a few of many support vectors end at the same optimum", "",
+                   float, double) {
     using T = TestType;
     const bool center = GENERATE(false, true);
     Random random(9);
     Case<T> one(20000, 12, 2, 3e-4, center, random);
     one.vary();
     const auto exact = solve_in_dual(one);
-    const auto found = solve_in_primal(one, tight<T>());
-    REQUIRE(found.done);
+    auto found = solve_in_primal(one, tight<T>());
+    REQUIRE(found.is_done());
     CHECK(found.report.status == SolveStatus::converged);
     CHECK(found.report.n_support > 12 * 1024);
-    CHECK(found.workspace.panel->size() == 1024);
+    CHECK(found.workspace.scratch().primal.copies.size() == 1024);
     const double norm = std::sqrt(one.problem.max_squared_norm + 1.0);
     const double bound =
         norm * (found.report.weights_error_bound + exact.report.weights_error_bound) +
@@ -337,10 +342,10 @@ TEMPLATE_TEST_CASE("threads change no bit of a primal solution", "", float, doub
     const auto parallel = solve_in_primal(one, tight<T>(), false, reference::ThreadsExecutor{3});
     CHECK(serial.scores == parallel.scores);
     CHECK(serial.report.gap == parallel.report.gap);
-    CHECK(serial.workspace.weights.coef == parallel.workspace.weights.coef);
+    CHECK(serial.workspace.weights().coef == parallel.workspace.weights().coef);
 }
 
-TEMPLATE_TEST_CASE("few passes over all rows end in an honest bound", "", float, double) {
+TEMPLATE_TEST_CASE("a few passes over all rows end in a valid bound", "", float, double) {
     using T = TestType;
     Random random(7);
     const Case<T> one(3000, 24, 1, 0.003, false, random);
@@ -350,7 +355,7 @@ TEMPLATE_TEST_CASE("few passes over all rows end in an honest bound", "", float,
         SolverSettings settings = tight<double>();
         settings.max_epochs = passes;
         const auto found = solve_in_primal(one, settings);
-        REQUIRE(found.done);
+        REQUIRE(found.is_done());
         CHECK(found.report.status == SolveStatus::epoch_limit);
         CHECK(found.report.epochs == passes);
         double worst = 0.0;
@@ -360,22 +365,4 @@ TEMPLATE_TEST_CASE("few passes over all rows end in an honest bound", "", float,
         }
         CHECK(worst <= norm * found.report.weights_error_bound + 1e-5);
     }
-}
-
-TEST_CASE("the primal solver is for many support rows and the squared hinge") {
-    Random random(8);
-    Case<float> one(4000, 24, 1, 1e-3, false, random);
-    const auto& background = one.statistics.gaussian;
-    CHECK(PrimalDescent<float>::can_solve(one.problem, background));
-    CHECK(PrimalDescent<float>::suits(one.problem, background, {}));
-    CHECK_FALSE(PrimalDescent<float>::suits(one.problem, background,
-                                            StopCondition::after(std::chrono::seconds(0))));
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, GaussianModel<float>{}));
-    one.problem.cost = 1.0;
-    CHECK_FALSE(PrimalDescent<float>::suits(one.problem, background, {}));
-    one.problem.loss = Loss::hinge;
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, background));
-    one.problem.loss = Loss::squared_hinge;
-    one.problem.rows = {one.problem.rows.row(0), 1000, 24, 24};
-    CHECK_FALSE(PrimalDescent<float>::can_solve(one.problem, background));
 }

@@ -1,4 +1,4 @@
-// The primal by Newton's method: whatever the samples, the gradient vanishes where it ends.
+// The primal by Newton's method: the gradient vanishes at the end, whatever the samples.
 
 #include "solve/primal_newton.hpp"
 
@@ -19,8 +19,8 @@ using reference::Random;
 
 namespace {
 
-/// The gradient of the primal at the weights, the obvious way: it bounds their distance from the
-/// optimal ones.
+/// The gradient of the primal at the weights, computed naively. Its norm bounds the distance from
+/// the optimal weights.
 double distance_from_optimum(const reference::Samples& samples,
                              const std::vector<double>& weights) {
     std::vector<double> gradient(weights);
@@ -61,7 +61,7 @@ SolverSettings exact() {
     return settings;
 }
 
-/// A problem with everything that can be said in it.
+/// A problem that uses every field.
 template <Real T>
 struct Case {
     std::vector<T> rows, examples;
@@ -101,8 +101,7 @@ struct Case {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("the gradient vanishes for everything that a problem can say", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("the gradient vanishes for every kind of problem", "", float, double) {
     Random random(1);
     for (const std::size_t d : {1u, 5u, 33u, 90u, 200u}) {
         for (const bool varied : {false, true}) {
@@ -127,7 +126,7 @@ TEMPLATE_TEST_CASE("the gradient vanishes for everything that a problem can say"
     }
 }
 
-TEST_CASE("neither the scales of features nor offsets nor C keep it from the minimum") {
+TEST_CASE("Newton's method finds the minimum for any scale of features, offset and C") {
     Random random(2);
     for (const double C : {1e-8, 1e-3, 1.0, 1e3, 1e6}) {
         for (const double offset : {0.0, 1e3, 1e6}) {
@@ -185,7 +184,7 @@ TEST_CASE("the number of threads changes no bit") {
     }
 }
 
-TEST_CASE("a scratch serves one problem after the other") {
+TEST_CASE("the same scratch serves one problem after the other") {
     Random random(5);
     Case<double> first(80, 30, 2, random), second(50, 30, 1, random);
     first.vary();
@@ -198,7 +197,7 @@ TEST_CASE("a scratch serves one problem after the other") {
     }
 }
 
-TEST_CASE("a limit or a stop leaves the last weights, and says so") {
+TEST_CASE("a limit or a stop keeps the last weights, and reports it") {
     Random random(6);
     Case<double> c(200, 10, 2, random);
     Minimum scratch(c.problem);

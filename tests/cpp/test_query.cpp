@@ -29,7 +29,7 @@ struct Way {
     SketchType sketch = SketchType::none;
 };
 
-/// Owns what a Query borrows, and makes it at random.
+/// Owns what a Query borrows, and draws it at random.
 template <Real T>
 struct Request {
     std::vector<T> positives, negatives;
@@ -136,7 +136,7 @@ struct Request {
     }
 };
 
-/// The exact scores, from a problem that is stated here once more, sample by sample.
+/// The exact scores, from an independent statement of the problem, sample by sample.
 template <Real T>
 std::vector<double> exact_scores(const ClusteredData<T>& data, const Request<T>& request,
                                  const IndexSettings& settings) {
@@ -198,7 +198,7 @@ void check(const ClusteredData<T>& data, const Request<T>& request, const IndexS
     std::vector<RowNumber> rows(k);
     const SearchReport report =
         index.search(request.query(), k, settings.search, workspace, scores.data(), rows.data());
-    // Many examples, linearly dependent, may exhaust the arithmetic of float before tol.
+    // In float, many linearly dependent examples may reach the precision limit before tol.
     CHECK((report.status == SearchStatus::converged ||
            report.status == SearchStatus::precision_limit));
     const std::vector<double> exact = exact_scores(data, request, settings);
@@ -222,7 +222,7 @@ void check(const ClusteredData<T>& data, const Request<T>& request, const IndexS
         const auto row = static_cast<std::size_t>(rows[r]);
         REQUIRE(request.may_be_returned(row));
         REQUIRE(std::abs(static_cast<double>(scores[r]) - exact[row]) <= bound);
-        // Whatever is in this place scores as much as what should be, up to the bound.
+        // The row in this place scores as much as the exact one, up to the bound.
         REQUIRE(std::abs(exact[row] - exact[ranking[r]]) <= 2.0 * bound);
         if (r < report.certified_k) REQUIRE(exact[row] == exact[ranking[r]]);
     }
@@ -264,7 +264,7 @@ TEMPLATE_TEST_CASE("every method answers queries of every kind", "", float, doub
     }
 }
 
-TEST_CASE("a background without rows leaves the examples alone") {
+TEST_CASE("an empty background leaves only the examples") {
     Random random(32);
     const ClusteredData<double> data(2000, 16, 2, random);
     const std::vector<std::uint8_t> nobody(data.n, 0);
@@ -291,7 +291,7 @@ TEST_CASE("a background without rows leaves the examples alone") {
     }
 }
 
-TEST_CASE("a query that does not fit is invalid input, for a reason") {
+TEST_CASE("a query that does not fit is invalid input, and the reason says why") {
     Random random(33);
     const ClusteredData<float> data(50, 4, 2, random);
     const RowNumber removed[] = {7};
@@ -316,7 +316,7 @@ TEST_CASE("a query that does not fit is invalid input, for a reason") {
         const auto fitted = index.fit(query, settings, workspace, all.data());
         CHECK(fitted.reason == report.reason);
         CHECK(std::isnan(all[0]) == (report.reason != InvalidInput::none));
-        CHECK(std::isnan(workspace.weights.coef[3]) == (report.reason != InvalidInput::none));
+        CHECK(std::isnan(workspace.weights().coef[3]) == (report.reason != InvalidInput::none));
         return report.reason;
     };
     using Q = Query<float>;
@@ -357,7 +357,7 @@ TEST_CASE("a query that does not fit is invalid input, for a reason") {
     CHECK(report.reason == InvalidInput::workspace_too_small);  // of the ranking
 }
 
-TEST_CASE("every status and every reason has a word of its own") {
+TEST_CASE("every status and every reason has its own name") {
     std::set<std::string_view> words;
     for (int i = 0; i <= static_cast<int>(SearchStatus::invalid_input); ++i) {
         words.insert(to_string(static_cast<SearchStatus>(i)));
@@ -377,7 +377,8 @@ TEST_CASE("every status and every reason has a word of its own") {
     CHECK(to_string(SearchStatus::converged) == "converged");
 }
 
-TEMPLATE_TEST_CASE("a mask of bits says what a mask of bytes says", "", float, double) {
+TEMPLATE_TEST_CASE("a mask of bits selects the rows of the equal mask of bytes", "", float,
+                   double) {
     using T = TestType;
     const std::size_t n = GENERATE(as<std::size_t>{}, 1, 7, 8, 9, 200);
     const bool some_are_removed = GENERATE(false, true);
@@ -386,7 +387,7 @@ TEMPLATE_TEST_CASE("a mask of bits says what a mask of bytes says", "", float, d
     const std::vector<RowNumber> removed(some_are_removed ? 1 : 0, RowNumber{0});
     const Index<T> index = Index<T>(data.view()).without_rows(removed);
     std::vector<std::uint8_t> bytes[2];
-    std::vector<std::uint8_t> bits[2];  // no larger than they must be, for the address sanitizer
+    std::vector<std::uint8_t> bits[2];  // of exactly the size they need, for the address sanitizer
     for (int m = 0; m < 2; ++m) {
         bits[m].resize((n + 7) / 8);
         for (std::size_t i = 0; i < n; ++i) {
@@ -395,7 +396,7 @@ TEMPLATE_TEST_CASE("a mask of bits says what a mask of bytes says", "", float, d
                 bits[m][i / 8] = static_cast<std::uint8_t>(bits[m][i / 8] | 1u << i % 8);
             }
         }
-        // What is behind the last row's bit says nothing.
+        // Bits after the last row's do not matter.
         for (std::size_t i = n; i < 8 * bits[m].size(); ++i) {
             bits[m][i / 8] = static_cast<std::uint8_t>(bits[m][i / 8] | 1u << i % 8);
         }

@@ -39,7 +39,7 @@ bool within(double computed, const Exact& exact, double bound) {
            static_cast<long double>(bound * exact.norms * (1.0 + 1e-12));
 }
 
-/// Rows with some padding behind each, of one sign if rounding is to add up.
+/// Rows with padding after each, all of one sign if rounding is to add up.
 template <Real T>
 struct Padded {
     std::vector<T> values;
@@ -140,7 +140,7 @@ TEMPLATE_TEST_CASE("products and scores have the same bits on any executor", "",
     }
 }
 
-TEMPLATE_TEST_CASE("scores under several weights together have the bits of each alone", "", float,
+TEMPLATE_TEST_CASE("scores under several weights at once have the bits of each alone", "", float,
                    double) {
     using T = TestType;
     Random random(4);
@@ -167,8 +167,8 @@ TEMPLATE_TEST_CASE("scores under several weights together have the bits of each 
     }
 }
 
-TEMPLATE_TEST_CASE("offer_block offers what can enter the ranking, and nothing that cannot", "",
-                   float, double) {
+TEMPLATE_TEST_CASE("offer_block offers exactly the rows that can enter the ranking", "", float,
+                   double) {
     using T = TestType;
     const std::vector<T> scores{T(1), T(3), T(2), T(3), T(-1), T(2)};
     std::vector<Ranked<T>> storage(3);

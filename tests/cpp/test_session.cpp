@@ -1,4 +1,4 @@
-// Sessions: whatever came before, a step is a fresh search's equal.
+// Sessions: a step equals a fresh search, whatever came before.
 
 #include "exemplar_svm/session.hpp"
 
@@ -111,7 +111,7 @@ TEMPLATE_TEST_CASE("a step of a session equals a fresh search", "", float, doubl
     }
 }
 
-TEST_CASE("a step begins where the last one ended") {
+TEST_CASE("a step starts from the last solution") {
     Random random(52);
     const ClusteredData<float> data(6000, 32, 1, random);
     for (const Method method : {Method::full, Method::working_set}) {
@@ -131,7 +131,7 @@ TEST_CASE("a step begins where the last one ended") {
     }
 }
 
-TEST_CASE("a step that is stopped is bounded, and the next one is not spoilt") {
+TEST_CASE("a stopped step has a valid bound, and the next step converges") {
     constexpr std::size_t k = 10;
     Random random(53);
     const ClusteredData<double> data(4000, 32, 1, random);
@@ -200,7 +200,7 @@ TEST_CASE("after a refresh a session knows nothing of the rows before") {
     CHECK(found.report.status == SearchStatus::converged);
 }
 
-TEST_CASE("more room keeps what the last step has found") {
+TEST_CASE("making room keeps the last solution") {
     Random random(55);
     const ClusteredData<float> data(3000, 24, 1, random);
     const Index<float> index(data.view());
@@ -221,7 +221,7 @@ TEST_CASE("more room keeps what the last step has found") {
     CHECK(found.report.epochs == expected.report.epochs);
 }
 
-TEST_CASE("what a session does not take leaves it as it was") {
+TEST_CASE("an example that is refused leaves the session as it was") {
     Random random(56);
     const ClusteredData<float> data(100, 4, 1, random);
     const Index<float> index(data.view());
@@ -245,7 +245,7 @@ TEST_CASE("what a session does not take leaves it as it was") {
     CHECK(session.like(RowNumber{1}));
     CHECK(session.like(std::span<const float>(vector)));
     CHECK_FALSE(session.dislike(RowNumber{2}));  // full,
-    CHECK(session.dislike(RowNumber{1}));        // but this one is there already
+    CHECK(session.dislike(RowNumber{1}));        // but this row is already an example
     CHECK(session.n_positives() == 1);
     CHECK(session.n_negatives() == 1);
     CHECK(session.search(3, found.scores.data(), found.rows.data()).status ==
@@ -255,7 +255,7 @@ TEST_CASE("what a session does not take leaves it as it was") {
           SearchStatus::invalid_input);
 }
 
-TEST_CASE("sessions that begin at the same time share a sketch") {
+TEST_CASE("sessions that begin at the same time share one sketch") {
     Random random(57);
     const ClusteredData<float> data(2000, 16, 1, random);
     const Index<float> index(data.view());

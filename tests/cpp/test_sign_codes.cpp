@@ -32,7 +32,7 @@ std::vector<T> mean_of(const std::vector<T>& rows, std::size_t d) {
 template <Real T>
 std::vector<T> guess(const SignCodes<T>& codes, std::size_t n, const std::vector<double>& coef,
                      ExecutorRef executor = SerialExecutor{}) {
-    // What an earlier search left in the scratch must not matter.
+    // The contents that an earlier search left in the scratch must not matter.
     std::vector<std::uint8_t> scratch(SignCodes<T>::scratch_size(coef.size()), 0xbe);
     std::vector<T> scores(n, std::numeric_limits<T>::quiet_NaN());
     codes.guess_scores(coef.data(), executor, scratch.data(), scores.data());
@@ -41,7 +41,7 @@ std::vector<T> guess(const SignCodes<T>& codes, std::size_t n, const std::vector
 
 struct Guess {
     double score;
-    double error;  // of the tables, whose entries are rounded to steps of a common width
+    double error;  // of the tables, whose entries are rounded to a common step
 };
 
 /// Signs times weights times the scale of the row, feature by feature.
@@ -90,7 +90,7 @@ TEMPLATE_TEST_CASE("a guess is the sum of signs times weights times the row's sc
                    double) {
     using T = TestType;
     Random random(1);
-    // 2048 features are as many bytes as the kernel sums in one go.
+    // The kernel sums the bytes of 2048 features in one go.
     for (const std::size_t d :
          {1u, 2u, 7u, 8u, 9u, 63u, 64u, 65u, 128u, 384u, 2048u, 2049u, 5000u}) {
         for (const std::size_t n : {1u, 2u, 31u, 32u, 33u, 100u}) {
@@ -114,7 +114,7 @@ TEMPLATE_TEST_CASE("a guess is the sum of signs times weights times the row's sc
     }
 }
 
-TEMPLATE_TEST_CASE("guesses go with the scores", "", float, double) {
+TEMPLATE_TEST_CASE("guesses correlate with the scores", "", float, double) {
     using T = TestType;
     constexpr std::size_t n = 400, d = 200;
     Random random(2);
@@ -151,7 +151,7 @@ TEMPLATE_TEST_CASE("weights of zero and rows at the mean are guessed to score ze
     CHECK(guess(codes, n, random.normals<double>(d))[5] == T(0));
 }
 
-TEMPLATE_TEST_CASE("no rows have no sign codes", "", float, double) {
+TEMPLATE_TEST_CASE("without rows there are no sign codes", "", float, double) {
     using T = TestType;
     const SignCodes<T> codes(DenseView<T>{nullptr, 0, 3, 3}, std::vector<T>(3), SerialExecutor{});
     CHECK(codes.empty());

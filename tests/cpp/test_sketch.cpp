@@ -19,7 +19,7 @@ namespace {
 
 struct Kind {
     const char* name;
-    double norm;     // about
+    double norm;     // roughly
     double common;   // how much the rows have in common
     double outlier;  // of the first feature
 };
@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("no score is further from the exact one than its bound", "", 
         all.push_back({std::vector<T>(d, T(1e-3)), 0.0});
         all.push_back({std::vector<T>(d), 0.0});  // all of its norm in one coefficient
         all.back().coef[d / 2] = T(-1e3);
-        // What a row's codes miss is where its own direction, in part, points.
+        // The error of a row's codes is partly parallel to the row.
         all.push_back({{rows.end() - static_cast<std::ptrdiff_t>(d), rows.end()}, 1.0});
         for (const Weights<T>& weights : all) {
             const std::vector<T> scores = scores_of(sketch, n_rows, weights);
@@ -119,8 +119,7 @@ TEMPLATE_TEST_CASE("no score is further from the exact one than its bound", "", 
     });
 }
 
-TEMPLATE_TEST_CASE("a bound holds against the weights that go along with the error", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("a bound holds for the weights parallel to the error", "", float, double) {
     using T = TestType;
     for_all<T>([](const std::vector<T>& rows, std::size_t d, Random&) {
         const Sketch<T> sketch(view(rows, d), SerialExecutor{});
@@ -146,13 +145,13 @@ TEMPLATE_TEST_CASE("a bound holds against the weights that go along with the err
             const long double off = std::abs(static_cast<long double>(score) - exact);
             const auto largest = static_cast<long double>(bound(sketch, i, weights));
             CHECK(off <= largest);
-            // It is not much more than it has to be either.
+            // Nor is the bound much larger than necessary.
             if (d >= 7 && i > 0) CHECK(off >= 0.85L * largest);
         }
     });
 }
 
-TEMPLATE_TEST_CASE("scores are those of a plain twin", "", float, double) {
+TEMPLATE_TEST_CASE("scores agree with the slow twin", "", float, double) {
     using T = TestType;
     for_all<T>([](const std::vector<T>& rows, std::size_t d, Random& random) {
         const Sketch<T> sketch(view(rows, d), SerialExecutor{});
@@ -173,7 +172,8 @@ TEMPLATE_TEST_CASE("scores are those of a plain twin", "", float, double) {
                 twin += sketched * static_cast<double>(weights.coef[j]);
                 square += sketched * sketched;
             }
-            // The twin rounds neither weights nor sums, and a tie of its codes may go elsewhere.
+            // The twin rounds neither weights nor sums, and may break a tie of its codes the other
+            // way.
             const double off =
                 std::abs(static_cast<double>(scores[i]) - (twin + weights.intercept));
             close = close && off <= 1e-3 * std::sqrt(norm * square) + 1e-6;
@@ -182,7 +182,7 @@ TEMPLATE_TEST_CASE("scores are those of a plain twin", "", float, double) {
     });
 }
 
-TEMPLATE_TEST_CASE("bits depend neither on the block nor on the threads", "", float, double) {
+TEMPLATE_TEST_CASE("bits depend neither on blocks nor on threads", "", float, double) {
     using T = TestType;
     Random random(2);
     constexpr std::size_t n = 1400, d = 37;
@@ -237,7 +237,7 @@ TEMPLATE_TEST_CASE("a row that is not finite has an infinite bound", "", float, 
     CHECK(scores == std::vector<T>(3, T(0.5)));
 }
 
-TEMPLATE_TEST_CASE("the least of numbers are within their bound", "", float, double) {
+TEMPLATE_TEST_CASE("the smallest numbers are within their bound", "", float, double) {
     using T = TestType;
     const T least = std::numeric_limits<T>::denorm_min(), normal = std::numeric_limits<T>::min();
     const std::vector<T> rows = {least, T(0), normal, -least, T(100) * normal, T(-127) * normal};
@@ -251,8 +251,7 @@ TEMPLATE_TEST_CASE("the least of numbers are within their bound", "", float, dou
     }
 }
 
-TEMPLATE_TEST_CASE("weights that are not finite give scores that are not numbers", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("weights that are not finite give NaN scores", "", float, double) {
     using T = TestType;
     const std::vector<T> rows = {1, 2, 3, 0, 0, 0};
     const Sketch<T> sketch(view(rows, 3), SerialExecutor{});

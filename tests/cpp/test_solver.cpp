@@ -35,10 +35,11 @@ struct Solved {
 
 template <Real T>
 Solved<T> solved(const Problem<T>& problem, const SolverSettings& settings,
-                 ExecutorRef executor = SerialExecutor{}) {
+                 const WarmStart& start = {}, ExecutorRef executor = SerialExecutor{}) {
     const std::size_t n = problem.rows.rows;
     Solved<T> result{{}, {n, problem.rows.cols, 0, problem.examples.rows}, std::vector<T>(n)};
-    result.report = solve(problem, settings, executor, result.workspace, result.scores.data());
+    result.report =
+        solve(problem, settings, executor, result.workspace, result.scores.data(), {}, start);
     return result;
 }
 
@@ -47,13 +48,13 @@ bool all_finite(const Solved<T>& s) {
     const auto finite = [](const auto& values) {
         return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
     };
-    return finite(s.scores) && finite(s.workspace.weights.coef) && finite(s.workspace.dual) &&
-           finite(s.workspace.example_dual) && std::isfinite(s.workspace.weights.intercept) &&
+    return finite(s.scores) && finite(s.workspace.weights().coef) && finite(s.workspace.dual()) &&
+           finite(s.workspace.example_dual()) && std::isfinite(s.workspace.weights().intercept) &&
            std::isfinite(s.report.primal) && std::isfinite(s.report.gap) &&
            std::isfinite(s.report.violation) && std::isfinite(s.report.weights_error_bound);
 }
 
-/// That the report says of the weights and dual coefficients what they say themselves.
+/// Checks the report against the weights and dual coefficients.
 template <Real T>
 void check_report(const Problem<T>& problem, const Solved<T>& s) {
     const auto samples = reference::samples_of(problem);
@@ -69,11 +70,11 @@ void check_report(const Problem<T>& problem, const Solved<T>& s) {
     CHECK(std::abs(s.report.gap - gap) <= rounding);
     CHECK(std::abs(s.report.primal - primal) <= rounding);
     CHECK(s.report.dual() == s.report.primal - s.report.gap);
-    CHECK(s.report.n_support ==
-          static_cast<std::size_t>(std::count_if(s.workspace.dual.begin(), s.workspace.dual.end(),
-                                                 [](double a) { return a > 0.0; })));
+    CHECK(s.report.n_support == static_cast<std::size_t>(std::count_if(
+                                    s.workspace.dual().begin(), s.workspace.dual().end(),
+                                    [](double a) { return a > 0.0; })));
     const double small = is_float<T> ? 1e-4 : 1e-9;
-    CHECK(reference::distance(reference::weights_of(problem, s.workspace.weights), weights) <
+    CHECK(reference::distance(reference::weights_of(problem, s.workspace.weights()), weights) <
           small);
     for (std::size_t i = 0; i < problem.rows.rows; ++i) {
         const double score = reference::dot(weights, samples.x[i]);
@@ -84,15 +85,15 @@ void check_report(const Problem<T>& problem, const Solved<T>& s) {
 }
 
 template <Real T>
-void check_against_reference(const Problem<T>& problem) {
-    const auto s = solved(problem, tight<T>());
+void check_against_reference(const Problem<T>& problem, const WarmStart& start = {}) {
+    const auto s = solved(problem, tight<T>(), start);
     CHECK(s.report.status == SolveStatus::converged);
     CHECK(s.report.violation <= tight<T>().tol);
     check_report(problem, s);
 
     const auto samples = reference::samples_of(problem);
     const auto expected = reference::weights_of(samples, reference::solve_slowly(samples));
-    const auto weights = reference::weights_of(problem, s.workspace.weights);
+    const auto weights = reference::weights_of(problem, s.workspace.weights());
     const double apart = reference::distance(weights, expected);
     CHECK(apart <= s.report.weights_error_bound + (is_float<T> ? 1e-5 : 1e-9));
     CHECK(apart < (is_float<T> ? 5e-3 : 1e-6));
@@ -122,7 +123,7 @@ Problem<T> exemplar_problem(TestData<T>& data, Loss loss) {
     return problem;
 }
 
-/// Of the kind that takes many epochs: C ||x||^2 is large and the classes overlap.
+/// Problems that take many epochs: C ||x||^2 is large and the classes overlap.
 template <Real T>
 Problem<T> hard_problem(TestData<T>& data, Loss loss) {
     Problem<T> problem = exemplar_problem(data, loss);
@@ -168,7 +169,8 @@ TEMPLATE_TEST_CASE("solve finds the optimum of ill-conditioned problems", "", fl
     check_against_reference(problem);
 }
 
-TEMPLATE_TEST_CASE("shrinking and the seed change the way but not the optimum", "", float, double) {
+TEMPLATE_TEST_CASE("shrinking and the seed change the path but not the optimum", "", float,
+                   double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(3);
@@ -181,8 +183,8 @@ TEMPLATE_TEST_CASE("shrinking and the seed change the way but not the optimum", 
     const auto other = solved(problem, settings);
     CHECK(plain.report.status == SolveStatus::converged);
     CHECK(other.report.status == SolveStatus::converged);
-    CHECK(reference::distance(reference::weights_of(problem, plain.workspace.weights),
-                              reference::weights_of(problem, other.workspace.weights)) <=
+    CHECK(reference::distance(reference::weights_of(problem, plain.workspace.weights()),
+                              reference::weights_of(problem, other.workspace.weights())) <=
           plain.report.weights_error_bound + other.report.weights_error_bound + 1e-9);
 }
 
@@ -195,28 +197,25 @@ TEMPLATE_TEST_CASE("a start from the optimum ends there at once", "", float, dou
     if (p == 3) data.center();
     Problem<T> problem = exemplar_problem(data, loss);
     const auto cold = solved(problem, tight<T>());
-    problem.initial_dual = cold.workspace.dual.data();
-    problem.initial_example_dual = cold.workspace.example_dual.data();
-    const auto warm = solved(problem, tight<T>());
+    const auto warm =
+        solved(problem, tight<T>(),
+               WarmStart{cold.workspace.dual().data(), cold.workspace.example_dual().data()});
     CAPTURE(static_cast<int>(loss), p, cold.report.epochs, warm.report.epochs);
     CHECK(warm.report.status == SolveStatus::converged);
     CHECK(warm.report.epochs <= 2);
-    CHECK(reference::distance(reference::weights_of(problem, cold.workspace.weights),
-                              reference::weights_of(problem, warm.workspace.weights)) <
+    CHECK(reference::distance(reference::weights_of(problem, cold.workspace.weights()),
+                              reference::weights_of(problem, warm.workspace.weights())) <
           (is_float<T> ? 1e-3 : 1e-9));
 }
 
-TEMPLATE_TEST_CASE("initial coefficients outside of their bounds are moved to them", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("initial coefficients outside their bounds are clamped", "", float, double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(5);
     TestData<T> data(30, 5, 2, random);
     Problem<T> problem = exemplar_problem(data, loss);
     const std::vector<double> initial(30, 1e3), initial_positive{-5.0, 1e3};
-    problem.initial_dual = initial.data();
-    problem.initial_example_dual = initial_positive.data();
-    check_against_reference(problem);
+    check_against_reference(problem, WarmStart{initial.data(), initial_positive.data()});
 }
 
 TEMPLATE_TEST_CASE("one epoch is a valid, if loose, solution", "", float, double) {
@@ -235,12 +234,13 @@ TEMPLATE_TEST_CASE("one epoch is a valid, if loose, solution", "", float, double
     check_report(problem, s);
     const auto samples = reference::samples_of(problem);
     const auto expected = reference::weights_of(samples, reference::solve_slowly(samples));
-    CHECK(reference::distance(reference::weights_of(problem, s.workspace.weights), expected) <=
+    CHECK(reference::distance(reference::weights_of(problem, s.workspace.weights()), expected) <=
           s.report.weights_error_bound + 1e-9);
 }
 
-TEMPLATE_TEST_CASE("a tolerance below the arithmetic ends with the precision limit", "", float,
-                   double) {
+TEMPLATE_TEST_CASE(
+    "a tolerance below the precision of the arithmetic ends with the precision limit", "", float,
+    double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     const std::size_t p = GENERATE(as<std::size_t>{}, 1, 3, 20, 40);
@@ -278,7 +278,7 @@ TEMPLATE_TEST_CASE("the precision limit is not claimed far from the optimum", ""
     }
 }
 
-TEMPLATE_TEST_CASE("score_tol goes on until the scores are proven", "", float, double) {
+TEMPLATE_TEST_CASE("score_tol continues until the scores are proven", "", float, double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(8);
@@ -294,7 +294,7 @@ TEMPLATE_TEST_CASE("score_tol goes on until the scores are proven", "", float, d
     settings.max_epochs = 20000;
     const auto s = solved(problem, settings);
     CHECK(s.report.status == SolveStatus::converged);
-    // The reported gap includes what rounding may add, of which the goal knows nothing.
+    // The reported gap includes a bound on rounding, which the goal does not.
     const double rounding = 1e-13 * (1.0 + s.report.primal);
     CAPTURE(s.report.primal);
     CHECK(s.report.gap <= settings.score_tol * settings.score_tol / (largest + 1.0) + rounding);
@@ -312,11 +312,11 @@ TEMPLATE_TEST_CASE("any executor gives the same bits", "", float, double) {
     settings.tol = 1e-3;
     const auto serial = solved(problem, settings);
     const auto check = [&](ExecutorRef executor) {
-        const auto other = solved(problem, settings, executor);
+        const auto other = solved(problem, settings, {}, executor);
         CHECK(other.scores == serial.scores);
-        CHECK(other.workspace.dual == serial.workspace.dual);
-        CHECK(other.workspace.weights.coef == serial.workspace.weights.coef);
-        CHECK(other.workspace.weights.intercept == serial.workspace.weights.intercept);
+        CHECK(std::ranges::equal(other.workspace.dual(), serial.workspace.dual()));
+        CHECK(other.workspace.weights().coef == serial.workspace.weights().coef);
+        CHECK(other.workspace.weights().intercept == serial.workspace.weights().intercept);
         CHECK(other.report.gap == serial.report.gap);
         CHECK(other.report.primal == serial.report.primal);
         CHECK(other.report.epochs == serial.report.epochs);
@@ -327,7 +327,7 @@ TEMPLATE_TEST_CASE("any executor gives the same bits", "", float, double) {
     check(reference::ThreadsExecutor{3});
 }
 
-TEMPLATE_TEST_CASE("a workspace may be used again, for other problems too", "", float, double) {
+TEMPLATE_TEST_CASE("a workspace may be reused for other problems", "", float, double) {
     using T = TestType;
     Random random(10);
     TestData<T> data(60, 5, 3, random);
@@ -341,7 +341,7 @@ TEMPLATE_TEST_CASE("a workspace may be used again, for other problems too", "", 
               scores.data());
         solve(problem, tight<T>(), SerialExecutor{}, workspace, scores.data());
         CHECK(scores == fresh.scores);
-        CHECK(workspace.dual == fresh.workspace.dual);
+        CHECK(std::ranges::equal(workspace.dual(), fresh.workspace.dual()));
     }
 }
 
@@ -403,7 +403,7 @@ TEMPLATE_TEST_CASE("degenerate rows are solved too", "", float, double) {
     }
 }
 
-TEMPLATE_TEST_CASE("labels alone, without positives, are a problem too", "", float, double) {
+TEMPLATE_TEST_CASE("a problem may have labels only and no examples", "", float, double) {
     using T = TestType;
     const Loss loss = GENERATE(Loss::squared_hinge, Loss::hinge);
     Random random(12);

@@ -32,7 +32,7 @@ std::vector<RowIndex> sample(std::size_t n, const std::vector<std::uint8_t>& bac
 
 }  // namespace
 
-TEST_CASE("as many negatives as fit standardize, all of them if they do") {
+TEST_CASE("all negatives standardize, or as many as the sample holds") {
     const std::size_t n = GENERATE(as<std::size_t>{}, 0, 1, 2, 100, 2047, 2048, 2049, 5000, 70'000);
     const double part = GENERATE(-1.0, 0.0, 0.01, 0.5, 1.0);
     Random random(n);
@@ -54,7 +54,7 @@ TEST_CASE("as many negatives as fit standardize, all of them if they do") {
     CHECK(std::ranges::adjacent_find(rows, std::greater_equal<>()) == rows.end());
     CHECK(std::ranges::includes(negatives, rows));
     CHECK(rows == sample(n, background));
-    // One of each run of negatives: never two runs without one.
+    // One of each run of negatives, so no two runs in a row are without one.
     const std::size_t longest = negatives.size() / max_standardizing + 1;
     for (std::size_t s = 0; s + 1 < rows.size(); ++s) {
         const auto here = std::ranges::lower_bound(negatives, rows[s]);
@@ -85,7 +85,7 @@ TEMPLATE_TEST_CASE("the scale is the mean and the deviation of the scores", "", 
     }
 }
 
-TEMPLATE_TEST_CASE("scores without a spread keep their unit", "", float, double) {
+TEMPLATE_TEST_CASE("scores without spread keep their unit", "", float, double) {
     using T = TestType;
     const auto scale_of = [](const std::vector<T>& scores) {
         return score_scale(scores.data(), scores.size());
@@ -94,7 +94,7 @@ TEMPLATE_TEST_CASE("scores without a spread keep their unit", "", float, double)
     CHECK(scale_of({}).deviation == 1.0);
     CHECK(scale_of({T(3)})(3.0) == 0.0);
     CHECK(scale_of({T(3)}).deviation == 1.0);
-    const T value = T(-0.1);  // a sum of these rounds
+    const T value = T(-0.1);  // a sum of this value rounds
     CHECK(scale_of(std::vector<T>(1000, value))(static_cast<double>(value)) == 0.0);
     CHECK(scale_of(std::vector<T>(1000, value)).deviation == 1.0);
     CHECK(scale_of({T(1), std::nextafter(T(1), T(2))}).deviation == 1.0);
@@ -103,7 +103,7 @@ TEMPLATE_TEST_CASE("scores without a spread keep their unit", "", float, double)
 
 namespace {
 
-/// Raises a flag before the task of a given number.
+/// Raises a flag before it runs the task with a given number.
 struct RaisingExecutor {
     std::atomic<bool>& flag;
     std::size_t n_tasks;
@@ -163,7 +163,7 @@ TEMPLATE_TEST_CASE("a stopped search standardizes what it has", "", float, doubl
         REQUIRE(standardized.report.score_error_bound == plain.report.score_error_bound);
         REQUIRE(standardized.rows == plain.rows);
         n_stopped += plain.report.status == SearchStatus::deadline ? 1 : 0;
-        // The line through the first and the last score goes through all of them, and rises.
+        // The line through the first and the last score passes through all others, and rises.
         const std::size_t n =
             k - static_cast<std::size_t>(std::ranges::count(plain.rows, RowNumber{-1}));
         if (n == 0) continue;

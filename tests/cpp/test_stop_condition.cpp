@@ -17,7 +17,7 @@ using reference::Random;
 
 namespace {
 
-/// A caller who raises a flag when it has been asked so many times.
+/// A caller that raises a flag after a given number of looks.
 struct Impatient {
     int patience;
     std::atomic<bool> flag{false};
@@ -47,8 +47,8 @@ struct Answer {
     bool operator==(const Answer&) const = default;
 };
 
-/// Calls change(stop) with more and more patience, until it is not stopped any more; it is to leave
-/// everything as it was each time. Returns how often it was.
+/// Calls change(stop) with growing patience until it is not stopped. Each stop must leave
+/// everything as it was. Returns the number of stops.
 template <class Change, class Check>
 int stop_everywhere(Change&& change, Check&& check) {
     for (int patience = 0, n_stops = 0;; ++n_stops, patience += 1 + patience / 2) {
@@ -70,7 +70,7 @@ struct Way {
 
 }  // namespace
 
-TEST_CASE("a lookout is passed by the thread that made it alone, and looks now and then") {
+TEST_CASE("only the thread that made a lookout calls it, and only now and then") {
     int n_looks = 0;
     Lookout lookout([](void* context) noexcept { ++*static_cast<int*>(context); }, &n_looks);
     StopCondition stop;
@@ -136,7 +136,7 @@ TEMPLATE_TEST_CASE("a stopped build throws, and a stopped change leaves the inde
     CHECK(Answer<T>(index, more.data()) == before);
 }
 
-TEST_CASE("a stopped session is not made, and goes on with the index that it had") {
+TEST_CASE("a stopped constructor makes no session, and a stopped session keeps its index") {
     constexpr std::size_t n = 3000, d = 48;
     Random random(2);
     const auto values = random.normals<float>(n * d), more = random.normals<float>(200 * d);
@@ -166,7 +166,7 @@ TEST_CASE("a stopped session is not made, and goes on with the index that it had
     CHECK(session->search(5, scores.data(), rows.data()).status == SearchStatus::converged);
 }
 
-TEST_CASE("a stopped fit says so") {
+TEST_CASE("a stopped fit reports it") {
     constexpr std::size_t n = 3000, d = 32;
     Random random(3);
     const auto values = random.normals<double>(n * d);
@@ -181,7 +181,7 @@ TEST_CASE("a stopped fit says so") {
     CHECK(report.status == SearchStatus::deadline);
 }
 
-TEST_CASE("training a classifier stops") {
+TEST_CASE("training a classifier can be stopped") {
     constexpr std::size_t n = 2000, d = 50;
     Random random(4);
     const auto values = random.normals<double>(n * d);
@@ -199,7 +199,7 @@ TEST_CASE("training a classifier stops") {
     CHECK(trained.report.epochs < settings.max_epochs);
 }
 
-TEST_CASE("an executor without a state need not outlive those that borrow it") {
+TEST_CASE("a stateless executor need not outlive those that borrow it") {
     const ExecutorRef borrowed = SerialExecutor{};
     int n_calls = 0;
     borrowed.run(

@@ -32,7 +32,7 @@ bool each_is_called_once(int n_threads, std::size_t n_tasks, bool all) {
     return true;
 }
 
-/// Tasks that end when so many threads are inside of them at once, or after ten seconds.
+/// Tasks that end when a given number of threads are inside at once, or after ten seconds.
 struct Meeting {
     int n_expected;
     std::atomic<int> n_present{0};
@@ -71,13 +71,13 @@ TEST_CASE("loops of several threads at once do not disturb each other") {
     CHECK(n_wrong == 0);
 }
 
-TEST_CASE("as many threads work as were asked for") {
+TEST_CASE("as many threads work as were requested") {
     Meeting meeting{4};
     ThreadPool::of_process()->run(4, 4, true, &Meeting::attend, &meeting, {});
     CHECK(meeting.n_present == 4);
 }
 
-TEST_CASE("those who ask for threads get them while others run loops") {
+TEST_CASE("requested threads are there while other loops run") {
     Meeting meeting{6};
     std::vector<std::thread> callers;
     for (int c = 0; c < 2; ++c) {
@@ -89,7 +89,7 @@ TEST_CASE("those who ask for threads get them while others run loops") {
 }
 
 #if defined(__linux__)
-TEST_CASE("loop after loop makes no more threads") {
+TEST_CASE("repeated loops make no more threads") {
     const auto count_threads = [] {
         const std::filesystem::directory_iterator threads("/proc/self/task");
         return std::distance(begin(threads), end(threads));
@@ -101,7 +101,7 @@ TEST_CASE("loop after loop makes no more threads") {
 }
 #endif
 
-TEST_CASE("a task has no pool: what it runs stays on its thread") {
+TEST_CASE("loops inside a task stay on its thread") {
     std::atomic<int> n_found{0};
     ThreadPool::of_process()->run(50, 3, true,
                                   [](void* context, std::size_t) noexcept {
@@ -113,13 +113,13 @@ TEST_CASE("a task has no pool: what it runs stays on its thread") {
     CHECK(ThreadPool::of_process() != nullptr);
 }
 
-TEST_CASE("who waits for a long task of another thread is told so now and then") {
+TEST_CASE("a thread that waits for a long task gets a call now and then") {
     struct Context {
         std::thread::id caller = std::this_thread::get_id();
         std::atomic<int> n_begun{0}, n_told{0};
     } context;
-    // The caller's task waits for the helper's to begin, and the helper's for the caller to be
-    // told.
+    // The caller's task waits for the helper's to begin; the helper's waits until the caller has
+    // been called.
     const auto task = [](void* opaque, std::size_t) noexcept {
         auto& c = *static_cast<Context*>(opaque);
         ++c.n_begun;
@@ -135,7 +135,7 @@ TEST_CASE("who waits for a long task of another thread is told so now and then")
     CHECK(context.n_told >= 2);
 }
 
-TEST_CASE("helpers take no signals") {
+TEST_CASE("helpers receive no signals") {
 #if defined(__unix__)
     struct Context {
         std::thread::id caller = std::this_thread::get_id();
@@ -158,12 +158,12 @@ TEST_CASE("helpers take no signals") {
 #endif
 }
 
-// The thread sanitizer knows no child that goes on with threads of its own.
+// The thread sanitizer does not support a child that makes threads.
 #if defined(__unix__) && !defined(__SANITIZE_THREAD__)
 
 namespace {
 
-/// Whether a child ends, and well, within a minute.
+/// Whether a child exits successfully within a minute.
 bool child_succeeds(pid_t child) {
     for (int tenth = 0; tenth < 600; ++tenth) {
         int status = 0;
@@ -179,7 +179,7 @@ bool child_succeeds(pid_t child) {
 
 }  // namespace
 
-TEST_CASE("a child has threads of its own, wherever its parent's threads were") {
+TEST_CASE("a forked child makes its own threads, whatever its parent's threads were doing") {
     std::atomic<bool> stop{false};
     std::vector<std::thread> callers;
     for (int c = 0; c < 3; ++c) {
@@ -202,7 +202,7 @@ TEST_CASE("a child has threads of its own, wherever its parent's threads were") 
     CHECK(n_failed == 0);
 }
 
-TEST_CASE("a fork from within a loop does not make the child wait for threads that it lacks") {
+TEST_CASE("a child forked from within a loop does not wait for threads it lacks") {
     struct Context {
         std::thread::id caller = std::this_thread::get_id();
         std::atomic<int> n_present{0};

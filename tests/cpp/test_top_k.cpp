@@ -52,8 +52,8 @@ Ranking<T> random_offers(std::size_t n, Random& random) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("the best k are those that sorting finds, in any order of offers", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("the best k are those that sorting finds, whatever the order of offers", "",
+                   float, double) {
     Random random(1);
     for (const std::size_t n : {0u, 1u, 2u, 10u, 200u}) {
         for (const std::size_t k : {0u, 1u, 2u, 3u, 10u, 199u, 200u, 300u}) {
@@ -75,7 +75,7 @@ TEST_CASE("ties are broken by the smaller row") {
     CHECK(same(select(offers, 3), Ranking<double>{{2.0, 8}, {1.0, 3}, {1.0, 4}}));
 }
 
-TEST_CASE("the threshold is the score of the last place, and open while there is room") {
+TEST_CASE("the threshold is the score of the last place, and minus infinity while there is room") {
     Ranking<double> storage(2);
     TopK<double> best(storage.data(), 2);
     CHECK(best.threshold() == -reference::infinity);
@@ -89,7 +89,7 @@ TEST_CASE("the threshold is the score of the last place, and open while there is
     CHECK(best.threshold() == 3.0);
 }
 
-TEST_CASE("no places refuse every row and touch no storage") {
+TEST_CASE("k = 0 refuses every row and touches no storage") {
     Ranked<double> not_ours{-5.0, 7};
     TopK<double> none(&not_ours, 0);
     CHECK(none.threshold() == reference::infinity);
@@ -98,7 +98,7 @@ TEST_CASE("no places refuse every row and touch no storage") {
     CHECK(not_ours.score == -5.0);
 }
 
-TEMPLATE_TEST_CASE("offering in blocks, behind the threshold, loses nothing", "", float, double) {
+TEMPLATE_TEST_CASE("offering blocks above the threshold loses nothing", "", float, double) {
     Random random(2);
     for (int repetition = 0; repetition < 50; ++repetition) {
         const std::size_t n = random.below(100), k = 1 + random.below(12);
@@ -116,7 +116,7 @@ TEMPLATE_TEST_CASE("offering in blocks, behind the threshold, loses nothing", ""
     }
 }
 
-TEST_CASE("rows of minus infinity are ranked too, behind all others") {
+TEST_CASE("scores of minus infinity are ranked too, after all others") {
     const double lowest = -reference::infinity;
     const Ranking<double> offers{{lowest, 0}, {0.0, 1}, {lowest, 2}};
     CHECK(same(select(offers, 2), Ranking<double>{{0.0, 1}, {lowest, 0}}));

@@ -1,4 +1,4 @@
-// Workspaces: how they are made, and that those that grow with what is asked for are made seldom.
+// Workspaces: how they are made, and that growing ones are remade seldom.
 
 #include "exemplar_svm/workspace.hpp"
 
@@ -17,10 +17,9 @@
 #include "exemplar_svm/scan.hpp"
 #include "exemplar_svm/session.hpp"
 #include "exemplar_svm/solver.hpp"
-#include "problem/sparse_examples.hpp"
 #include "reference.hpp"
 #include "room.hpp"
-#include "solve/panel.hpp"
+#include "search/scratch.hpp"
 #include "sparse_data.hpp"
 
 using namespace exemplar_svm;
@@ -30,7 +29,7 @@ static_assert(std::is_same_v<decltype(Workspace(std::declval<const Index<double>
                              Workspace<double>>);
 static_assert(!std::is_convertible_v<const Index<float>&, Workspace<float>>);
 
-TEMPLATE_TEST_CASE("numbers of any integer type say how large a workspace is", "", float, double) {
+TEMPLATE_TEST_CASE("the size of a workspace may be of any integer type", "", float, double) {
     using T = TestType;
     const auto is_expected = [](const Workspace<T>& workspace, std::size_t max_examples) {
         return workspace.n_rows() == 9000 && workspace.n_features() == 12 &&
@@ -44,7 +43,7 @@ TEMPLATE_TEST_CASE("numbers of any integer type say how large a workspace is", "
     CHECK(is_expected(*std::make_unique<Workspace<T>>(std::int64_t{9000}, 12u, 20, 3), 3));
 }
 
-TEMPLATE_TEST_CASE("sizes that nobody has memory for do not wrap around", "", float, double) {
+TEMPLATE_TEST_CASE("sizes beyond all memory do not wrap around", "", float, double) {
     constexpr std::size_t most = static_cast<std::size_t>(-1);
     using W = Workspace<TestType>;
     for (const std::size_t size : {most, most / 2 + 2, most / 8 + 2, most / 48 + 2}) {
@@ -55,7 +54,7 @@ TEMPLATE_TEST_CASE("sizes that nobody has memory for do not wrap around", "", fl
     CHECK(W(3, 3, most).max_ranks() == 3);  // there are no more rows to rank
 }
 
-TEMPLATE_TEST_CASE("searches with one more example each make few workspaces", "", float, double) {
+TEMPLATE_TEST_CASE("searches with ever more examples make few workspaces", "", float, double) {
     using T = TestType;
     constexpr std::size_t n = 300, d = 40, most = 100;
     Random random(1);
@@ -69,13 +68,13 @@ TEMPLATE_TEST_CASE("searches with one more example each make few workspaces", ""
             rows.push_back(static_cast<RowNumber>(size));
             Query<T> query;
             query.positive_rows = rows;
-            auto workspace = pool.take_for(query, index, size);
+            auto workspace = pool.take(index, python::room_for(query, index, size));
             REQUIRE(workspace->max_examples() >= size);
             REQUIRE(workspace->max_ranks() >= size);
             if (!index.rows().is_dense()) {
                 REQUIRE(workspace->max_example_entries() >= count_entries(query, index.rows()));
             }
-            // A new one has more room than the last.
+            // A new workspace has more room than the last.
             if (workspace->max_examples() != examples || workspace->max_ranks() != ranks) ++n_made;
             examples = workspace->max_examples();
             ranks = workspace->max_ranks();
@@ -86,7 +85,7 @@ TEMPLATE_TEST_CASE("searches with one more example each make few workspaces", ""
     }
 }
 
-TEMPLATE_TEST_CASE("a session of many examples makes room seldom", "", float, double) {
+TEMPLATE_TEST_CASE("a growing session makes room seldom", "", float, double) {
     using T = TestType;
     constexpr std::size_t n = 600, d = 8;
     Random random(2);
@@ -106,7 +105,7 @@ TEMPLATE_TEST_CASE("a session of many examples makes room seldom", "", float, do
 
 namespace {
 
-/// Rows of which every second one is empty, as the others, which are alike, are long.
+/// Rows of which every second one is empty; the others are long and alike.
 template <Real T, ColumnNumber I>
 struct HalfEmptyRows {
     std::size_t n, d;
@@ -134,8 +133,8 @@ struct HalfEmptyRows {
     }
 };
 
-/// The blocks of all rows, and those of a panel of the long ones, for which the workspace has room
-/// when they are solved for.
+/// The number of blocks of all rows, and of a panel of the long ones, for which the workspace has
+/// room.
 template <Real T, ColumnNumber I>
 std::pair<std::size_t, std::size_t> solve_for_long_rows(std::size_t n, std::size_t d) {
     const HalfEmptyRows<T, I> data(n, d);
@@ -145,16 +144,17 @@ std::pair<std::size_t, std::size_t> solve_for_long_rows(std::size_t n, std::size
     problem.rows = data.view();
     problem.squared_norms = data.squared_norms.data();
     problem.max_squared_norm = 1.0;
-    workspace.sparse_examples->clear();
-    workspace.sparse_examples->add(problem.rows, data.filled.front());
-    problem.examples = workspace.sparse_examples->view();
-    Panel<T>& panel = *workspace.panel;
+    SearchScratch<T>& scratch = workspace.scratch();
+    SparseExamples<T>& examples = scratch.query.sparse_examples;
+    examples.add(problem.rows, data.filled.front());
+    problem.examples = examples.view();
+    Panel<T>& panel = scratch.working_set.panel;
     panel.clear(problem.rows);
     REQUIRE(panel.capacity() >= data.filled.size());
     panel.add(problem, data.filled.data(), data.filled.size(), SerialExecutor{});
     const Problem<T> part = panel.restrict(problem);
     const std::size_t n_blocks = row_blocks(part.rows).count();
-    CHECK(workspace.summaries.size() >= n_blocks);
+    CHECK(scratch.descent.summaries.size() >= n_blocks);
 
     SolverSettings settings;
     settings.max_epochs = 2;
@@ -169,7 +169,7 @@ std::pair<std::size_t, std::size_t> solve_for_long_rows(std::size_t n, std::size
 TEMPLATE_TEST_CASE("a panel of the longest rows may have more blocks than all rows", "",
                    std::int32_t, std::int64_t) {
     using I = TestType;
-    // A block takes 33 rows of the average length, but 16 of twice that.
+    // A block takes 33 rows of the average length, but only 16 of twice that.
     const auto [all, some] = solve_for_long_rows<float, I>(1120, 1960 * 8 / (4 + sizeof(I)));
     if constexpr (sizeof(I) == 4) CHECK(all < some);
     solve_for_long_rows<double, I>(1120, 1960 * 8 / (8 + sizeof(I)));

@@ -9,7 +9,7 @@
 
 namespace exemplar_svm::reference {
 
-/// What a program with threads of its own might bring along.
+/// An executor such as a program with its own threads might bring.
 struct ThreadsExecutor {
     std::size_t n_threads;
 

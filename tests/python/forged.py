@@ -1,4 +1,4 @@
-"""Index files that somebody has forged: any values and headers, and checksums that fit.
+"""Forged index files: any values and headers, with checksums that match.
 
 ``python forged.py FOLDER FIRST LAST`` makes the files of these seeds there, opens and searches
 them, and ends with the number of a seed if one takes too long. Whatever a file holds, it is an

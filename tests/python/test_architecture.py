@@ -13,24 +13,23 @@ import exemplar_svm as esvm
 
 ROOT = Path(__file__).resolve().parents[2]
 CPP = ROOT / "cpp"
-LAYERS = {
-    0: ["version", "real", "narrow", "error", "isa"],
-    1: [
-        "matrix_view",
-        "narrow_view",
-        "csr_view",
-        "rows_view",
-        "executor",
-        "settings",
-        "profile",
-        "stop_condition",
-    ],
-    2: ["search_report", "problem", "query", "weights", "top_k", "workspace"],
-    3: ["solver", "scan", "certificate"],
-    4: ["index", "linear_svc"],
-    5: ["session"],
+SOURCES = CPP / "src"
+HEADERS = CPP / "include/exemplar_svm"
+
+#: The rooms of the core, from the ground up, with the public headers that belong to them. A file
+#: includes its own room and those before it, and nothing else.
+ROOMS = {
+    "kernels": ["real", "narrow", "error", "isa"],
+    "base": ["version", "executor", "settings", "profile", "stop_condition", "top_k"],
+    "rows": ["matrix_view", "narrow_view", "csr_view", "rows_view", "scan", "weights"],
+    "problem": ["problem", "query", "certificate", "search_report"],
+    "model": [],
+    "solve": ["solve_report", "linear_svc"],
+    "search": ["workspace", "solver"],
+    "index": ["index", "session"],
 }
-LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
+ORDER = list(ROOMS)
+ROOM_OF_HEADER = {header: room for room, headers in ROOMS.items() for header in headers}
 
 
 def sources(*patterns):
@@ -38,41 +37,52 @@ def sources(*patterns):
 
 
 def included(path):
-    return re.findall(r'#include "exemplar_svm/(\w+)\.hpp"', path.read_text())
+    """Yield the files of the core that a file includes."""
+    for name in re.findall(r'#include "([\w/]+\.(?:hpp|inl))"', path.read_text()):
+        yield HEADERS.parent / name if name.startswith("exemplar_svm/") else SOURCES / name
 
 
-def test_every_public_header_has_a_layer():
-    headers = {path.stem for path in (CPP / "include/exemplar_svm").iterdir()}
-    assert headers == set(LAYER)
+def room_of(path):
+    return ROOM_OF_HEADER[path.stem] if HEADERS in path.parents else path.parent.name
 
 
-@pytest.mark.parametrize("name", LAYER)
-def test_a_header_includes_only_its_own_layer_and_lower_ones(name):
-    for other in included(CPP / f"include/exemplar_svm/{name}.hpp"):
-        assert LAYER[other] <= LAYER[name], f"{name}.hpp includes {other}.hpp"
+def test_every_file_has_a_room():
+    assert {path.stem for path in HEADERS.iterdir()} == set(ROOM_OF_HEADER)
+    assert {path.name for path in SOURCES.iterdir()} == set(ROOMS)
+    for path in SOURCES.rglob("*.*"):
+        assert path.parent.parent == SOURCES, path
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_includes_only_itself_and_those_before_it(room):
+    allowed = ORDER[: ORDER.index(room) + 1]
+    files = [path for path in sources("*.hpp", "*.cpp", "*.inl") if room_of(path) == room]
+    assert files
+    for path in files:
+        for other in included(path):
+            assert room_of(other) in allowed, f"{path.name} includes {other.name}"
+
+
+def test_public_headers_include_no_private_ones():
+    for path in HEADERS.iterdir():
+        assert all(HEADERS in other.parents for other in included(path)), path
 
 
 def test_headers_include_no_circle():
-    graph = {name: included(CPP / f"include/exemplar_svm/{name}.hpp") for name in LAYER}
-    done, path = set(), []
+    graph = {path: list(included(path)) for path in sources("*.hpp")}
+    done, way = set(), []
 
-    def visit(name):
-        assert name not in path, f"circle: {' -> '.join([*path, name])}"
-        if name in done:
+    def visit(path):
+        assert path not in way, f"circle: {[*way, path]}"
+        if path in done:
             return
-        path.append(name)
-        for other in graph[name]:
+        way.append(path)
+        for other in graph.get(path, []):
             visit(other)
-        done.add(path.pop())
+        done.add(way.pop())
 
-    for name in graph:
-        visit(name)
-
-
-def test_nothing_but_a_session_builds_on_index():
-    for path in sources("*.hpp", "*.cpp"):
-        if path.stem not in ("index", "session"):
-            assert "index" not in included(path), path
+    for path in graph:
+        visit(path)
 
 
 def test_the_core_knows_no_python():

@@ -1,4 +1,4 @@
-"""Arrays of other libraries are read where they are, as rows, queries, examples and masks."""
+"""Arrays of other libraries are read in place, as rows, queries, examples and masks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pa():
 def assert_reads_in_place(given, plain, change):
     """The index reads the memory of `given`, seen by numpy as `plain`, and nothing else."""
     index = esvm.ExemplarIndex(given, copy=False)
-    assert np.shares_memory(index._embeddings, plain)
+    assert np.shares_memory(index._snapshots.embeddings, plain)
     expected = esvm.ExemplarIndex(plain.copy())
     np.testing.assert_array_equal(
         index.search(QUERY, k=80).scores, expected.search(QUERY, k=80).scores
@@ -121,7 +121,7 @@ def test_read_only_and_repeated_memory_is_read_in_place():
     repeated = np.broadcast_to(ROWS[0], ROWS.shape)
     for plain in (fixed, repeated):
         index = esvm.ExemplarIndex(Exporter(plain), copy=False)
-        assert np.shares_memory(index._embeddings, plain)
+        assert np.shares_memory(index._snapshots.embeddings, plain)
 
 
 def test_layouts_that_cannot_be_read_in_place_are_copied_or_refused():
@@ -161,7 +161,7 @@ def test_memory_that_a_device_shares_with_the_processor_is_read():
 
     pinned = Pinned(ROWS.copy(), 3)
     index = esvm.ExemplarIndex(pinned, copy=False)
-    assert np.shares_memory(index._embeddings, pinned.array)
+    assert np.shares_memory(index._snapshots.embeddings, pinned.array)
 
 
 def test_what_dlpack_cannot_express_is_a_type_error():
@@ -177,7 +177,7 @@ def test_a_tensor_is_read_in_place(torch, dtype):
     tensor = torch.from_numpy(ROWS.astype(dtype)).clone()
     assert_reads_in_place(tensor, tensor.numpy(), turn_around)
     index = esvm.ExemplarIndex(tensor, copy=False)
-    assert index._embeddings.__array_interface__["data"][0] == tensor.data_ptr()
+    assert index._snapshots.embeddings.__array_interface__["data"][0] == tensor.data_ptr()
     before = index.decision_function(QUERY)
     tensor.mul_(0.5)  # by torch itself
     index.refresh()
@@ -199,7 +199,7 @@ def test_tensors_of_any_strides(torch):
         plain = view.numpy()
         index = esvm.ExemplarIndex(view)
         if plain.strides[1] == plain.itemsize:
-            assert np.shares_memory(index._embeddings, plain)
+            assert np.shares_memory(index._snapshots.embeddings, plain)
         query = plain[0]
         np.testing.assert_array_equal(
             index.decision_function(view[0]), esvm.ExemplarIndex(plain).decision_function(query)
@@ -246,8 +246,10 @@ def test_tensors_that_numpy_cannot_see_are_a_type_error(torch):
         with pytest.raises(TypeError, match=f"queries .*{reason}"):
             index.search(bad[:3] if reason != "[Ss]parse" else bad)
     detached = tensor.clone().requires_grad_().detach()
-    np.testing.assert_array_equal(esvm.ExemplarIndex(detached)._embeddings, ROWS)
-    np.testing.assert_array_equal(esvm.ExemplarIndex(imaginary.resolve_neg())._embeddings, -ROWS)
+    np.testing.assert_array_equal(esvm.ExemplarIndex(detached)._snapshots.embeddings, ROWS)
+    np.testing.assert_array_equal(
+        esvm.ExemplarIndex(imaginary.resolve_neg())._snapshots.embeddings, -ROWS
+    )
 
 
 # pyarrow
@@ -269,24 +271,24 @@ def test_arrow_lists_of_one_size_are_rows_read_in_place(pa, dtype):
     assert_reads_in_place(array, memory, turn_around)
     memory[:] = plain
     some = esvm.ExemplarIndex(array[10:50], copy=False)
-    assert np.shares_memory(some._embeddings, memory)
-    np.testing.assert_array_equal(some._embeddings, plain[10:50])
+    assert np.shares_memory(some._snapshots.embeddings, memory)
+    np.testing.assert_array_equal(some._snapshots.embeddings, plain[10:50])
 
     column = pa.table({"vector": array})["vector"]
-    assert np.shares_memory(esvm.ExemplarIndex(column, copy=False)._embeddings, memory)
+    assert np.shares_memory(esvm.ExemplarIndex(column, copy=False)._snapshots.embeddings, memory)
     tensors = pa.ExtensionArray.from_storage(
         pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), [12]), array
     )
-    assert np.shares_memory(esvm.ExemplarIndex(tensors, copy=False)._embeddings, memory)
+    assert np.shares_memory(esvm.ExemplarIndex(tensors, copy=False)._snapshots.embeddings, memory)
     tensor = pa.Tensor.from_numpy(memory)
-    assert np.shares_memory(esvm.ExemplarIndex(tensor, copy=False)._embeddings, memory)
+    assert np.shares_memory(esvm.ExemplarIndex(tensor, copy=False)._snapshots.embeddings, memory)
 
 
 def test_arrow_chunks_are_copied_together_or_refused(pa):
     chunks = pa.chunked_array([lists(pa, ROWS[:30]), lists(pa, ROWS[30:])])
     with pytest.raises(ValueError, match=r"embeddings has 2 chunks, .* copy=False forbids"):
         esvm.ExemplarIndex(chunks, copy=False)
-    np.testing.assert_array_equal(esvm.ExemplarIndex(chunks)._embeddings, ROWS)
+    np.testing.assert_array_equal(esvm.ExemplarIndex(chunks)._snapshots.embeddings, ROWS)
     nothing = pa.chunked_array([], pa.list_(pa.float32(), 12))
     assert esvm.ExemplarIndex(nothing).search(QUERY, k=1).indices[0] == -1
 
@@ -299,7 +301,7 @@ def test_arrow_arrays_serve_as_anything(pa):
     for search in (index.search, index.search_shared):
         np.testing.assert_array_equal(search(lists(pa, plain)).scores, search(plain).scores)
     table = pa.table({f"feature {c}": ROWS[:, c] for c in range(12)})  # by column: must be copied
-    np.testing.assert_array_equal(esvm.ExemplarIndex(table)._embeddings, ROWS)
+    np.testing.assert_array_equal(esvm.ExemplarIndex(table)._snapshots.embeddings, ROWS)
     with pytest.raises(ValueError, match="copy=False forbids"):
         esvm.ExemplarIndex(table, copy=False)
 
@@ -313,7 +315,7 @@ def test_arrow_arrays_that_are_no_rows_are_refused(pa):
         with pytest.raises(TypeError, match=r"embeddings is an Arrow array of .*cast it"):
             esvm.ExemplarIndex(pa.array([[1, 2], [3, 4]], kind(pa.float32())))
     cast = pa.array([[1, 2], [3, 4]], pa.list_(pa.float32())).cast(size)
-    np.testing.assert_array_equal(esvm.ExemplarIndex(cast)._embeddings, [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(esvm.ExemplarIndex(cast)._snapshots.embeddings, [[1, 2], [3, 4]])
     with pytest.raises(TypeError, match="embeddings has dtype object"):
         esvm.ExemplarIndex(pa.array([["a", "b"]], pa.list_(pa.string(), 2)))
     index = esvm.ExemplarIndex(ROWS)

@@ -38,7 +38,7 @@ def test_every_public_header_is_installed(include):
     assert {p.name for p in (include / "exemplar_svm").iterdir()} == names
 
 
-def test_headers_include_the_standard_library_and_each_other_alone():
+def test_headers_include_only_the_standard_library_and_each_other():
     for header in (ROOT / "cpp/include/exemplar_svm").glob("*.hpp"):
         for name in re.findall(r"#include *(\S+)", header.read_text()):
             assert re.fullmatch(r'<[a-z_]+>|"exemplar_svm/\w+\.hpp"', name), (header.name, name)

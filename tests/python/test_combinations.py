@@ -35,7 +35,7 @@ def stored(rows, storage):
 
 WAYS = {
     "shared": lambda index, p, q: index.search_shared(p, K, q),
-    "calibrated": lambda index, p, q: index.search_shared(p, K, q, calibrate=True),
+    "standardized": lambda index, p, q: index.search_shared(p, K, q, standardize=True),
     "in time": lambda index, p, q: index.search_shared(p, K, q, timeout=60),
     "two threads": lambda index, p, q: index.search_shared(p, K, q, n_threads=2),
     "session": lambda index, p, q: step_by_step(index, p, q),
@@ -89,5 +89,5 @@ def test_every_combination_has_the_answer_of_the_plain_one(storage, data):
         # Rows change places only where their scores are as good as equal.
         exact = scores[np.searchsorted(numbers, found.indices)]
         np.testing.assert_allclose(exact, expected.scores, atol=5e-5 * (1 + largest), err_msg=way)
-        if way != "calibrated":
+        if way != "standardized":
             np.testing.assert_allclose(found.scores, expected.scores, atol=5e-5 * (1 + largest))

@@ -1,4 +1,4 @@
-"""Rows are read back as the index holds them, and an index is rid of those that were removed."""
+"""Rows are read back as the index holds them, and compacting drops removed rows."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_rows_that_there_are_not_are_told_as_positives_are():
         index.vectors([0.5])
 
 
-def test_sparse_rows_are_returned_with_scipy_alone(monkeypatch):
+def test_returning_sparse_rows_needs_scipy(monkeypatch):
     index = an_index(clustered(60, 5, dtype=np.float32), "sparse")
     monkeypatch.setitem(sys.modules, "scipy.sparse", None)
     with pytest.raises(ImportError, match="pip install scipy"):
@@ -104,8 +104,8 @@ def test_a_compact_index_is_that_of_the_rows_that_are_left(storage, options):
     np.testing.assert_array_equal(numbers[live], np.arange(225))
     assert (numbers[~live] == -1).all()
     assert (len(index), len(compacted), compacted.n_live) == (230, 225, 225)
-    assert compacted._built_with == index._built_with
-    assert compacted._n_threads == 1
+    assert compacted._snapshots.settings == index._snapshots.settings
+    assert compacted._snapshots.n_threads == 1
     assert compacted.live.all()
     old = np.flatnonzero(numbers >= 0)
     np.testing.assert_array_equal(dense(compacted.vectors(range(225))), dense(index.vectors(old)))

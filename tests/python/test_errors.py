@@ -1,4 +1,4 @@
-"""Bad input gets a sentence that names the argument, and leaves the index as it was."""
+"""Bad input raises an error that names the argument, and leaves the index unchanged."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_bad_examples_are_refused_by_name(index, name):
         assert f"{weight} has dtype" in ask(function, [3, 4], **{weight: ["a", "b"]})
 
 
-def test_a_row_that_is_asked_for_and_against_is_refused(index):
+def test_a_row_that_is_positive_and_negative_is_refused(index):
     with pytest.raises(ValueError, match="row 4 is named in both positives and negatives"):
         index.search_shared([3, 4], negatives=[4, ROWS[3]])
 

@@ -101,7 +101,7 @@ def test_centred_knn_is_the_cosine_of_centred_rows():
     np.testing.assert_array_equal(ranking, np.argsort(-cosine)[:298])
 
 
-def test_half_centred_knn_is_the_sum_of_standardised_scores():
+def test_half_centred_knn_is_the_sum_of_standardized_scores():
     rows = clustered(300, 12)
     knn, centred, half = rankers.baselines(rows)
     parts = [part.scores(rows[:2]) for part in (knn, centred)]

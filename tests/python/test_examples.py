@@ -1,4 +1,4 @@
-"""The example runs, and the README's code says what is."""
+"""The example and the code in the documents run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_first_example_of_the_readme_runs():
 
 EXAMPLES = [
     pytest.param(code, id=f"{name}-{number}")
-    for name in ("searching", "calibration", "arrays")
+    for name in ("searching", "standardization", "arrays")
     for number, code in enumerate(
         re.findall(r"```python\n(.*?)```", (ROOT / f"docs/{name}.md").read_text(), re.DOTALL)
     )

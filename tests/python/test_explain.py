@@ -1,4 +1,4 @@
-"""What a model says about its ranking: the hardest negatives, and what each feature adds."""
+"""What a model explains about its ranking: hardest negatives, and contributions of features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index files: what was saved is what is opened, or an error says that it is not."""
+"""Index files: opening returns what was saved, or raises an error."""
 
 from __future__ import annotations
 
@@ -380,14 +380,14 @@ def test_pipes_and_devices_are_neither_written_nor_read(tmp_path):
 
 SLOW = """
 import sys, time, numpy as np, exemplar_svm as esvm
-from exemplar_svm import _file
-copies = _file._copies
+from exemplar_svm import _index_file
+copies = _index_file._copies
 def slowly(arrays):
     for chunk in copies(arrays):
         yield chunk
         print("writing", flush=True)
         time.sleep(60)
-_file._copies = slowly
+_index_file._copies = slowly
 esvm.ExemplarIndex(np.eye(9, 4)).save(sys.argv[1])
 """
 
@@ -609,7 +609,7 @@ def test_a_truncated_file_is_an_error_at_every_length(tmp_path, saved, saved_oth
             opened(path, mmap)
 
 
-def test_columns_and_starts_of_a_mapped_file_are_looked_at(tmp_path, saved_others):
+def test_columns_and_starts_of_a_mapped_file_are_checked(tmp_path, saved_others):
     # Their checksums are not compared then, but they lead to places in memory.
     content = saved_others[-1]
     path = tmp_path / "index"
@@ -657,7 +657,7 @@ def test_a_mapped_file_is_compared_but_for_its_bulk(tmp_path, saved):
             changed = bytearray(content)
             changed[place] ^= 0x41
             path.write_bytes(changed)
-            sentence = f"index is a damaged index file: the checksum of '{name}' does not fit"
+            sentence = f"index is a damaged index file: the checksum of '{name}' does not match"
             with pytest.raises(ValueError, match=sentence):
                 esvm.ExemplarIndex.open(path, mmap=True, verify=True)
             if name not in ("rows", "signatures", "sketch"):
@@ -833,7 +833,7 @@ def test_a_mapped_file_takes_no_memory_until_it_is_read(tmp_path):
     rows[:, 0] = np.arange(len(rows))
     path = tmp_path / "index"
     index = esvm.ExemplarIndex(rows)
-    assert index.memory_usage()["signatures"]
+    assert index.memory_usage()["sign_codes"]
     index.save(path)
     code = """
 import sys, numpy as np, exemplar_svm as esvm

@@ -1,4 +1,4 @@
-"""Forged index files, whose checksums fit: whatever they hold, nothing hangs, crashes or leaks.
+"""Forged index files with matching checksums: whatever they hold, nothing hangs, crashes or leaks.
 
 `forged.py` makes them, and runs longer by hand.
 """
@@ -131,7 +131,7 @@ def test_a_header_longer_than_any_is_not_read(tmp_path, contents):
 
 
 @pytest.mark.parametrize("first", ["descending", "repeated", "beyond"])
-def test_lists_of_postings_are_looked_at(tmp_path, contents, first):
+def test_lists_of_postings_are_checked(tmp_path, contents, first):
     content = bytearray(contents["postings"])
     header, begin = forged.header_of(content)
     section = next(each for each in header["sections"] if each["name"] == "posting_rows")

@@ -152,7 +152,7 @@ def test_the_index_of_a_parent_is_not_that_of_its_child(rows):
     assert list(index.add(rows[:1])) == [len(rows)]
 
 
-def test_a_fork_during_a_build_ends_the_build_in_the_child_alone():
+def test_a_fork_during_a_build_ends_the_build_only_in_the_child():
     rows = np.random.default_rng(0).standard_normal((6000, 1000)).astype(np.float32)
     children = []
 

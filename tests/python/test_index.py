@@ -145,7 +145,7 @@ def test_too_few_epochs_give_a_result_and_say_how_far_it_is(rows):
 def test_a_tolerance_beyond_the_arithmetic_ends_and_says_so():
     rows = clustered(300, 24, dtype=np.float32) + np.float32(1e4)
     index = esvm.ExemplarIndex(rows)
-    with pytest.warns(esvm.ConvergenceWarning, match="does not resolve tol"):
+    with pytest.warns(esvm.ConvergenceWarning, match="cannot resolve tol"):
         report = index.search(rows[0] + 0.1, tol=1e-13, max_iter=100000).report
     assert report.status == "precision_limit"
     assert report.epochs < 2000
@@ -201,26 +201,37 @@ def test_memory_usage_counts_the_bytes_of_what_a_method_keeps(rows, center):
         assert sum(parts.values()) == 2 * parts["total"]
         assert parts["norms"] == n * rows.itemsize
         assert parts["mean"] == (8 * d + n * rows.itemsize if center else 0)
-        assert {"norms", "mean", "background", "signatures", "gram", "total"} <= set(parts)
+        assert {"norms", "mean", "gaussian_model", "sign_codes", "gram", "total"} <= set(parts)
     kept = {key for key, size in usage["full"].items() if size}
     assert kept == {"norms", "mean", "total"} - ({"mean"} if not center else set())
-    assert usage["working_set"]["background"] > 0
-    assert usage["working_set"]["signatures"] >= n * (d // 8)
+    assert usage["working_set"]["gaussian_model"] > 0
+    assert usage["working_set"]["sign_codes"] >= n * (d // 8)
     assert usage["working_set"]["gram"] == 0
     assert usage["gram"]["gram"] == n * n * rows.itemsize
-    assert usage["gram"]["background"] == usage["gram"]["signatures"] == 0
+    assert usage["gram"]["gaussian_model"] == usage["gram"]["sign_codes"] == 0
     assert usage["auto"] == usage["full"]
+
+
+def test_old_keys_of_memory_usage_work_and_warn():
+    usage = esvm.ExemplarIndex(clustered(1100, 8), method="working_set").memory_usage()
+    for old, new in (("background", "gaussian_model"), ("signatures", "sign_codes")):
+        with pytest.warns(DeprecationWarning, match=f"'{old}' is now called '{new}'") as told:
+            assert usage[old] == usage[new] > 0
+        assert told[0].filename == __file__
+        assert old not in usage
+    with pytest.raises(KeyError, match="sketches"):
+        usage["sketches"]
 
 
 def test_the_method_follows_from_the_shape_of_the_rows(dtype):
     def kept(n, d):
         usage = esvm.ExemplarIndex(clustered(n, d, dtype=dtype)).memory_usage()
-        return {key for key in ("signatures", "gram") if usage[key]}
+        return {key for key in ("sign_codes", "gram") if usage[key]}
 
     assert kept(100, 50) == {"gram"}
     assert kept(101, 50) == set()
     assert kept(1023, 8) == set()
-    assert kept(1024, 8) == {"signatures"}
+    assert kept(1024, 8) == {"sign_codes"}
 
 
 @pytest.mark.parametrize("method", ["full", "working_set", "gram"])

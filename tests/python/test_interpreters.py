@@ -1,4 +1,4 @@
-"""Work goes along with the interpreter: its lock, its end, and other interpreters."""
+"""Work beside the interpreter: its lock, its end, and other interpreters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every instruction set ranks alike; a bad choice of one is told."""
+"""Every instruction set gives the same ranking; a bad choice of one is reported."""
 
 from __future__ import annotations
 

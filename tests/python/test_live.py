@@ -81,9 +81,9 @@ def test_the_method_changes_where_another_one_suits():
     assert index.memory_usage()["gram"]
     index.add(rows[30:60])
     assert not index.memory_usage()["gram"]
-    assert not index.memory_usage()["signatures"]
+    assert not index.memory_usage()["sign_codes"]
     index.add(rows[60:])
-    assert index.memory_usage()["signatures"]
+    assert index.memory_usage()["sign_codes"]
     same_answers(index, esvm.ExemplarIndex(rows), rows[3])
 
 

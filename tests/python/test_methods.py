@@ -1,4 +1,4 @@
-"""However a search finds the rows that matter, its answer is the same."""
+"""All methods give the same answer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ WAYS = {
     "working set": {"method": "working_set"},
     "sketch": {"sketch": "int8"},
     "Gram matrix": {"method": "gram"},
+    "primal": {"method": "primal"},
     "sparse": {"method": "working_set"},
 }
 
@@ -82,6 +83,38 @@ def test_certified_ranks_may_end_a_search():
         np.testing.assert_array_equal(early.indices[:proven], exact.indices[:proven])
         difference = np.abs(early.scores[:proven] - exact.scores[:proven]).max()
         assert difference <= early.report.score_error_bound + exact.report.score_error_bound
+
+
+@pytest.mark.parametrize("method", ["full", "working_set", "gram", "primal"])
+def test_the_report_names_the_strategy(method):
+    index = esvm.ExemplarIndex(ROWS, method=method)
+    assert index.search(QUERIES[0]).report.strategy == method
+    assert index.session(5).search().report.strategy == method
+    batch = index.search(QUERIES[:3]).report
+    assert batch.strategy.tolist() == [method] * 3
+    assert [report.strategy for report in batch] == [method] * 3
+    # The Gram matrix forms no weights, and solvers eliminate up to 32 examples.
+    assert index.fit(5).report_.strategy == ("full" if method == "gram" else method)
+    assert index.search_shared(range(33)).report.strategy == "full"
+
+
+def test_the_strategy_of_the_automatic_method_follows_from_c():
+    index = esvm.ExemplarIndex(ROWS)
+    assert index.search(QUERIES[0], C=0.1).report.strategy == "working_set"
+    assert index.search(QUERIES[0], C=1e-5).report.strategy == "primal"
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "sentence"),
+    [
+        (ROWS[:1000], {}, "1024 or more rows, but embeddings has 1000"),
+        (ROWS, {"loss": "hinge"}, "for loss 'squared_hinge', but loss is 'hinge'"),
+        (sparse.csr_matrix(THINNED), {}, "for dense rows, but embeddings has sparse ones"),
+    ],
+)
+def test_a_method_that_cannot_be_is_refused(rows, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        esvm.ExemplarIndex(rows, method="primal", **options)
 
 
 def test_the_time_of_a_search_is_told_part_by_part():

@@ -1,4 +1,4 @@
-"""What is given is read as it was meant, or refused in a sentence: never as something else."""
+"""Arguments are read as they were meant, or refused; they are never misread."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_a_row_is_one_example_however_often_it_is_named(index):
     assert "1 positives and 2 negatives" in repr(session)
 
 
-def test_the_coefficients_of_a_row_named_twice_are_there_once():
+def test_a_row_named_twice_has_one_coefficient():
     rows = ROWS.astype(np.float64)
     positives, negatives = [3, QUERY.astype(np.float64), 3, 4], [8, 9, 8]
     model = esvm.ExemplarIndex(rows).fit(positives, negatives)
@@ -339,7 +339,7 @@ def test_a_flag_is_true_or_false(index, value):
         if not (name == "copy" and value is None):
             with pytest.raises(TypeError, match=f"{name} is .*, but must be True or False"):
                 esvm.ExemplarIndex(ROWS, **{name: value})
-    for name in ("include_positives", "calibrate"):
+    for name in ("include_positives", "standardize"):
         with pytest.raises(TypeError, match=f"{name} is .*, but must be True or False"):
             index.search_shared(3, **{name: value})
 
@@ -573,12 +573,14 @@ def test_any_queries_are_read_plainly_or_refused(value):
 
 
 def test_the_fuzz_knows_the_sizes_of_its_index():
-    assert sorted(GROWN._sizes) == SIZES
+    assert sorted(GROWN._snapshots.sizes) == SIZES
 
 
 def test_padding_is_bounded_for_all_queries_together():
     rows = clustered(200, 8)
     index = esvm.ExemplarIndex(rows)
     assert index.search(rows[:100], k=10_000).indices.shape == (100, 10_000)
-    with pytest.raises(ValueError, match="padded to 1048576 ranks at most in all for 100 queries"):
+    with pytest.raises(
+        ValueError, match="padded to at most 1048576 ranks for 100 queries together"
+    ):
         index.search(rows[:100], k=2**20)

@@ -171,9 +171,9 @@ def test_narrow_rows_are_read_in_place(kind, layout):
     stored, scales, _ = narrow(clustered(60, 10), kind)
     rows = LAYOUTS[layout](stored)
     index = esvm.ExemplarIndex(rows, row_scales=scales, copy=False)
-    assert np.shares_memory(index._embeddings, rows)
+    assert np.shares_memory(index._snapshots.embeddings, rows)
     copied = esvm.ExemplarIndex(np.array(rows), row_scales=scales, copy=True)
-    assert not np.shares_memory(copied._embeddings, rows)
+    assert not np.shares_memory(copied._snapshots.embeddings, rows)
     query = clustered(1, 10, seed=4)[0]
     assert_same(index.search(query, k=60), copied.search(query, k=60))
 
@@ -187,7 +187,7 @@ def test_other_layouts_are_copied_in_their_dtype(layout, dtype):
     with pytest.raises(ValueError, match=r"embeddings .*copy=False forbids"):
         esvm.ExemplarIndex(rows, copy=False)
     index = esvm.ExemplarIndex(rows)
-    assert index._embeddings.dtype == rows.dtype
+    assert index._snapshots.embeddings.dtype == rows.dtype
     expected = esvm.ExemplarIndex(np.array(rows, np.float32, order="C"))
     assert_same(index.search(np.ones(10)), expected.search(np.ones(10)))
 
@@ -198,7 +198,7 @@ def test_float16_of_the_other_byte_order_is_copied():
     with pytest.raises(ValueError, match="not in native byte order"):
         esvm.ExemplarIndex(swapped, copy=False)
     index = esvm.ExemplarIndex(swapped)
-    assert index._embeddings.dtype == np.float16
+    assert index._snapshots.embeddings.dtype == np.float16
     assert_same(index.search(rows[3]), esvm.ExemplarIndex(rows).search(rows[3]))
 
 

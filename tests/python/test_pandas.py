@@ -54,7 +54,7 @@ def test_columns_of_booleans_are_masks(index, dtype):
     )
 
 
-def test_labels_are_not_looked_at(index):
+def test_labels_are_ignored(index):
     mask = pd.Series(np.arange(N) < 40)[::-1]
     assert index.search(QUERY, k=50, candidates=mask).indices.max() >= 40
 
@@ -99,11 +99,11 @@ def test_a_column_that_holds_no_numbers_is_named():
         esvm.ExemplarIndex(pd.DataFrame(ROWS).assign(title="x"))
     mixed = pd.DataFrame(ROWS).assign(recent=np.arange(N) % 2 > 0)
     expected = np.column_stack([ROWS, np.arange(N) % 2])
-    np.testing.assert_array_equal(esvm.ExemplarIndex(mixed)._embeddings, expected)
+    np.testing.assert_array_equal(esvm.ExemplarIndex(mixed)._snapshots.embeddings, expected)
 
 
 def test_columns_that_must_be_copied_are_told():
     with pytest.raises(ValueError, match="must be copied to be read, which copy=False forbids"):
         esvm.ExemplarIndex(pd.DataFrame(ROWS).astype("Float64"), copy=False)
     plain = pd.DataFrame(ROWS, copy=False)
-    assert np.shares_memory(esvm.ExemplarIndex(plain, copy=False)._embeddings, ROWS)
+    assert np.shares_memory(esvm.ExemplarIndex(plain, copy=False)._snapshots.embeddings, ROWS)

@@ -1,4 +1,4 @@
-"""What is pickled or copied answers with the same bits, and what cannot be says so."""
+"""Pickles and copies answer with the same bits; objects that cannot be pickled say so."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_subclasses_keep_what_they_add():
     for again in (pickle.loads(pickle.dumps(index)), copy.copy(index), copy.deepcopy(index)):
         assert type(again) is Named
         assert again.name == "texts"
-        assert again._n_threads == 1
+        assert again._snapshots.n_threads == 1
         assert_equal_answers(index, again)
 
 
@@ -178,7 +178,7 @@ def results():
         _core.Method.gram,
         _core.Loss.hinge,
         _core.SketchType.int8,
-        index._built_with,
+        index._snapshots.settings,
     ]
 
 
@@ -214,16 +214,18 @@ def test_a_session_says_that_it_cannot_be_pickled():
 
 def core_objects():
     index = esvm.ExemplarIndex(clustered(200, 8))
-    query = index._common(index._core, include_positives=True)
+    snapshots = index._snapshots
+    query = snapshots.reader().common(include_positives=True)
     rows = _core.CsrArrays(
         data=np.ones(1),
         indices=np.zeros(1, np.int32),
         indptr=np.array([0, 1], np.int32),
         n_features=3,
     )
-    reports = index._core.search(np.ones((1, 8)), 3, index._default_settings, 1, 1.0, None)[2]
+    settings = snapshots.search_settings()
+    reports = snapshots.core.search(np.ones((1, 8)), 3, settings, 1, 1.0, None)[2]
     session = index.session([3])._core
-    return [index._core, session, query, rows, reports, index._default_settings]
+    return [snapshots.core, session, query, rows, reports, settings]
 
 
 @pytest.mark.parametrize("which", range(6))
@@ -250,7 +252,7 @@ def test_objects_of_the_extension_refuse_and_crash_nothing(which):
 def test_a_value_is_made_once():
     # The extension calls __init__ from __new__, and Python once more.
     rows = clustered(200, 8)
-    index = esvm.ExemplarIndex(rows)._core
+    index = esvm.ExemplarIndex(rows)._snapshots.core
     before = index.n_rows, index.memory_usage()
     index.__init__()
     assert (index.n_rows, index.memory_usage()) == before
@@ -301,7 +303,8 @@ def test_logging_over_sockets_does_not_end_the_process():
     code = """
 import pickle, numpy as np, exemplar_svm as esvm
 index = esvm.ExemplarIndex(np.eye(50, 8, dtype="f4"))
-for thing in (index.search(np.ones(8)), index, index.session([1]), index._default_settings):
+settings = index._snapshots.search_settings()
+for thing in (index.search(np.ones(8)), index, index.session([1]), settings):
     for protocol in (0, 1):
         try:
             pickle.loads(pickle.dumps(thing, protocol))

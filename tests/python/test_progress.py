@@ -1,4 +1,4 @@
-"""Building an index tells how far it has come, if it takes long."""
+"""Long builds of an index report their progress."""
 
 from __future__ import annotations
 

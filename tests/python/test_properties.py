@@ -1,4 +1,4 @@
-"""Properties that hold for any rows, found wanting by hypothesis or not at all."""
+"""Properties that hold for any rows, tested by hypothesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every step of a session is a fresh search's equal, whatever came before it."""
+"""Every step of a session equals a fresh search, whatever came before it."""
 
 from __future__ import annotations
 
@@ -156,13 +156,13 @@ def test_many_examples_and_long_rankings_find_room(method, sketch):
 
 
 @pytest.mark.parametrize(("method", "sketch"), WAYS)
-def test_calibrated_steps_equal_calibrated_searches(method, sketch):
+def test_standardized_steps_equal_standardized_searches(method, sketch):
     index = esvm.ExemplarIndex(ROWS, method=method, sketch=sketch)
     session = index.session([1, 2])
-    session.search(calibrate=True)
+    session.search(standardize=True)
     session.like(3)
-    step = session.search(calibrate=True)
-    fresh = index.search_shared([1, 2, 3], calibrate=True)
+    step = session.search(standardize=True)
+    fresh = index.search_shared([1, 2, 3], standardize=True)
     np.testing.assert_array_equal(step.indices, fresh.indices)
     np.testing.assert_allclose(step.scores, fresh.scores, atol=1e-4)
 

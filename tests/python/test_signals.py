@@ -1,4 +1,4 @@
-"""Signals are answered in long calls, and what their handlers raise leaves the index as it was."""
+"""Long calls answer signals, and exceptions in handlers leave the index unchanged."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_one_long_search_ends_when_a_handler_raises(alarm):
         index.fit(rows[0])
 
 
-def test_a_change_that_is_given_up_leaves_the_index_as_it_was(alarm):
+def test_an_interrupted_change_leaves_the_index_unchanged(alarm):
     rows = clustered(4000, 64, dtype=np.float32)
     index = esvm.ExemplarIndex(rows)
     expected = index.search(rows[3], 20)
@@ -159,7 +159,7 @@ def test_a_handler_may_change_the_index_that_is_being_changed(alarm):
     assert index.search(rows[0]).indices[0] in (0, len(rows))
 
 
-def test_calls_from_other_threads_look_at_no_signals(alarm, index, rows):
+def test_calls_from_other_threads_handle_no_signals(alarm, index, rows):
     expected = index.search(rows[:60], 5)
     found, calls = [], []
     alarm(0.1, lambda *_: calls.append(1))
@@ -171,7 +171,7 @@ def test_calls_from_other_threads_look_at_no_signals(alarm, index, rows):
     np.testing.assert_array_equal(found[0].indices, np.tile(expected.indices, (10, 1)))
 
 
-def test_what_a_progress_raises_stops_the_build_and_is_raised(rows_of_a_long_build):
+def test_an_exception_in_progress_stops_the_build_and_is_raised(rows_of_a_long_build):
     for error in (RuntimeError, KeyboardInterrupt):
         told = []
 

@@ -46,14 +46,14 @@ def test_the_arrays_are_read_in_place(dtype):
             rows.indices = rows.indices.astype(index_dtype)
             rows.indptr = rows.indptr.astype(index_dtype)
             index = esvm.ExemplarIndex(rows, copy=False)
-            held = index._embeddings
+            held = index._snapshots.embeddings
             for name in ("data", "indices", "indptr"):
                 assert np.shares_memory(getattr(held, name), getattr(rows, name))
             assert (len(index), index.n_features, index.dtype) == (N, D, dtype)
             assert "300 sparse rows of 120 features" in repr(index)
             assert index.memory_usage()["total"] == N * np.dtype(dtype).itemsize
             copied = esvm.ExemplarIndex(rows, copy=True)
-            assert not np.shares_memory(copied._embeddings.data, rows.data)
+            assert not np.shares_memory(copied._snapshots.embeddings.data, rows.data)
             expected = index.search(NEAR[0], k=20)
             del rows, held
             garbage = [np.full(ROWS.nnz, i, dtype) for i in range(50)]
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_a_matrix_is_named():
         esvm.ExemplarIndex(broken(indptr=(5, 10**8)))
     bad = broken()
     bad.indptr = bad.indptr[:-1]
-    with pytest.raises(ValueError, match="do not fit together"):
+    with pytest.raises(ValueError, match="which do not match"):
         esvm.ExemplarIndex(bad)
     entry = ROWS.indptr[7] + 2
     for value in (np.nan, np.inf):
@@ -158,7 +158,7 @@ def test_what_is_wrong_with_a_matrix_is_named():
 def test_what_is_for_dense_rows_is_refused():
     with pytest.raises(ValueError, match="method 'gram' is for dense rows, but embeddings has"):
         esvm.ExemplarIndex(ROWS, method="gram")
-    with pytest.raises(ValueError, match="sketch is of dense rows"):
+    with pytest.raises(ValueError, match="sketch is for dense rows"):
         esvm.ExemplarIndex(ROWS, sketch="int8")
     for method in ("full", "working_set"):
         found = esvm.ExemplarIndex(ROWS, method=method).search(NEAR[0])
@@ -239,7 +239,7 @@ def test_rows_of_every_kind_can_be_added(change, borrowed):
     numbers = index.add(change(ROWS[200:]))
     np.testing.assert_array_equal(numbers, np.arange(200, N))
     n_entries = ROWS[200:].nnz
-    index_bytes = index._embeddings.indices.itemsize
+    index_bytes = index._snapshots.embeddings.indices.itemsize
     assert index.memory_usage()["added"] == n_entries * (8 + index_bytes) + 8 * 101
     expected = esvm.ExemplarIndex(ROWS, tol=1e-8).search(NEAR, k=20)
     found = index.search(NEAR, k=20)
@@ -305,7 +305,7 @@ def test_bad_rows_are_refused_and_leave_the_index_as_it_was(dtype, tmp_path):
     assert len(index) == N
 
 
-def test_what_lies_behind_the_last_row_of_a_matrix_is_not_looked_at():
+def test_entries_behind_the_last_row_are_ignored():
     rows = ROWS[200:].copy()
     rows.data = np.r_[rows.data, np.nan]
     rows.indices = np.r_[rows.indices, np.int32(0)]
@@ -351,10 +351,10 @@ def test_sessions_go_on_when_rows_are_added_and_removed(center):
     def places(numbers):
         return np.searchsorted(left, numbers)
 
-    for calibrate in (False, True):
-        found = session.search(calibrate=calibrate)
+    for standardize in (False, True):
+        found = session.search(standardize=standardize)
         expected = fresh.search_shared(
-            [*places([3, 8, 1100]), rows[1200]], 10, places([1300]), calibrate=calibrate
+            [*places([3, 8, 1100]), rows[1200]], 10, places([1300]), standardize=standardize
         )
         np.testing.assert_array_equal(found.indices, left[expected.indices])
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
@@ -597,10 +597,10 @@ def test_the_package_does_not_import_scipy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_calibrated_scores_are_those_of_dense_rows():
+def test_standardized_scores_are_those_of_dense_rows():
     rows = tfidf(3000, 40, seed=3)
-    found = esvm.ExemplarIndex(rows).search_shared([3, 8], 10, [5], calibrate=True)
-    dense = esvm.ExemplarIndex(rows.toarray()).search_shared([3, 8], 10, [5], calibrate=True)
+    found = esvm.ExemplarIndex(rows).search_shared([3, 8], 10, [5], standardize=True)
+    dense = esvm.ExemplarIndex(rows.toarray()).search_shared([3, 8], 10, [5], standardize=True)
     np.testing.assert_array_equal(found.indices, dense.indices)
     np.testing.assert_allclose(found.scores, dense.scores, atol=1e-4)
 

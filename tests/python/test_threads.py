@@ -93,7 +93,7 @@ def default_in_child(*, before="", within="nullcontext()", asked=None, command=(
 
 @needs_openmp
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="nothing lists the threads")
-def test_the_threads_that_are_asked_for_are_used():
+def test_the_requested_threads_are_used():
     code = """
 import os, numpy as np, exemplar_svm as esvm
 rows = np.random.default_rng(0).standard_normal((6000, 96), dtype=np.float32)
@@ -181,7 +181,7 @@ def one_processor_container(tmp_path):
 
 @needs_openmp
 @pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
-def test_a_quota_caps_the_default_and_nothing_that_is_asked_for(one_processor_container):
+def test_a_quota_caps_only_the_default_number_of_threads(one_processor_container):
     def default(**how):
         return default_in_child(command=one_processor_container, **how)
 

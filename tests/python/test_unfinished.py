@@ -1,4 +1,4 @@
-"""What could not finish says so, once, at the line of the caller, and returns its last iterate."""
+"""Searches that do not converge warn once, at the line of the caller."""
 
 from __future__ import annotations
 
@@ -117,4 +117,4 @@ def test_a_result_shows_what_is_proven_of_it():
     assert few == "SearchResult(k=10, converged, 3 of 3 ranks proven)"
     none = repr(index.search(np.empty((0, 8))))
     assert none == "SearchResult(0 queries, k=10, none, 0 of 0 ranks proven)"
-    assert repr(index.search(rows[0]).report).startswith("SearchReport(converged, epochs=")
+    assert repr(index.search(rows[0]).report).startswith("SearchReport(converged, full, epochs=")

@@ -1,4 +1,4 @@
-"""Arrays are read where they are; a copy is made only when it must be, or never."""
+"""Arrays are read in place, and copied only when they must be, or never."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_rows_that_can_be_read_in_place_are(layout, dtype):
         pytest.importorskip("numpy", "2.0")
     index = esvm.ExemplarIndex(rows, copy=False)
     plain = getattr(rows, "array", rows)
-    assert np.shares_memory(index._embeddings, np.asarray(plain))
+    assert np.shares_memory(index._snapshots.embeddings, np.asarray(plain))
     copied = esvm.ExemplarIndex(np.array(plain))
     np.testing.assert_array_equal(
         index.decision_function(ROWS[5]), copied.decision_function(ROWS[5])

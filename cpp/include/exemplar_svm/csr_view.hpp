@@ -10,16 +10,15 @@
 
 namespace exemplar_svm {
 
-/// Types of the column numbers of sparse rows, and of the places where their rows begin.
+/// Types of the column numbers of sparse rows, and of the offsets where rows begin.
 template <class I>
 concept ColumnNumber = std::same_as<I, std::int32_t> || std::same_as<I, std::int64_t>;
 
-/// Sparse rows in somebody else's memory, compressed by rows (CSR, as scipy.sparse has it):
-/// borrowed, never owned, never copied.
+/// Borrowed sparse rows in CSR form, as in scipy.sparse: never owned, never copied.
 ///
-/// Row i has the values[e] in the columns[e] for starts[i] <= e < starts[i + 1], and zeros
-/// elsewhere. Columns ascend strictly within a row, so that none is there twice: who has them in
-/// another order sorts them and adds up what has the same column.
+/// Row i has values[e] in columns[e] for starts[i] <= e < starts[i + 1], and zeros elsewhere.
+/// Columns ascend strictly within a row. Callers must sort other rows first, and add up entries
+/// with the same column.
 template <Real T, ColumnNumber I, ColumnNumber Start = I>
 struct CsrView {
     const T* values = nullptr;
@@ -27,21 +26,21 @@ struct CsrView {
     const Start* starts = nullptr;  ///< rows + 1
     std::size_t rows = 0;
     std::size_t cols = 0;
-    std::size_t entries = 0;  ///< how many values and columns there are
+    std::size_t entries = 0;  ///< length of `values` and `columns`
 
     std::size_t start(std::size_t i) const noexcept { return static_cast<std::size_t>(starts[i]); }
     std::size_t count(std::size_t i) const noexcept { return start(i + 1) - start(i); }
 };
 
 /// Whether the columns of every row ascend strictly.
-/// @param name  what the rows are called in sentences
-/// @throws std::invalid_argument if a row begins or ends where there are no entries, or a column is
-///         out of range: naming the row
+/// @param name  what error messages call the rows
+/// @throws std::invalid_argument, naming the row, if a row begins or ends outside the entries or a
+///         column is out of range
 template <Real T, ColumnNumber I>
 bool is_canonical(const CsrView<T, I>& view, const char* name);
 
-/// CsrView with columns of either type, or two of them with one's rows behind the other's, and what
-/// RowsView (which see) does with its rows.
+/// A CsrView with columns of either type, or two CsrViews, the rows of one behind those of the
+/// other. RowsView documents the operations on rows.
 template <Real T>
 class CsrRows {
   public:
@@ -49,40 +48,39 @@ class CsrRows {
     template <ColumnNumber I>
     explicit CsrRows(const CsrView<T, I>& view) noexcept;
 
-    /// These rows, and others of as many columns, whose numbers have the same type, behind them; in
-    /// place of those that are behind them already.
+    /// The first part of these rows with `others` behind it, in place of the rows behind it now.
+    /// The others have as many columns, with numbers of the same type.
     template <ColumnNumber I>
     CsrRows followed_by(const CsrView<T, I, std::int64_t>& others) const noexcept;
 
-    /// The rows without those that follow.
+    /// The rows without the second part.
     CsrRows first_part() const noexcept;
 
-    /// What f(view) answers about the rows that follow.
+    /// Returns f(view) of the second part.
     template <class F>
     decltype(auto) with_following(F&& f) const {
         return std::visit([&](const auto& parts) -> decltype(auto) { return f(parts.following); },
                           parts_);
     }
 
-    /// What f(I()) answers for the type I of the column numbers.
+    /// Returns f(I()) for the type I of the column numbers.
     template <class F>
     decltype(auto) with_column_type(F&& f) const {
         return std::visit([&]<class I>(const Parts<I>&) -> decltype(auto) { return f(I()); },
                           parts_);
     }
 
-    /// The same view, once the first part has been checked: rows that follow are as CsrView wants
-    /// them.
-    /// @throws std::invalid_argument unless the rows are as CsrView wants them
+    /// The same view after a check of the first part. The second part is trusted.
+    /// @throws std::invalid_argument for rows that break the rules of CsrView
     CsrRows checked(const char* name) const;
 
     std::size_t n_rows() const noexcept;
     std::size_t bytes_per_row() const noexcept;
 
-    /// The most roundings that an entry of a row goes through on its way into a product.
+    /// The most roundings that any entry of a row goes through in a product.
     double roundings() const noexcept;
 
-    /// Entries of a row; at least those of the longest row; and of all rows.
+    /// The entries of a row; a bound on those of the longest row; the entries of all rows.
     std::size_t count(std::size_t i) const noexcept {
         return with_row(i, [](const T*, const auto*, std::size_t count) noexcept { return count; });
     }
@@ -111,16 +109,15 @@ class CsrRows {
     bool equals(std::size_t i, const T* values, std::size_t cols) const noexcept;
 
   private:
-    /// Somebody's rows, and those behind them, of which there may be more entries than fit the type
-    /// of their columns.
+    /// The second part may have more entries than the column type can count, so its offsets are
+    /// 64-bit.
     template <class I>
     struct Parts {
         CsrView<T, I> first;
         CsrView<T, I, std::int64_t> following;
     };
 
-    /// What body(values, columns, count) answers about the entries of a row, whatever the type of
-    /// its columns.
+    /// Returns body(values, columns, count) of a row's entries.
     template <class Body>
     decltype(auto) with_row(std::size_t i, Body&& body) const noexcept {
         return std::visit(
@@ -139,8 +136,8 @@ class CsrRows {
             parts_);
     }
 
-    /// body(view, first, last, before) for each part that has rows from begin to end: they are its
-    /// rows from first to last, and there are `before` of them in the part before.
+    /// Calls body(view, first, last, before) for each part with rows in [begin, end): its rows
+    /// [first, last), after `before` rows of the other part.
     template <class Body>
     void for_each_part(std::size_t begin, std::size_t end, Body&& body) const noexcept {
         std::visit(

@@ -8,7 +8,7 @@
 
 namespace exemplar_svm {
 
-/// One piece of a parallel loop: called with the caller's context and the number of the piece.
+/// One iteration of a parallel loop: called with the caller's context and the iteration's number.
 using Task = void (*)(void* context, std::size_t index) noexcept;
 
 /// Where the threads come from. `run` calls `task(context, i)` once for every i < n_tasks, in any
@@ -26,51 +26,51 @@ struct SerialExecutor {
 };
 static_assert(Executor<SerialExecutor>);
 
-/// What a thread does about twenty times a second while it waits for others to end their tasks.
+/// Called about twenty times a second while a thread waits for the others' tasks to end.
 struct WhileWaiting {
     void (*call)(void* context) noexcept = nullptr;
     void* context = nullptr;
 };
 
-/// As many threads as OpenMP would use, where the library was built with OpenMP; else the calling
+/// As many threads as OpenMP would use, if the library was built with OpenMP; otherwise the calling
 /// thread.
 ///
-/// The threads are the library's own: OpenMP's wait for each other at the end of every loop, also
-/// for those that have done nothing, which takes a time slice where other programs keep the
-/// processors busy. These sleep between loops, join one with a task or not at all, and serve
-/// whichever threads of the program call; a forked child has its own.
+/// The threads are the library's own, not OpenMP's. OpenMP's threads wait for each other at the end
+/// of every loop, even for threads that did nothing, which costs a time slice on busy processors.
+/// The library's threads sleep between loops, join a loop only with a task, and serve any thread of
+/// the program. A forked child makes its own.
 ///
-/// One thread, one task, and loops inside of others run on the calling thread.
+/// One thread, one task, and nested loops run on the calling thread.
 class OpenMpExecutor {
   public:
-    /// @param n_threads  0 takes default_threads(), anew in every run, but only while several
-    ///                   threads are seen to be faster than one: where others keep the processors
-    ///                   busy, loops run on the calling thread for a while.
+    /// @param n_threads  0 asks default_threads() in every run, and uses that number only while
+    ///                   several threads are faster than one: on busy processors, loops run on the
+    ///                   calling thread for a while.
     explicit OpenMpExecutor(int n_threads = 0, WhileWaiting waiting = {}) noexcept;
 
     void run(std::size_t n_tasks, Task task, void* context) const noexcept;
 
-    /// The number that was asked of OpenMP, by OMP_NUM_THREADS or omp_set_num_threads (which is
-    /// what threadpoolctl calls). Where none was, the processors that the affinity allows, but no
-    /// more than the quota of the process's control group (a container's limit). 1 without OpenMP.
+    /// The number set by OMP_NUM_THREADS or omp_set_num_threads (which threadpoolctl calls). If
+    /// none is set: the processors that the affinity allows, capped by the quota of the control
+    /// group (a container's limit). 1 without OpenMP.
     ///
-    /// The affinity is that of when OpenMP was loaded; the quota is read once, by the first call or
-    /// the first executor that takes the default. Asking omp_set_num_threads for exactly as many as
-    /// there are processors cannot be told from asking nothing.
+    /// The affinity is read when OpenMP is loaded; the quota once, by the first call or the first
+    /// executor that takes the default. The quota also caps omp_set_num_threads with n if n is
+    /// exactly the number of processors, because that looks like the default.
     static int default_threads() noexcept;
 
     /// Whether the library was built with OpenMP.
     static bool available() noexcept;
 
   private:
-    // Not used without OpenMP.
+    // Unused without OpenMP.
     [[maybe_unused]] int n_threads_;
     [[maybe_unused]] WhileWaiting waiting_;
 };
 static_assert(Executor<OpenMpExecutor>);
 
-/// Borrows any executor, so that compiled code need not be a template over it. One without a state,
-/// as SerialExecutor, need not outlive it.
+/// Borrows any executor, so that compiled code need not be a template over it. A stateless executor
+/// such as SerialExecutor need not outlive it.
 class ExecutorRef {
   public:
     template <Executor E>
@@ -99,9 +99,8 @@ class ExecutorRef {
     void (*run_)(const void*, std::size_t, Task, void*) noexcept;
 };
 
-/// Rows cut into fixed blocks. The cut depends on the shape of the rows alone, never on the
-/// threads: whatever is reduced per block and then over blocks in order has the same bits on any
-/// executor.
+/// Rows cut into fixed blocks. The cut depends on the shape of the rows only, never on the threads,
+/// so a sum per block and then over blocks in order has the same bits on any executor.
 class RowBlocks {
   public:
     /// @param row_bytes bytes a scan reads of one row
@@ -110,16 +109,16 @@ class RowBlocks {
           rows_per_block_(std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(row_bytes, 1),
                                                   min_rows, max_rows)) {}
 
-    /// Blocks of one row each, for rows that stand for larger pieces of work.
+    /// Blocks of one row, where each row stands for a larger piece of work.
     static RowBlocks one_by_one(std::size_t n_rows) noexcept {
         RowBlocks blocks(n_rows, 0);
         blocks.rows_per_block_ = 1;
         return blocks;
     }
 
-    /// At least as many blocks as any rows are cut into that are no more, and have no more bytes.
+    /// Bound on count() for at most this many rows with at most this many bytes.
     static std::size_t most(std::size_t n_rows, std::size_t n_bytes) noexcept {
-        // A block is filled to 16 / 17 at least, but for the last: min_rows or more fit into it.
+        // min_rows or more fit into a block, so all blocks but the last are at least 16 / 17 full.
         static_assert(min_rows >= 16);
         return n_rows / max_rows + n_bytes / block_bytes * 17 / 16 + 3;
     }
@@ -131,8 +130,8 @@ class RowBlocks {
     }
 
   private:
-    // A block is long enough to hide the cost of handing it out (about a microsecond against tens),
-    // and short enough to stay in the second-level cache when it is read more than once.
+    // A block takes tens of microseconds, which hides the microsecond of handing it out, and stays
+    // in the second-level cache when it is read more than once.
     static constexpr std::size_t block_bytes = 256 * 1024;
     static constexpr std::size_t min_rows = 16;
     static constexpr std::size_t max_rows = 4096;
@@ -141,8 +140,8 @@ class RowBlocks {
     std::size_t rows_per_block_;
 };
 
-/// body(begin, end, block) for every block of rows. The body must not throw: nothing could catch
-/// it.
+/// Calls body(begin, end, block) for every block of rows. Nothing could catch an exception of the
+/// body, so it must be noexcept.
 template <class Body>
 void for_each_block(ExecutorRef executor, const RowBlocks& blocks, Body&& body) noexcept {
     static_assert(std::is_nothrow_invocable_v<Body&, std::size_t, std::size_t, std::size_t>,

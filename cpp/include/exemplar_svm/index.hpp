@@ -30,38 +30,36 @@ struct SharedSketch;
 template <Real T>
 class Session;
 
-/// Bytes of what an index keeps about its rows, which themselves are borrowed, but for those that
-/// were added.
+/// Bytes that an index owns. The rows it was built on are borrowed and not counted.
 struct MemoryUsage {
-    std::size_t added = 0;  ///< rows
+    std::size_t added = 0;  ///< rows that were added
     std::size_t live = 0;   ///< a byte per row, once one has been removed
     std::size_t norms = 0;
     std::size_t mean = 0;            ///< with its products with the rows; the sum of sparse ones
     std::size_t gaussian_model = 0;  ///< mean and main directions of a sample
     std::size_t sign_codes = 0;      ///< one bit per feature, and a scale per row
-    std::size_t postings = 0;        ///< sparse rows by their columns
-    std::size_t sketch = 0;  ///< eight bits per feature, a scale and an error per row; also the
-                             ///< one that sessions have made
+    std::size_t postings = 0;        ///< inverted lists: sparse rows by their columns
+    std::size_t sketch = 0;  ///< int8 codes, a scale and an error per row; the sketch of sessions
+                             ///< too
     std::size_t gram = 0;    ///< products of the rows with each other
 };
 
-/// A part of what an index knows about its rows, in the byte order of the machine. A file that
-/// holds all parts and the rows makes opening an index as fast as reading them.
+/// One of an index's statistics, in the byte order of the machine. A file with all parts and the
+/// rows opens as fast as it can be read.
 struct IndexPart {
     const char* name;
     const void* data;
     std::size_t bytes;
 };
 
-/// Rows to search, and what is computed about them once: their norms, for centring their mean, and
-/// what helps to guess which of them matter to a query.
+/// Rows to search, and statistics computed once: their norms, their mean if they are centred, and
+/// whatever guesses which rows matter to a query.
 ///
 /// The rows are borrowed and must outlive the index. Searches are const and noexcept, allocate
 /// nothing, and may run at the same time from any number of threads, each with its own Workspace.
 ///
-/// An index does not change, refresh() apart. with_rows() and without_rows() make others, which
-/// share with it what has not changed: to searches that are under way, an index is a snapshot. A
-/// copy shares everything.
+/// An index is a snapshot: only refresh() changes it. with_rows() and without_rows() make other
+/// indices, which share what has not changed. A copy shares everything.
 template <Real T>
 class Index {
   public:
@@ -72,67 +70,65 @@ class Index {
     explicit Index(RowsView<T> embeddings, const IndexSettings& settings = {},
                    ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {});
 
-    /// With the parts of an index of the same rows and settings, which are borrowed as the rows
-    /// are; of the order of n_rows(), and of the entries of sparse rows. Rows that follow others
-    /// (RowsView::followed_by) are those that were added to that index, and are copied.
-    /// @throws std::invalid_argument if they cannot be that. Not all of what they hold is looked
-    /// at:
-    ///         other values than those of an index give wrong answers, but no undefined behaviour.
+    /// From the parts() of an index of the same rows and settings, borrowed as the rows are. Takes
+    /// time in the order of n_rows() and of the entries of sparse rows. Rows that follow others
+    /// (RowsView::followed_by) were added to that index, and are copied.
+    /// @throws std::invalid_argument if the parts do not fit the rows and settings. Not every value
+    ///         is checked: forged values give wrong answers, but no undefined behaviour.
     Index(RowsView<T> embeddings, const IndexSettings& settings, std::span<const IndexPart> parts);
 
-    /// What the constructor takes, borrowed from this index. Empty parts are left out.
+    /// The parts that the constructor takes, borrowed from this index. Empty parts are left out.
     std::vector<IndexPart> parts() const;
 
-    /// An index of these rows and others behind them, with the row numbers from n_rows() on. They
-    /// are copied: the index owns them, and shares them with those that are made of it. It stores
-    /// them as T, compressed if its own rows are sparse, however they are given: a DenseView, a
-    /// CsrView with columns of either type, or one of narrow rows.
+    /// An index of these rows and `added` behind them, with row numbers from n_rows() on. The added
+    /// rows are copied; the new index owns them, and shares them with indices made from it. They
+    /// may be a DenseView, a CsrView with columns of either type, or narrow rows, and are stored as
+    /// T, in CSR form if the index is sparse.
     ///
-    /// Takes time in the order of the new rows, on average over many calls, and of a pass over the
-    /// norms, and over the features of sparse rows; but with settings.center, three readings of all
-    /// rows; with a Gram matrix, a copy of it and n_rows() n_features() steps for each new row.
-    /// Memory for twice as many rows is reserved when it is full. Where Method::automatic finds
-    /// another method better for so many rows, its statistics are computed for all.
-    /// @throws as the constructor does, also for another number of features
+    /// Takes time in the order of the new rows, averaged over many calls, and a pass over the norms
+    /// (and the features of sparse rows). settings.center takes three readings of all rows instead.
+    /// A Gram matrix is copied, and takes n_rows() n_features() steps per new row. Full memory is
+    /// doubled. If Method::automatic prefers another method for the new number of rows, its
+    /// statistics are computed for all.
+    /// @throws as the constructor does, and for another number of features
     Index with_rows(const RowsView<T>& added, ExecutorRef executor = SerialExecutor{},
                     const StopCondition& stop = {}) const;
 
-    /// An index without some of the rows: they are neither in any background nor returned, and
-    /// count in no cost; an example that is named by the number of such a row is invalid. All rows
-    /// keep their numbers, and stay where they are: n_rows() does not change.
+    /// An index without some of the rows: no search has them as negatives, returns them or counts
+    /// them in a cost, and an example that names one is invalid. All rows keep their numbers and
+    /// their place, so n_rows() does not change.
     ///
-    /// Takes time in the order of n_rows(), and of the features and the removed rows where rows are
-    /// sparse; with settings.center, three readings of all rows.
-    /// @throws std::invalid_argument for rows that do not exist or have been removed; Stopped
+    /// Takes time in the order of n_rows(), and for sparse rows of the features and the removed
+    /// rows. settings.center takes three readings of all rows.
+    /// @throws std::invalid_argument for rows that do not exist or were removed before; Stopped
     Index without_rows(std::span<const RowNumber> removed, ExecutorRef executor = SerialExecutor{},
                        const StopCondition& stop = {}) const;
 
-    /// Computes everything anew after the rows have changed. Not while a search is running. If it
+    /// Recomputes all statistics after the rows have changed. No search may be running. If it
     /// throws, the index is as it was.
     void refresh(ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {});
 
-    /// Trains one SVM with the query's positives, its negatives and the rows of its background, and
-    /// returns the k candidates with the highest scores.
+    /// Trains one SVM on the query's examples and the rows of its background, and returns the k
+    /// candidates with the highest scores.
     ///
-    /// @param workspace   made for as many examples, positive and negative ones
-    /// @param scores_out  k values, best first; -infinity where there are fewer candidates than k
-    /// @param rows_out    k row numbers; -1 where there are fewer candidates than k
-    /// @param stop        when to answer with the best found so far instead: the status is then
-    ///                    `deadline`. Rows that had not been looked at by then are missing;
-    ///                    score_error_bound holds for those that are there.
+    /// @param workspace   made for at least as many examples, positive and negative
+    /// @param scores_out  k values, best first; -infinity beyond the number of candidates
+    /// @param rows_out    k row numbers; -1 beyond the number of candidates
+    /// @param stop        when to answer with the best found so far, with status `deadline`. Rows
+    ///                    not yet scored are then missing; score_error_bound holds for the others.
     SearchReport search(const Query<T>& query, std::size_t k, const SearchSettings& settings,
                         Workspace<T>& workspace, T* scores_out, RowNumber* rows_out,
                         ExecutorRef executor = SerialExecutor{},
                         const StopCondition& stop = {}) const noexcept;
 
-    /// With one positive, n_features() values, and every row as a negative and a candidate.
+    /// One positive of n_features() values; every row is a negative and a candidate.
     SearchReport search(const T* query, std::size_t k, Workspace<T>& workspace, T* scores_out,
                         RowNumber* rows_out, ExecutorRef executor = SerialExecutor{},
                         const StopCondition& stop = {}) const noexcept {
         return search_shared(one_row(query), k, workspace, scores_out, rows_out, executor, stop);
     }
 
-    /// The same with several positives in one SVM: what they have in common.
+    /// The same with several positives in one SVM, which ranks by what they have in common.
     SearchReport search_shared(DenseView<T> positives, std::size_t k, Workspace<T>& workspace,
                                T* scores_out, RowNumber* rows_out,
                                ExecutorRef executor = SerialExecutor{},
@@ -141,7 +137,7 @@ class Index {
                              executor, stop);
     }
 
-    /// With other settings than the index's for this search.
+    /// The same with settings for this search in place of the index's.
     SearchReport search_shared(DenseView<T> positives, std::size_t k,
                                const SearchSettings& settings, Workspace<T>& workspace,
                                T* scores_out, RowNumber* rows_out,
@@ -150,11 +146,11 @@ class Index {
         return search(of(positives), k, settings, workspace, scores_out, rows_out, executor, stop);
     }
 
-    /// Trains as search does and leaves the weights and dual coefficients in the workspace.
-    /// @param scores_out  n_rows() values: the score of every row; -infinity for removed ones. They
-    ///                    and the weights are NaN where the input is invalid.
-    /// @param stop        when to give up instead: the status is then `deadline`, and what is left
-    ///                    is of no use.
+    /// Trains as search() does, and leaves the weights and dual coefficients in the workspace.
+    /// @param scores_out  n_rows() values: the score of every row, -infinity for removed rows. With
+    ///                    invalid input, scores and weights are NaN. Null: no scores are wanted.
+    /// @param stop        when to give up, with status `deadline`; scores and weights are then
+    ///                    useless
     SearchReport fit(const Query<T>& query, const SearchSettings& settings, Workspace<T>& workspace,
                      T* scores_out, ExecutorRef executor = SerialExecutor{},
                      const StopCondition& stop = {}) const noexcept;
@@ -166,24 +162,22 @@ class Index {
         return fit(of(positives), settings, workspace, scores_out, executor, stop);
     }
 
-    /// One search per row of `queries`, several at a time: they share the scans of the rows, and
-    /// the threads are spread over the rest. Results have the bits of single searches.
+    /// One search per row of `queries`, several at a time: these share the scans of the rows, and
+    /// divide the threads for the rest. Results have the bits of single searches.
     ///
-    /// @param common      what the queries have in common: all but the positive vector
-    /// @param workspaces  at least one (without any, nothing is done); as many as are given, up to
-    ///                    max_batch, are searched at once
+    /// @param common      everything but the positive vector, the same for all queries
+    /// @param workspaces  one per search at a time, up to max_batch; without any, nothing is done
     /// @param scores_out  k values per query
     /// @param rows_out    k row numbers per query
     /// @param reports     one per query
-    /// @param stop        of all searches together; of those that it leaves no time for no row is
-    ///                    returned
+    /// @param stop        of the whole batch; queries that it leaves no time for return no row
     void search_batch(DenseView<T> queries, const Query<T>& common, std::size_t k,
                       const SearchSettings& settings, Workspace<T>* const* workspaces,
                       std::size_t n_workspaces, T* scores_out, RowNumber* rows_out,
                       SearchReport* reports, ExecutorRef executor = SerialExecutor{},
                       const StopCondition& stop = {}) const noexcept;
 
-    /// With every row as a negative and a candidate.
+    /// Every row is a negative and a candidate.
     void search_batch(DenseView<T> queries, std::size_t k, const SearchSettings& settings,
                       Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                       RowNumber* rows_out, SearchReport* reports,
@@ -193,36 +187,37 @@ class Index {
                      rows_out, reports, executor, stop);
     }
 
-    /// The same with the scores of all rows, n_rows() per query, in place of the best; and stopped
-    /// as fit() is.
+    /// The same with the scores of all rows, n_rows() per query. A stop has the effect it has on
+    /// fit().
     void score_batch(DenseView<T> queries, const Query<T>& common, const SearchSettings& settings,
                      Workspace<T>* const* workspaces, std::size_t n_workspaces, T* scores_out,
                      SearchReport* reports, ExecutorRef executor = SerialExecutor{},
                      const StopCondition& stop = {}) const noexcept;
 
-    /// Rows that have a number: one more than the largest.
+    /// One more than the largest row number, removed rows included.
     std::size_t n_rows() const noexcept { return rows_.rows; }
-    /// Rows that have not been removed.
+    /// Rows that were not removed.
     std::size_t n_live() const noexcept;
-    /// n_rows() bytes: not 0 for rows that have not been removed; null: none has.
+    /// n_rows() bytes, 0 for removed rows; null if none was removed.
     const std::uint8_t* live() const noexcept;
     std::size_t n_features() const noexcept { return rows_.cols; }
     const RowsView<T>& rows() const noexcept { return rows_; }
     MemoryUsage memory_usage() const noexcept;
-    /// What `center` subtracts, n_features() values until the next refresh(); empty without it.
+    /// The mean that `center` subtracts: n_features() values, valid until the next refresh(); empty
+    /// without it.
     std::span<const double> mean() const noexcept;
     const IndexSettings& settings() const noexcept { return settings_; }
 
-    /// Differs before and after a refresh(), and between any two indices but copies.
+    /// Changes with every refresh(). Two indices have the same only if one is a copy of the other.
     std::uint64_t revision() const noexcept { return revision_; }
 
   private:
     friend class Session<T>;
     struct SketchSlot;
 
-    /// The sketch that is scanned in the steps of sessions where the index has none of its own;
-    /// made for the first of them, and kept for all. Null for rows that are not searched by working
-    /// set. Sessions that begin at the same time make one each, and keep the one that was first.
+    /// The sketch that sessions scan if the index has none: made for the first session, and kept
+    /// for all. Null if searches use no working set. Sessions that begin at the same time make one
+    /// each, and all keep the first.
     std::shared_ptr<const SharedSketch<T>> sketch_for_sessions(ExecutorRef executor,
                                                                const StopCondition& stop) const;
 
@@ -246,7 +241,7 @@ class Index {
 
     RowsView<T> rows_;
     IndexSettings settings_;
-    std::shared_ptr<const AddedRows<T>> added_;  // null: none
+    std::shared_ptr<const AddedRows<T>> added_;  // null: no row was added
     std::shared_ptr<const RowStatistics<T>> statistics_;
     std::shared_ptr<SketchSlot> session_sketch_;
     std::uint64_t revision_ = 0;

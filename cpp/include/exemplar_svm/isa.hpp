@@ -13,11 +13,11 @@ inline constexpr Isa all_isas[] = {Isa::baseline, Isa::avx2, Isa::avx512, Isa::n
 /// "baseline", "avx2", "avx512" or "neon".
 std::string_view isa_name(Isa isa) noexcept;
 
-/// Whether this build has the kernels and this machine can run them. On x86 the processor is asked
-/// with CPUID and the operating system with XGETBV: registers it does not save are not usable.
+/// Whether this build has the kernels and this machine can run them. On x86, CPUID asks the
+/// processor and XGETBV the operating system: registers that it does not save are not usable.
 bool isa_supported(Isa isa) noexcept;
 
-/// The instruction set that is used: the widest supported one, unless the environment variable
+/// The instruction set in use: the widest supported one, unless the environment variable
 /// EXEMPLAR_SVM_ISA names another. Decided once per process.
 /// @throws std::invalid_argument if the variable names an unknown or unsupported instruction set.
 Isa active_isa();

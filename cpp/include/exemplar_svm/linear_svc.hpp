@@ -6,13 +6,13 @@
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/rows_view.hpp"
 #include "exemplar_svm/settings.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/weights.hpp"
 
 namespace exemplar_svm {
 
-/// What training a two-class linear SVM gives.
+/// A trained two-class linear SVM.
 template <Real T>
 struct LinearSvc {
     Weights<T> weights;
@@ -20,13 +20,13 @@ struct LinearSvc {
     SolveReport report;
 };
 
-/// What is solved to find the weights.
+/// Which problem the solver works on.
 enum class Formulation : std::uint8_t {
-    /// The primal, unless there are fewer rows than features, or the loss is the hinge. Where the
-    /// dual does not converge soon and there is a primal, that.
+    /// The dual if there are fewer rows than features or the loss is the hinge, otherwise the
+    /// primal. If the dual does not converge soon, the squared hinge continues with the primal.
     automatic,
-    primal,  ///< by Newton's method, which does not mind unscaled features; squared hinge only
-    dual,    ///< by dual coordinate descent, as solve() does
+    primal,  ///< Newton's method, insensitive to the scale of features; squared hinge only
+    dual,    ///< dual coordinate descent, as solve() does
 };
 
 /// Trains the two-class linear SVM of Problem on any labels.
@@ -34,11 +34,10 @@ enum class Formulation : std::uint8_t {
 /// @param labels  +1 or -1 per row
 /// @param costs   C_i per row; a row with cost 0 takes no part
 /// @param intercept_scaling  0 for no intercept
-/// @param settings  max_epochs may be 0: the weights are zeros then. An epoch of the primal is a
-///                  Newton step.
-/// @param stop    when to answer with the iterate reached by then: the status is then `deadline`
+/// @param settings  max_epochs = 0 returns zero weights. An epoch of the primal is a Newton step.
+/// @param stop    when to return the current iterate, with status `deadline`
 /// @throws std::invalid_argument for settings out of range, or the hinge with Formulation::primal;
-///         std::bad_alloc; Stopped if there is no iterate
+///         std::bad_alloc; Stopped if there is no iterate yet
 template <Real T>
 LinearSvc<T> train_linear_svc(const RowsView<T>& rows, const std::int8_t* labels,
                               const double* costs, Loss loss, double intercept_scaling,

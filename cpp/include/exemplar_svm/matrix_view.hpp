@@ -6,10 +6,10 @@
 
 namespace exemplar_svm {
 
-/// Rows in somebody else's memory: borrowed, never owned, never copied.
+/// Borrowed rows: never owned, never copied.
 ///
-/// The elements of one row are contiguous; the distance between rows is free. It may be larger than
-/// a row (a slice of a wider matrix), zero (one row repeated) or negative (rows in reverse order).
+/// The elements of a row are contiguous. The stride between rows is free: larger than a row (a
+/// slice of a wider matrix), zero (one row repeated) or negative (rows in reverse order).
 template <Real T>
 struct DenseView {
     const T* data = nullptr;

@@ -1,13 +1,12 @@
 #pragma once
 
-// Included by the kernels (see cpp/src/kernels/table.hpp): types, and no code.
+// The kernels include this header (see cpp/src/kernels/table.hpp), so it has types and no code.
 #include <concepts>
 #include <cstdint>
 
 namespace exemplar_svm {
 
-/// A number in half precision, as IEEE 754 lays out binary16: a sign, 5 bits of exponent, 10 of
-/// fraction. Every one is a float.
+/// IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. Every value is a float.
 struct float16 {
     std::uint16_t bits;
 };
@@ -17,7 +16,7 @@ struct bfloat16 {
     std::uint16_t bits;
 };
 
-/// Element types that rows may be stored in, and that are widened where they are read.
+/// Element types of stored rows that are widened where they are read.
 template <class U>
 concept Narrow =
     std::same_as<U, float16> || std::same_as<U, bfloat16> || std::same_as<U, std::int8_t>;

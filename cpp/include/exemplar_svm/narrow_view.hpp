@@ -8,8 +8,8 @@
 
 namespace exemplar_svm {
 
-/// Rows of a narrow type in somebody else's memory: borrowed, at any distance from each other, as
-/// those of a DenseView. A row is what its elements are as floats, which is exact.
+/// Borrowed rows of a narrow type, at any stride, as in a DenseView. A row is its elements
+/// converted to float, which is exact.
 template <Narrow U>
 struct NarrowView {
     const U* data = nullptr;
@@ -18,8 +18,8 @@ struct NarrowView {
     std::ptrdiff_t stride = 0;  ///< elements from one row to the next
 };
 
-/// Rows of integers with a scale each, borrowed: x_ij = scales[i] * data_ij, rounded to float. So
-/// they are the rows that multiplying the integers by their scales in float gives, to the last bit.
+/// Borrowed rows of integers with a scale per row: x_ij = scales[i] * data_ij, rounded to float.
+/// Multiplying the integers by their scales in float gives the same rows to the last bit.
 struct ScaledView {
     const std::int8_t* data = nullptr;
     std::size_t rows = 0;
@@ -28,11 +28,11 @@ struct ScaledView {
     const float* scales = nullptr;  ///< one per row, finite
 };
 
-/// Narrow rows of any kind: how RowsView stores and reads them. What it computes has the bits that
-/// the same rows as floats give.
+/// Narrow rows of any kind, as RowsView stores and reads them. All results have the bits of the
+/// same rows as floats.
 class NarrowRows {
   public:
-    /// None: the rows are stored otherwise.
+    /// No rows: they are stored otherwise.
     NarrowRows() = default;
 
     template <Narrow U>
@@ -56,7 +56,7 @@ class NarrowRows {
 
     void prefetch(std::size_t i, std::size_t n) const noexcept;
 
-    // Of n features of row i, or of each row of [begin, end), see RowsView:
+    // As in RowsView, over the first n features of row i or of each row in [begin, end):
     template <Real T>
     void copy(std::size_t i, std::size_t n, T* out) const noexcept;
     template <Real T>

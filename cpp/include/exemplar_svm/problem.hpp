@@ -23,13 +23,13 @@ namespace exemplar_svm {
 ///
 /// Q_ij = y_i y_j x~_i.x~_j, and w~ = w~_0 + sum_i a_i y_i x~_i.
 ///
-/// The examples, which a search is asked with, are kept apart from the rows because there are few
-/// of them and each is coupled to every row: the solver eliminates them (see solver.hpp).
+/// The examples of the query are kept apart from the rows, because they are few and each is coupled
+/// to every row: the solver eliminates them (see solver.hpp).
 template <Real T>
 struct Problem {
     RowsView<T> rows;
-    const T* squared_norms = nullptr;  ///< of the rows (less the mean, if one is given)
-    double max_squared_norm = 0.0;  ///< at least the largest of them: bounds hold for rows up to it
+    const T* squared_norms = nullptr;          ///< of the rows (less the mean, if one is given)
+    double max_squared_norm = 0.0;             ///< at least the largest of `squared_norms`
     const std::int8_t* labels = nullptr;       ///< +1 or -1 per row; null: every row is a negative
     double cost = 1.0;                         ///< C_i of every row, unless `costs` is given
     const double* costs = nullptr;             ///< C_i per row; a row with cost 0 takes no part
@@ -37,13 +37,13 @@ struct Problem {
 
     RowsView<T> examples;
     const std::int8_t* example_labels = nullptr;  ///< +1 or -1 per example; null: all are positives
-    double example_cost = 1.0;                    ///< C_i of every example, unless given one by one
-    const double* example_costs = nullptr;        ///< C_i per example
+    double example_cost = 1.0;  ///< C_i of every example, unless `example_costs` is given
+    const double* example_costs = nullptr;  ///< C_i per example
 
     Loss loss = Loss::squared_hinge;
     double intercept_scaling = 1.0;  ///< s; 0 for a decision function without intercept
 
-    /// Work on x - mean in place of x, for rows and examples; null: the rows as they are.
+    /// Use x - mean instead of x, for rows and examples; null: no centring.
     const double* mean = nullptr;
     const T* mean_products = nullptr;  ///< mean . x_i per row; given together with `mean`
     double mean_error = 0.0;  ///< bound on the distance of `mean` from the exact mean of the rows
@@ -51,11 +51,12 @@ struct Problem {
     /// w_0 = prior * (mean of the positive examples, weighted by their costs, not centred), without
     /// intercept.
     double prior = 0.0;
+};
 
-    /// Dual coefficients to start from, per row and per example; null: zero. Those outside of
-    /// [0, U_i] are moved to the nearest bound.
-    const double* initial_dual = nullptr;
-    const double* initial_example_dual = nullptr;
+/// Dual coefficients to start from, per row and per example, clamped to [0, U_i].
+struct WarmStart {
+    const double* dual = nullptr;  ///< null: all coefficients are zero
+    const double* example_dual = nullptr;
 };
 
 }  // namespace exemplar_svm

@@ -6,14 +6,14 @@ namespace exemplar_svm {
 
 /// Where the time of a search went, in seconds.
 struct SearchProfile {
-    double choose = 0.0;  ///< guessing scores and choosing the working set by them
+    double choose = 0.0;  ///< guessing scores and choosing the working set
     double gather = 0.0;  ///< copying the working set
-    double solve = 0.0;   ///< coordinate descent; all of a search where most rows support
+    double solve = 0.0;   ///< coordinate descent; the whole search if most rows are support vectors
     double scan = 0.0;    ///< scoring all rows
-    double verify = 0.0;  ///< bounding scores, looking again at rows in doubt, ranking, certifying
+    double verify = 0.0;  ///< bounding scores, scoring rows in doubt again, ranking, certifying
 };
 
-/// Adds the time from its making to its end to a part of a profile.
+/// Adds the time between its construction and destruction to a part of a profile.
 class Stopwatch {
   public:
     explicit Stopwatch(double& seconds) noexcept : seconds_(seconds) {}

@@ -10,24 +10,24 @@
 
 namespace exemplar_svm {
 
-/// What happens to rows that equal a positive, element by element.
+/// How rows that equal a positive, element by element, are treated.
 enum class Duplicates : std::uint8_t {
-    negative,  ///< they are negatives like any other row
-    ignore,    ///< they are no negatives; they may be returned
+    negative,  ///< as negatives, like any other row
+    ignore,    ///< not as negatives; they may still be returned
 };
 
-/// Some of the rows of an index, as a byte or a bit for each: borrowed, and of all of its rows.
+/// A borrowed subset of an index's rows: one byte or one bit for every row.
 class RowMask {
   public:
     /// All rows.
     RowMask() = default;
 
-    /// Those whose byte is not 0.
+    /// The rows whose byte is not 0.
     RowMask(const std::uint8_t* bytes) noexcept  // NOLINT(google-explicit-constructor): a view
         : data_(bytes) {}
 
-    /// Those whose bit is 1: row i has the bit 1 << i % 8 of byte i / 8, as in Arrow's bitmaps.
-    /// Bits behind those of the last row are not read.
+    /// The rows whose bit is 1: row i has the bit 1 << i % 8 of byte i / 8, as in Arrow's bitmaps.
+    /// Bits after the last row's are not read.
     static RowMask of_bits(const std::uint8_t* packed) noexcept {
         RowMask mask(packed);
         mask.is_packed_ = true;
@@ -48,11 +48,10 @@ class RowMask {
     bool is_packed_ = false;
 };
 
-/// What one search is asked: examples, and which rows it concerns. Everything is borrowed.
+/// The examples of one search, and masks of the rows it concerns. Everything is borrowed.
 ///
-/// A row that is named as an example leaves the background, of which every row is a negative, and
-/// is not returned. A negative example weighs as much as a positive one, unless it is given a
-/// weight.
+/// Every row of the background is a negative. A row named as an example leaves the background, and
+/// is not returned. By default a negative example weighs as much as a positive one.
 template <Real T>
 struct Query {
     DenseView<T> positives;                    ///< vectors
@@ -60,22 +59,21 @@ struct Query {
     DenseView<T> negatives;
     std::span<const RowNumber> negative_rows;
 
-    /// Factors on the cost of each example, positive and finite; first of the vectors, then of the
-    /// rows. Empty: one.
+    /// Factors on the cost of each example, positive and finite: first the vectors', then the
+    /// rows'. Empty: 1 for all.
     std::span<const double> positive_weights;
     std::span<const double> negative_weights;
 
     RowMask candidates;              ///< rows that may be returned
     RowMask background;              ///< rows that are negatives
-    bool include_positives = false;  ///< return rows that are named as positives, too
+    bool include_positives = false;  ///< also return rows named as positives
     Duplicates duplicates = Duplicates::negative;
 
     std::size_t n_positives() const noexcept { return positives.rows + positive_rows.size(); }
     std::size_t n_negatives() const noexcept { return negatives.rows + negative_rows.size(); }
 };
 
-/// Values that are not zero in the examples of a query among sparse rows; row numbers must be in
-/// range.
+/// Non-zeros in the examples of a query among sparse rows; row numbers must be in range.
 template <Real T>
 std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexcept;
 

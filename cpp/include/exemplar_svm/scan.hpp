@@ -11,20 +11,20 @@
 
 namespace exemplar_svm {
 
-/// The blocks in which every scan of these rows goes.
+/// The blocks of every scan of these rows.
 template <Real T>
 RowBlocks row_blocks(const RowsView<T>& rows) noexcept {
     return {rows.rows, rows.bytes_per_row()};
 }
 
-/// scores[i - begin] = coef . x_i + intercept for begin <= i < end. A row's score has the same bits
-/// whichever rows are scored with it.
+/// scores[i - begin] = coef . x_i + intercept for begin <= i < end. The bits of a score do not
+/// depend on the other rows of the call.
 template <Real T>
 void score_block(const RowsOf<T>& rows, std::size_t begin, std::size_t end, WeightsView<T> weights,
                  T* scores) noexcept;
 
-/// score_block under several weights at once, scores[q] for weights[q]: the same bits, and the rows
-/// are read from memory once.
+/// score_block under several weights, scores[q] for weights[q], with the same bits and one reading
+/// of the rows from memory.
 template <Real T>
 void score_block_together(const RowsOf<T>& rows, std::size_t begin, std::size_t end,
                           const WeightsView<T>* weights, std::size_t n_weights,
@@ -35,7 +35,7 @@ template <Real T>
 void score_rows(const RowsOf<T>& rows, WeightsView<T> weights, ExecutorRef executor,
                 T* scores) noexcept;
 
-/// products[i] = coef . x_i for every row, in T over short runs of features, whose sums are added
+/// products[i] = coef . x_i for every row. Short runs of features are summed in T, the sums of runs
 /// in double precision: nearly as fast as score_rows, and far more accurate on many features.
 template <Real T>
 void multiply_rows(const RowsOf<T>& rows, const T* coef, ExecutorRef executor,
@@ -55,8 +55,8 @@ void square_rows(const RowsOf<T>& rows, ExecutorRef executor, T* squares) noexce
 template <Real T>
 double score_rounding_bound(std::size_t n_features) noexcept;
 
-/// The same for these rows, of which sparse ones have products of their entries alone, with the
-/// products summed in the arithmetic of U: T, or double precision.
+/// The same for the products of these rows (of sparse rows, those of their entries), summed in the
+/// arithmetic of U: T or double precision.
 template <Real U, Real T>
 double score_rounding_bound(const RowsView<T>& rows) noexcept;
 

@@ -12,7 +12,7 @@ enum class SearchStatus : std::uint8_t {
     converged,
     epoch_limit,
     precision_limit,
-    deadline,       ///< the stop condition was reached: the best that had been found by then
+    deadline,       ///< the stop condition was reached: the rows are the best found so far
     invalid_input,  ///< nothing was searched: see InvalidInput
 };
 
@@ -21,20 +21,39 @@ enum class InvalidInput : std::uint8_t {
     none,  ///< nothing: the status is another one
     setting_out_of_range,
     no_positives,
-    wrong_number_of_features,  ///< of the vectors among the examples
-    workspace_too_small,       ///< or made for rows of other features, or stored otherwise
-    row_out_of_range,          ///< the number of an example
-    row_removed,               ///< the row that an example is
-    row_on_both_sides,         ///< a positive and a negative
+    wrong_number_of_features,  ///< in a vector among the examples
+    workspace_too_small,       ///< or made for rows of another number of features or storage
+    row_out_of_range,          ///< the row number of an example
+    row_removed,               ///< an example names a removed row
+    row_on_both_sides,         ///< a row is both a positive and a negative
     wrong_number_of_weights,
     weight_out_of_range,  ///< not positive and finite
-    vector_not_finite,    ///< an example
-    vector_too_large,     ///< an example, the square of whose norm overflows
-    rows_not_finite,  ///< one of the index's rows, or the square of its norm: removed rows aside.
-                      ///< Only where the index was told not to check, or memory has changed
+    vector_not_finite,    ///< in a vector among the examples
+    vector_too_large,     ///< the squared norm of an example overflows
+    rows_not_finite,  ///< a live row of the index or its squared norm is not finite: the index was
+                      ///< told not to check, or the rows have changed since
 };
 
-/// The word for a status: the name of its constant.
+/// How a search is done. All strategies give the same answer.
+enum class Strategy : std::uint8_t {
+    full,         ///< coordinate descent over all rows
+    gram,         ///< coordinate descent that keeps all scores up to date by the Gram matrix
+    working_set,  ///< coordinate descent over few rows, and a proof that the others do not matter
+    primal,       ///< descent on the primal, where many rows support
+};
+
+/// The name of a strategy's constant.
+constexpr std::string_view to_string(Strategy strategy) noexcept {
+    switch (strategy) {
+        case Strategy::full: return "full";
+        case Strategy::gram: return "gram";
+        case Strategy::working_set: return "working_set";
+        case Strategy::primal: return "primal";
+    }
+    return "unknown";
+}
+
+/// The name of a status's constant.
 constexpr std::string_view to_string(SearchStatus status) noexcept {
     switch (status) {
         case SearchStatus::converged: return "converged";
@@ -46,7 +65,7 @@ constexpr std::string_view to_string(SearchStatus status) noexcept {
     return "unknown";
 }
 
-/// The word for a reason: the name of its constant.
+/// The name of a reason's constant.
 constexpr std::string_view to_string(InvalidInput reason) noexcept {
     switch (reason) {
         case InvalidInput::none: return "none";
@@ -70,13 +89,14 @@ constexpr std::string_view to_string(InvalidInput reason) noexcept {
 struct SearchReport {
     SearchStatus status = SearchStatus::converged;
     InvalidInput reason = InvalidInput::none;  ///< why the status is invalid_input
+    Strategy strategy = Strategy::full;        ///< that has found the answer
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;
     double duality_gap = 0.0;
-    /// No score of any row is further than this from its exact value. Infinity where a search was
-    /// stopped before it had looked at weights.
+    /// No score of any row is further than this from its exact value. Infinity if a search was
+    /// stopped before it had weights.
     double score_error_bound = 0.0;
-    /// How many of the leading ranks are proven to be the exact optimum's.
+    /// How many leading ranks are proven to be those of the exact optimum.
     std::size_t certified_k = 0;
     SearchProfile profile;
 };

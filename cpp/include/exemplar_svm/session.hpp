@@ -20,22 +20,21 @@ template <Real T>
 struct SessionMemory;
 
 /// Relevance feedback: a search whose examples come one after the other. Every step solves the SVM
-/// of all examples so far to the end, as Index::search does, and begins where the last one ended:
-/// with its working set and its dual coefficients. Where the index is searched by working set and
-/// has no sketch, the sessions of an index share one, so that a step reads a quarter of the rows'
-/// bytes.
+/// of all examples so far to convergence, as Index::search does, but starts from the working set
+/// and dual coefficients of the last step. If searches use a working set and the index has no
+/// sketch, its sessions share one, so a step reads a quarter of the rows' bytes.
 ///
-/// A session owns its workspace and copies of its example vectors, and is used by one thread at a
-/// time. The index must outlive it, and stay where it is. Steps allocate nothing and throw nothing.
+/// A session owns its workspace and copies of its example vectors, and serves one thread at a time.
+/// The index must outlive the session and not move. Steps allocate nothing and throw nothing.
 template <Real T>
 class Session {
   public:
     /// @param max_ranks     the longest ranking a step may ask for
-    /// @param max_examples  the most examples, positive and negative ones, that it may have
-    /// @param sketch        none: steps scan the rows, unless the index has a sketch. Else the
-    /// first
-    ///                      session of an index has one made: about as long as ten searches
-    /// @throws std::bad_alloc; Stopped if the stop condition is reached before it is made
+    /// @param max_examples  the most examples, positive and negative, that it may have
+    /// @param sketch        none: steps scan the rows, unless the index has a sketch. int8: the
+    ///                      first session of an index makes a sketch, which takes as long as about
+    ///                      ten searches
+    /// @throws std::bad_alloc; Stopped if the stop condition is reached before the session is made
     Session(const Index<T>& index, std::size_t max_ranks, std::size_t max_examples,
             SketchType sketch = SketchType::int8, ExecutorRef executor = SerialExecutor{},
             const StopCondition& stop = {});
@@ -43,26 +42,25 @@ class Session {
     Session(Session&&) noexcept;
     Session& operator=(Session&&) noexcept;
 
-    /// Adds a positive or a negative example: a vector, n_features() values, which is copied, or a
-    /// row by its number, which leaves the background as that of a Query does. A row is one example
-    /// however often it is named, and the last word on its side and weight counts.
+    /// Adds a positive or a negative example: a vector of n_features() values, which is copied, or
+    /// a row number, whose row leaves the background as in a Query. A row is one example however
+    /// often it is named; the last call decides its side and weight.
     /// @param weight  factor on its cost
-    /// @returns whether it was taken: there was room for it, the values or the row number are
-    ///          those of the index, and the weight is positive and finite. Else nothing has
-    ///          changed.
+    /// @returns true if there was room, the vector or row number fits the index, and the weight is
+    ///          positive and finite; otherwise false, and nothing has changed
     bool like(std::span<const T> vector, double weight = 1.0) noexcept;
     bool like(RowNumber row, double weight = 1.0) noexcept;
     bool dislike(std::span<const T> vector, double weight = 1.0) noexcept;
     bool dislike(RowNumber row, double weight = 1.0) noexcept;
 
-    /// Takes an example back; of vectors all that equal this one, element by element.
+    /// Removes an example; of vectors, all that equal this one, element by element.
     /// @returns whether there was one
     bool forget(std::span<const T> vector) noexcept;
     bool forget(RowNumber row) noexcept;
 
-    /// Trains with the examples so far and ranks, as Index::search does; the status is
-    /// `invalid_input` as long as there is no positive.
-    /// @param common  masks and what else a Query says besides examples, of which it has none
+    /// Trains on the examples so far and ranks, as Index::search does. The status is
+    /// `invalid_input` while there is no positive.
+    /// @param common  masks and options; it has no examples
     SearchReport search(const Query<T>& common, std::size_t k, const SearchSettings& settings,
                         T* scores_out, RowNumber* rows_out, ExecutorRef executor = SerialExecutor{},
                         const StopCondition& stop = {}) noexcept;
@@ -74,27 +72,27 @@ class Session {
                       stop);
     }
 
-    /// Makes room for more. What the last step has found is kept.
+    /// Makes room for longer rankings or more examples. The last solution is kept.
     /// @throws std::bad_alloc
     void reserve(std::size_t max_ranks, std::size_t max_examples);
 
-    /// After Index::refresh(): the next step solves afresh. Without it steps do so too, but scan
-    /// the rows; and they are `invalid_input` if there are more rows than before.
+    /// Call after Index::refresh(); the next step solves afresh. Without the call, steps also solve
+    /// afresh, but scan the rows, and are `invalid_input` if there are more rows than before.
     /// @throws std::bad_alloc; Stopped
     void renew(ExecutorRef executor = SerialExecutor{}, const StopCondition& stop = {});
 
-    /// Goes on with another index in place of the present one: of as many features, made by
-    /// with_rows() or without_rows(). The next step solves afresh, unless it is a copy. Steps are
-    /// `invalid_input` as long as an example is the number of a row that was removed.
+    /// Continues with another index of as many features, made by with_rows() or without_rows(). The
+    /// next step solves afresh, unless the index is a copy. Steps are `invalid_input` while an
+    /// example names a removed row.
     /// @throws std::invalid_argument for another number of features, std::bad_alloc, Stopped; the
-    ///         session then goes on with the present index
+    ///         session then keeps its index
     void follow(const Index<T>& index, ExecutorRef executor = SerialExecutor{},
                 const StopCondition& stop = {});
 
     /// Whether the index was refreshed after the session was made or renewed.
     bool is_outdated() const noexcept { return revision_ != index_->revision(); }
 
-    /// Examples that are rows, by their numbers.
+    /// The row numbers among the examples.
     std::span<const RowNumber> positive_rows() const noexcept { return positives_.rows; }
     std::span<const RowNumber> negative_rows() const noexcept { return negatives_.rows; }
 
@@ -105,7 +103,7 @@ class Session {
     std::size_t max_examples() const noexcept { return workspace_.max_examples(); }
 
   private:
-    /// The examples of one label: those that are vectors, then those that are rows.
+    /// The examples of one label: vectors first, then rows.
     struct Examples {
         std::vector<T> values;
         std::vector<RowNumber> rows;

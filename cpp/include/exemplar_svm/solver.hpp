@@ -1,54 +1,13 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <string_view>
-
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
-
-enum class SolveStatus : std::uint8_t {
-    converged,        ///< no optimality condition is violated by more than tol
-    epoch_limit,      ///< max_epochs passes were not enough
-    precision_limit,  ///< tol is below what the arithmetic of T resolves here; nothing improves any
-                      ///< more
-    deadline,         ///< the stop condition was reached first
-};
-
-/// The word for a status: the name of its constant.
-constexpr std::string_view to_string(SolveStatus status) noexcept {
-    switch (status) {
-        case SolveStatus::converged: return "converged";
-        case SolveStatus::epoch_limit: return "epoch_limit";
-        case SolveStatus::precision_limit: return "precision_limit";
-        case SolveStatus::deadline: return "deadline";
-    }
-    return "unknown";
-}
-
-/// What a solve reached. Objectives are float64 and belong to weights that were recomputed from the
-/// dual coefficients in float64.
-struct SolveReport {
-    SolveStatus status = SolveStatus::converged;
-    std::uint32_t epochs = 0;
-    std::size_t n_support = 0;  ///< rows whose dual coefficient is not zero
-    double violation = 0.0;  ///< largest violation of an optimality condition: projected gradient
-    double primal = 0.0;
-    double gap = 0.0;  ///< primal - dual, not computed as this difference: it is accurate when tiny
-
-    /// Bound on the rounding of the score of any row, the rounding of the weights to T included.
-    double score_rounding_bound = 0.0;
-
-    /// Bound on ||w~ - w~*||, the distance of the weights from the optimal ones (certificate.hpp).
-    double weights_error_bound = 0.0;
-
-    double dual() const noexcept { return primal - gap; }
-};
 
 /// Solves the problem by dual coordinate descent (Hsieh, Chang, Lin, Keerthi, Sundararajan, ICML
 /// 2008), in rounds of
@@ -81,10 +40,12 @@ struct SolveReport {
 /// @param scores  n_rows values: the scores of the rows under the returned weights
 /// @param stop  when to end short of that: the weights so far are then scored, in time for the
 ///              deadline as far as that can be told beforehand, and the gap is an upper bound
+/// @param start      dual coefficients to begin at; without any, all are zero
 /// @param workspace  made for at least these rows, features and positives; holds the dual
 ///                   coefficients and the weights afterwards
 template <Real T>
 SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, ExecutorRef executor,
-                  Workspace<T>& workspace, T* scores, const StopCondition& stop = {}) noexcept;
+                  Workspace<T>& workspace, T* scores, const StopCondition& stop = {},
+                  const WarmStart& start = {}) noexcept;
 
 }  // namespace exemplar_svm

@@ -15,14 +15,14 @@ struct Ranked {
     RowNumber row;
 };
 
-/// The order of every ranking: higher scores first, equal scores by smaller row number. It is a
-/// total order on rows, so a ranking does not depend on the order in which rows were offered.
+/// The order of every ranking: higher scores first, then smaller row numbers. It is a total order,
+/// so a ranking does not depend on the order in which rows are offered.
 template <Real T>
 constexpr bool ranks_before(const Ranked<T>& a, const Ranked<T>& b) noexcept {
     return a.score > b.score || (a.score == b.score && a.row < b.row);
 }
 
-/// The best k of the rows offered: a bounded heap in borrowed storage with the worst row on top.
+/// The best k of the offered rows: a bounded heap in borrowed storage, with the worst row on top.
 template <Real T>
 class TopK {
   public:
@@ -47,7 +47,7 @@ class TopK {
         return size_ < k_ ? -infinity : heap_[0].score;
     }
 
-    /// Sorts the storage, best first, and returns how many rows it holds. Ends the selection.
+    /// Ends the selection: sorts the storage, best first, and returns the number of rows in it.
     std::size_t finish() noexcept {
         std::sort_heap(heap_, heap_ + size_, ranks_before<T>);
         return size_;

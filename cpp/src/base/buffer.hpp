@@ -11,10 +11,10 @@
 
 namespace exemplar_svm {
 
-/// Values per row, which snapshots of an index share: a copy has the same memory, and each sees no
-/// more than its own size. Values are written once, before anybody else sees them, so that a
-/// snapshot may be read while the next one is made behind it. Memory doubles when it is full; the
-/// old one lives as long as a buffer that has it.
+/// Per-row values that snapshots of an index share. A copy shares the memory and sees no more than
+/// its own size. Values are written once, before any other snapshot sees them, so a snapshot may be
+/// read while the next one is made behind it. Full memory is doubled; the old memory lives as long
+/// as a buffer refers to it.
 template <class V>
 class Buffer {
     static_assert(std::is_trivially_copyable_v<V>);
@@ -22,7 +22,7 @@ class Buffer {
   public:
     Buffer() = default;
 
-    /// Values in somebody else's memory.
+    /// Borrowed values.
     Buffer(const V* borrowed, std::size_t size) noexcept : data_(borrowed), size_(size) {}
 
     std::size_t size() const noexcept { return size_; }
@@ -33,9 +33,9 @@ class Buffer {
     const V* begin() const noexcept { return data_; }
     const V* end() const noexcept { return data_ + size_; }
 
-    /// Appends n zeros and returns them, to be written before this buffer is copied. Other buffers
-    /// stay as they are. Of order n, unless the memory is full or borrowed, or somebody else has
-    /// appended to it: then all values are copied.
+    /// Appends n zeros and returns them; write them before this buffer is copied. Other buffers do
+    /// not change. Takes time in the order of n, unless the memory is full or borrowed, or another
+    /// buffer has appended to it: then all values are copied.
     V* extend(std::size_t n) {
         if (n == 0) return nullptr;
         if (!has_room(n)) move_to(size_ == 0 ? n : std::max(size_ + n, 2 * size_), size_ + n);
@@ -48,18 +48,19 @@ class Buffer {
     void append(const V* values, std::size_t n) { std::copy_n(values, n, extend(n)); }
 
   private:
-    // Rows that begin with a line of the cache are read in step with it.
+    // A cache line: scans then read rows in step with the lines.
     static constexpr std::align_val_t alignment{64};
     struct Delete {
         void operator()(V* values) const noexcept { ::operator delete[](values, alignment); }
     };
     struct Storage {
-        std::unique_ptr<V[], Delete> values;  // not initialised: memory is taken as it is needed
+        std::unique_ptr<V[], Delete>
+            values;  // uninitialised, so that pages are taken as they are needed
         std::size_t capacity;
         std::atomic<std::size_t> used;
     };
 
-    /// Takes the n values behind these, if they are free.
+    /// Reserves the n values behind these, if they are free.
     bool has_room(std::size_t n) noexcept {
         if (storage_ == nullptr || storage_->capacity - size_ < n) return false;
         std::size_t used = size_;

@@ -1,6 +1,6 @@
 #include "exemplar_svm/executor.hpp"
 
-// The only file that knows OpenMP.
+// The only file that includes omp.h.
 #if defined(_OPENMP)
 #include <omp.h>
 
@@ -17,16 +17,16 @@ namespace exemplar_svm {
 namespace {
 
 struct UnaskedThreads {
-    int of_openmp;  // what omp_get_max_threads() says while nobody has asked for a number
-    int of_quota;   // what is used instead
+    int of_openmp;  // omp_get_max_threads() as long as nobody has set a number
+    int of_quota;   // used in its place
 };
 
-// Read when the library is loaded: reading the quota opens files, counting the processors is a
-// system call, and a static variable that is made later holds a lock, which a fork may find held.
+// Computed when the library is loaded: reading the quota opens files, counting the processors is a
+// system call, and the initialisation of a local static holds a lock, which a fork could copy.
 const UnaskedThreads unasked_threads = []() noexcept {
     const int processors = omp_get_num_procs();
-    // A variable that was set after OpenMP had read it asks nothing: another number than OpenMP's
-    // is not looked at.
+    // OpenMP ignores a variable set after it was loaded, so only a value equal to its own number
+    // counts.
     const char* asked = std::getenv("OMP_NUM_THREADS");
     const bool asks_for_all = asked != nullptr && std::strtol(asked, nullptr, 10) == processors;
     return UnaskedThreads{processors,

@@ -9,14 +9,14 @@
 
 namespace exemplar_svm {
 
-/// Whether loops are faster on several threads than on one, learned from those that have run.
+/// Learns from past loops whether several threads are faster than one.
 ///
-/// A helper spares the calling thread its tasks, and costs calling it and waiting for the end of
-/// its last task. Where other programs keep the processors busy that can take a time slice, far
-/// longer than a loop. Where helpers have cost more than they spared, loops run on one thread for a
-/// while, longer each time, up to a second; then a loop tries again.
+/// A helper saves the calling thread the helper's tasks. It costs the call, and the wait for its
+/// last task to end. On busy processors that wait can take a time slice, far longer than a loop.
+/// When helpers have cost more than they saved, loops run on one thread for a while, longer each
+/// time, up to a second; then a loop tries again.
 ///
-/// Threads share it without a lock: who reads what another is about to write decides a loop later.
+/// Threads share the balance without a lock; a lost update delays a decision by one loop.
 class Payoff {
   public:
     using Clock = std::chrono::steady_clock;
@@ -30,8 +30,8 @@ class Payoff {
     }
 
     void learn(const LoopTimes& times, Clock::time_point now = Clock::now()) noexcept {
-        // Tasks as long as a time slice gain from threads anywhere. They are also as different as
-        // whole searches are, so that the waiting says nothing.
+        // Tasks as long as a time slice gain from any thread. They also differ as much as whole
+        // searches do, so waiting for them says nothing.
         if (times.of_task > longest_task) return;
         const double gain =
             static_cast<double>(times.n_helped) * times.of_task - times.to_call - times.waiting;
@@ -52,7 +52,7 @@ class Payoff {
     static constexpr Clock::rep always = std::numeric_limits<Clock::rep>::min();
     static constexpr double longest_task = 2e-3;
     static constexpr double loss_to_bear = 5e-4;
-    // What has been gained long ago is forgotten.
+    // A cap, so that gains of long ago do not count.
     static constexpr double most_balance = 2e-3;
     static constexpr double shortest_pause = 0.05, longest_pause = 1.0;
 

@@ -8,8 +8,8 @@
 
 namespace exemplar_svm {
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): one word of state, so that every solve has its own
-/// and equal seeds give equal orders on every platform.
+/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): one word of state. Every solve has its own
+/// generator, and equal seeds give equal orders on every platform.
 class SplitMix64 {
   public:
     explicit SplitMix64(std::uint64_t seed) noexcept : state_(seed) {}
@@ -22,7 +22,7 @@ class SplitMix64 {
         return z ^ (z >> 31);
     }
 
-    /// Uniform below n < 2^32, by multiplication; its bias of n / 2^32 does not matter here.
+    /// Uniform below n < 2^32, by multiplication; the bias of n / 2^32 does not matter here.
     RowIndex below(std::size_t n) noexcept {
         return static_cast<RowIndex>(((next() >> 32) * static_cast<std::uint64_t>(n)) >> 32);
     }
@@ -31,7 +31,7 @@ class SplitMix64 {
     std::uint64_t state_;
 };
 
-/// Fisher and Yates.
+/// Fisher-Yates shuffle.
 inline void permute(RowIndex* values, std::size_t n, SplitMix64& random) noexcept {
     for (std::size_t i = n; i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
 }

@@ -15,7 +15,7 @@ void require_positive(double value, const char* name) {
     require(false, sentence.str());
 }
 
-/// Whether products of it with costs, norms and others of its kind do not overflow.
+/// Whether products with costs, norms and other moderate values cannot overflow.
 bool is_moderate(double value) noexcept { return value >= 1e-60 && value <= 1e60; }
 
 void require_moderate(double value, const char* name) {

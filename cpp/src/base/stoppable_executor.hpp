@@ -7,8 +7,8 @@
 
 namespace exemplar_svm {
 
-/// Leaves out the tasks that would begin after a stop condition is reached. Who uses it has to look
-/// which tasks have run.
+/// Skips the tasks that would begin after a stop condition is reached. Callers must check which
+/// tasks ran.
 class StoppableExecutor {
   public:
     StoppableExecutor(ExecutorRef executor, const StopCondition& stop) noexcept
@@ -21,7 +21,7 @@ class StoppableExecutor {
             Task task;
             void* context;
         } guarded{stop_, task, context};
-        // The shortest tasks take so long, and a clock is soon read beside others.
+        // About the shortest task, so a lookout that reads a clock costs little beside it.
         static constexpr unsigned microseconds = 50;
         executor_.run(
             n_tasks,

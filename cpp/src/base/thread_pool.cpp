@@ -18,8 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Longer than the last tasks of a loop usually differ by, and far shorter than the time slice that
-/// a thread waits for once it has lost its processor.
+/// Longer than the usual difference between the last tasks of a loop, and far shorter than the time
+/// slice that a thread waits for after it has lost its processor.
 constexpr std::chrono::microseconds longest_spin{50};
 constexpr std::chrono::milliseconds between_calls{50};
 
@@ -27,22 +27,22 @@ double seconds(Clock::duration duration) noexcept {
     return std::chrono::duration<double>(duration).count();
 }
 
-// No lock is held while a pool is made, so that no fork can find one held.
+// The pool is made without a lock, because a fork could copy a held one.
 std::atomic<ThreadPool*> pool{nullptr};
 std::atomic<unsigned> forks{0};
 thread_local bool inside_loop = false;
 
 #if defined(EXEMPLAR_SVM_HAS_FORK)
-// When the library is loaded: a thread that registers later may be in the middle of it when another
-// one forks. What is left of the parent's pool is not touched: its threads and locks are as they
-// happened to be.
+// Registered when the library is loaded: a later registration could be under way in one thread
+// while another forks. The child does not touch what is left of the parent's pool, whose threads
+// are gone and whose locks may be held.
 [[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] {
     pool.store(nullptr, std::memory_order_relaxed);
     forks.fetch_add(1, std::memory_order_relaxed);
 });
 #endif
 
-/// Signals are for the threads of the program: new threads inherit that these are blocked.
+/// Signals belong to the program's threads: threads created in this scope inherit a full mask.
 class SignalsBlocked {
   public:
 #if defined(EXEMPLAR_SVM_HAS_FORK)
@@ -66,24 +66,25 @@ class SignalsBlocked {
 
 }  // namespace
 
-/// On the stack of who runs it. Helpers join and leave it in tasks: one that has joined has a task.
+/// On the stack of the thread that runs the loop. A helper joins only with a task in hand, and
+/// leaves after its last task.
 struct ThreadPool::Loop {
     std::size_t n_tasks;
     Task task;
     void* context;
-    std::size_t n_wanted;                // more helpers; guarded by the pool's mutex, as the next
-    Loop* following = nullptr;           // in the list of loops that helpers may join
-    bool is_open = true;                 // whether it is in that list
-    std::atomic<std::size_t> next{0};    // the first task that nobody has begun
-    std::atomic<std::size_t> inside{0};  // helpers
+    std::size_t n_wanted;       // helpers still wanted; the pool's mutex guards it and the next two
+    Loop* following = nullptr;  // in the list of loops that helpers may join
+    bool is_open = true;        // whether the loop is in that list
+    std::atomic<std::size_t> next{0};    // the first task not yet taken
+    std::atomic<std::size_t> inside{0};  // helpers that run its tasks
 
-    /// Returns whether there was one.
+    /// Returns whether a task was left.
     bool take(std::size_t& index) noexcept {
         index = next.fetch_add(1, std::memory_order_relaxed);
         return index < n_tasks;
     }
 
-    /// Runs tasks, from one that was taken on; returns how many.
+    /// Runs tasks, beginning with `index`, which was taken; returns their number.
     std::size_t run(std::size_t index) noexcept {
         std::size_t n = 0;
         inside_loop = true;
@@ -130,7 +131,7 @@ LoopTimes ThreadPool::run(std::size_t n_tasks, int n_threads, bool all, Task tas
     const Clock::time_point called = Clock::now();
     times.n_own = loop.run(index);
     const Clock::time_point out_of_tasks = Clock::now();
-    // A task, or what is called while waiting, may have forked: the child has lost its helpers.
+    // A task or a WhileWaiting may have forked: the child has no helpers.
     const auto is_lost = [&]() noexcept { return n_forks() != forks_before; };
     if (!is_lost()) {
         const std::lock_guard lock(mutex_);
@@ -153,7 +154,7 @@ LoopTimes ThreadPool::run(std::size_t n_tasks, int n_threads, bool all, Task tas
     return times;
 }
 
-/// Under the lock. Who cannot have another thread does with those that there are.
+/// Under the lock. If the system has no more threads, the pool makes do with those it has.
 void ThreadPool::grow(std::size_t n_helpers) noexcept {
     if (n_helpers_ >= n_helpers) return;
     const SignalsBlocked blocked;
@@ -162,7 +163,7 @@ void ThreadPool::grow(std::size_t n_helpers) noexcept {
     } catch (const std::exception&) {}
 }
 
-/// What a helper does for ever.
+/// The endless loop of a helper.
 void ThreadPool::help() noexcept {
     for (;;) {
         Loop* loop = nullptr;
@@ -177,14 +178,14 @@ void ThreadPool::help() noexcept {
         {
             const std::lock_guard lock(mutex_);
             --n_inside_;
-            // The loop is gone as soon as nobody is inside.
+            // The loop may be destroyed as soon as no helper is inside.
             was_last = loop->inside.fetch_sub(1, std::memory_order_acq_rel) == 1;
         }
         if (was_last) done_.notify_all();
     }
 }
 
-/// Under the lock. Returns whether there was a task to join with.
+/// Under the lock. Returns whether a task was left to join with.
 bool ThreadPool::join(Loop*& loop, std::size_t& index) noexcept {
     while (first_ != nullptr) {
         loop = first_;
@@ -200,7 +201,7 @@ bool ThreadPool::join(Loop*& loop, std::size_t& index) noexcept {
     return false;
 }
 
-/// Under the lock. Nobody joins the loop any more.
+/// Under the lock. No helper joins the loop any more.
 void ThreadPool::withdraw(Loop& loop) noexcept {
     n_called_ -= loop.n_wanted;
     Loop** place = &first_;

@@ -8,32 +8,33 @@
 
 namespace exemplar_svm {
 
-/// How a loop went, in seconds.
+/// The times of one loop, in seconds.
 struct LoopTimes {
-    double to_call = 0.0;      ///< what calling the helpers took
-    double of_task = 0.0;      ///< what a task took on the calling thread, on average
-    double waiting = 0.0;      ///< from the end of its last task to that of the loop
-    std::size_t n_own = 0;     ///< tasks that the calling thread has run
-    std::size_t n_helped = 0;  ///< tasks that others have run
+    double to_call = 0.0;  ///< to call the helpers
+    double of_task = 0.0;  ///< per task on the calling thread, on average
+    double waiting =
+        0.0;  ///< from the end of the calling thread's last task to the end of the loop
+    std::size_t n_own = 0;     ///< tasks run by the calling thread
+    std::size_t n_helped = 0;  ///< tasks run by helpers
 };
 
-/// Threads that sleep until there is a loop to help with. One pool serves all threads of the
-/// process: who calls run() takes part in the loop, and waits for no helper but those that are in
-/// the middle of a task.
+/// Threads that sleep until a loop needs help. One pool serves all threads of the process. The
+/// thread that calls run() takes part in the loop, and waits only for helpers in the middle of a
+/// task.
 ///
-/// The pool is never destroyed, since its threads may outlive the static variables. A fork copies
-/// the calling thread alone: the child has no pool, and makes another when it needs one.
+/// The pool is never destroyed, because its threads may outlive static variables. A fork copies
+/// only the calling thread: the child has no pool, and makes one when it needs it.
 class ThreadPool {
   public:
-    /// Null if there is no memory for it, or if the calling thread is inside a loop.
+    /// Null if memory has run out, or if the calling thread is inside a loop.
     static ThreadPool* of_process() noexcept;
 
-    /// How often the process has become a child since the library was loaded.
+    /// The forks between the process that loaded the library and this one.
     static unsigned n_forks() noexcept;
 
-    /// Runs a loop on up to `n_threads`, the calling one included; on fewer if the system has no
-    /// more threads to give. Allocates only where the pool has to grow.
-    /// @param all  has so many threads even if others run loops at the same time; else they share
+    /// Runs a loop on up to `n_threads` threads, the calling one included; on fewer if the system
+    /// has no more. Allocates only to grow the pool.
+    /// @param all  use that many threads even if other loops run at the same time; otherwise share
     LoopTimes run(std::size_t n_tasks, int n_threads, bool all, Task task, void* context,
                   const WhileWaiting& waiting) noexcept;
 
@@ -50,9 +51,9 @@ class ThreadPool {
     std::mutex mutex_;
     std::condition_variable work_, done_;
     Loop* first_ = nullptr;      // of the loops that helpers may join
-    std::size_t n_called_ = 0;   // helpers that these loops ask for, and have not got
-    std::size_t n_inside_ = 0;   // helpers that are inside of loops
-    std::size_t n_helpers_ = 0;  // threads
+    std::size_t n_called_ = 0;   // helpers that these loops still want
+    std::size_t n_inside_ = 0;   // helpers that run tasks
+    std::size_t n_helpers_ = 0;  // threads of the pool
 };
 
 }  // namespace exemplar_svm

@@ -234,9 +234,10 @@ template <Real T>
 SearchReport Index<T>::search(const Query<T>& query, std::size_t k, const SearchSettings& settings,
                               Workspace<T>& workspace, T* scores_out, RowNumber* rows_out,
                               ExecutorRef executor, const StopCondition& stop) const noexcept {
-    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, executor, stop,
-                             workspace, workspace.scores.data());
-    if (search.begin()) search.working_set().scan();
+    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, Purpose::ranking,
+                             executor, stop, workspace, workspace.scratch().scores.data());
+    search.prepare();
+    scan_alone(search, executor);
     return search.rank(k, scores_out, rows_out);
 }
 
@@ -244,13 +245,16 @@ template <Real T>
 SearchReport Index<T>::fit(const Query<T>& query, const SearchSettings& settings,
                            Workspace<T>& workspace, T* scores_out, ExecutorRef executor,
                            const StopCondition& stop) const noexcept {
-    ExemplarSearch<T> search(rows_, *statistics_, settings_, settings, query, executor, stop,
-                             workspace, scores_out);
-    if (search.begin()) search.working_set().scan();
+    ExemplarSearch<T> search(
+        rows_, *statistics_, settings_, settings, query, Purpose::model, executor, stop, workspace,
+        scores_out == nullptr ? workspace.scratch().scores.data() : scores_out);
+    search.prepare();
+    scan_alone(search, executor);
     return search.fit();
 }
 
-/// Calls finish(search, q) for every query, several queries at a time.
+/// Searches for every query, several at a time, which share a scan. finish(search, q) ends one.
+/// @param scores_out  n_rows() values per query, for Purpose::model
 template <Real T>
 template <class Finish>
 void Index<T>::search_each(DenseView<T> queries, const Query<T>& common,
@@ -258,7 +262,8 @@ void Index<T>::search_each(DenseView<T> queries, const Query<T>& common,
                            std::size_t n_workspaces, T* scores_out, ExecutorRef executor,
                            const StopCondition& stop, Finish&& finish) const noexcept {
     std::optional<ExemplarSearch<T>> searches[max_batch];
-    bool scans[max_batch];
+    ExemplarSearch<T>* together[max_batch];
+    const Purpose purpose = scores_out == nullptr ? Purpose::ranking : Purpose::model;
     const std::size_t most = std::min(n_workspaces, max_batch);
     if (most == 0) return;
     for (std::size_t first = 0; first < queries.rows; first += most) {
@@ -266,22 +271,17 @@ void Index<T>::search_each(DenseView<T> queries, const Query<T>& common,
         const RowBlocks one_by_one = RowBlocks::one_by_one(n);
         for_each_block(executor, one_by_one, [&](std::size_t, std::size_t, std::size_t q) noexcept {
             Workspace<T>& workspace = *workspaces[q];
-            T* const scores = scores_out == nullptr ? workspace.scores.data()
+            T* const scores = scores_out == nullptr ? workspace.scratch().scores.data()
                                                     : scores_out + (first + q) * rows_.rows;
             Query<T> query = common;
             query.positives = {queries.row(first + q), 1, queries.cols, queries.stride};
-            searches[q].emplace(rows_, *statistics_, settings_, settings, query, SerialExecutor{},
-                                stop, workspace, scores);
-            scans[q] = searches[q]->begin();
+            together[q] = &searches[q].emplace(rows_, *statistics_, settings_, settings, query,
+                                               purpose, SerialExecutor{}, stop, workspace, scores);
+            together[q]->prepare();
         });
-        WorkingSetSearch<T>* scanning[max_batch];
-        std::size_t n_scanning = 0;
-        for (std::size_t q = 0; q < n; ++q) {
-            if (scans[q]) scanning[n_scanning++] = &searches[q]->working_set();
-        }
-        scan_together(scanning, n_scanning, executor);
+        scan(together, n, executor);
         for_each_block(executor, one_by_one, [&](std::size_t, std::size_t, std::size_t q) noexcept {
-            finish(*searches[q], first + q);
+            finish(*together[q], first + q);
         });
     }
 }

@@ -107,8 +107,10 @@ void Session<T>::reserve(std::size_t max_ranks, std::size_t max_examples) {
     Workspace<T> larger(*index_, max_ranks, max_examples);
     reserve_examples(max_examples, index_->n_features());
     if (larger.n_rows() == workspace_.n_rows()) {
-        std::swap(larger.panel, workspace_.panel);
-        std::swap(larger.dual, workspace_.dual);
+        SearchScratch<T>&to = larger.scratch(), &from = workspace_.scratch();
+        std::swap(to.working_set.panel, from.working_set.panel);
+        std::swap(to.working_set.solution.dual, from.working_set.solution.dual);
+        std::swap(to.solution.dual, from.solution.dual);
     } else {
         memory_->holds = SessionMemory<T>::Holds::nothing;
     }
@@ -220,12 +222,13 @@ SearchReport Session<T>::search(const Query<T>& common, std::size_t k,
     dual.insert(dual.end(), negatives_.dual.begin(), negatives_.dual.end());
 
     ExemplarSearch<T> search(index_->rows_, *index_->statistics_, index_->settings_, settings,
-                             query, executor, stop, workspace_, workspace_.scores.data(),
-                             memory_.get());
-    if (search.begin()) search.working_set().scan();
+                             query, Purpose::ranking, executor, stop, workspace_,
+                             workspace_.scratch().scores.data(), memory_.get());
+    search.prepare();
+    scan_alone(search, executor);
     const SearchReport report = search.rank(k, scores_out, rows_out);
     if (report.status != SearchStatus::invalid_input) {
-        const double* const solved = workspace_.example_dual.data();
+        const double* const solved = workspace_.scratch().solution.example_dual.data();
         std::copy_n(solved, n_positives(), positives_.dual.begin());
         std::copy_n(solved + n_positives(), n_negatives(), negatives_.dual.begin());
     }

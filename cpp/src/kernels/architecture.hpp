@@ -1,7 +1,7 @@
 #pragma once
 
-// The architecture that a file is being compiled for, as the compiler says. CMake does not know it:
-// a universal build for macOS compiles every file once per architecture.
+// The architecture that the compiler targets. CMake does not know it: a universal build for macOS
+// compiles every file once per architecture.
 
 #if defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
 #define EXEMPLAR_SVM_X86 1

@@ -1,4 +1,4 @@
-// AVX2 with FMA and F16C. Compiled for these whatever the target of the rest is; see
+// AVX2 with FMA and F16C. This file has these flags whatever the rest is compiled for: see
 // cmake/exemplar_svm_library.cmake.
 
 #include "kernels/architecture.hpp"

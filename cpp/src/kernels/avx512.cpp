@@ -1,4 +1,4 @@
-// AVX-512 F, VL and DQ. Compiled for these whatever the target of the rest is; see
+// AVX-512 F, VL and DQ. This file has these flags whatever the rest is compiled for: see
 // cmake/exemplar_svm_library.cmake.
 
 #include "kernels/architecture.hpp"

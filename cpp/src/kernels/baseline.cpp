@@ -1,5 +1,5 @@
-// Plain C++ for whatever the compiler's default target is. Four lanes per vector are what SSE2,
-// which every x86-64 has, needs one (float) or two (double) registers for; compilers find them.
+// Plain C++ for the compiler's default target. Compilers put the four lanes of a vector into one
+// (float) or two (double) registers of SSE2, which every x86-64 has.
 
 #include <cstring>
 
@@ -14,7 +14,7 @@ float float_of_bits(std::uint32_t bits) noexcept {
     return value;
 }
 
-/// An element as a number that T holds.
+/// Widens an element to a type that T holds exactly.
 template <class U>
 U value(U element) noexcept {
     return element;
@@ -23,11 +23,11 @@ float value(bfloat16 element) noexcept {
     return float_of_bits(static_cast<std::uint32_t>(element.bits) << 16);
 }
 
-/// Without a branch and without subnormal floats, which a program may have switched off (after
-/// FP16, https://github.com/Maratyszcza/FP16). Exact: of a normal number, infinity or NaN the
-/// exponent is raised by 112 + 112, which infinities need, and lowered by 112 again, which they do
-/// not notice; of a subnormal one the fraction is put behind the leading bit of 1/2, which is then
-/// subtracted.
+/// Without a branch, and without subnormal floats, which a program may have switched off (after
+/// FP16, https://github.com/Maratyszcza/FP16). Exact. The exponent of a normal number, infinity or
+/// NaN is raised by 112 + 112, as infinities need, and lowered by 112 again, which leaves
+/// infinities as they are. The fraction of a subnormal number is put behind the leading bit of 1/2,
+/// which is then subtracted.
 float value(float16 element) noexcept {
     const std::uint32_t sign = (element.bits & 0x8000u) << 16;
     const std::uint32_t rest = element.bits & 0x7fffu;
@@ -96,7 +96,7 @@ struct Shorts {
     }
 };
 
-/// Sums of 32 rows: those of even and of odd lanes.
+/// Sums of 32 rows: the even lanes, then the odd lanes.
 struct NibbleSums {
     std::uint16_t sum[signature_rows];
 

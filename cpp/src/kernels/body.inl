@@ -21,29 +21,28 @@
 namespace exemplar_svm::kernels {
 namespace {
 
-/// Asks for the cache line at p. A hint: it may do nothing.
+/// Prefetches the cache line at p. A hint: it may do nothing.
 void prefetch([[maybe_unused]] const std::int8_t* p) noexcept {
 #if defined(__GNUC__)
     __builtin_prefetch(p);
 #endif
 }
 
-/// Bytes from what is read to what is asked for, where rows lie one after the other. Left to
-/// themselves, processors fetch four interleaved rows too late: on Sapphire Rapids a scan of 60,000
-/// x 384 takes a quarter longer in float32, and up to twice as long in narrower types.
+/// Prefetch distance in bytes, for rows stored one after the other. The hardware prefetches four
+/// interleaved rows too late: on Sapphire Rapids a scan of 60,000 x 384 takes a quarter longer
+/// without prefetching in float32, and up to twice as long in narrower types.
 constexpr std::size_t fetch_distance = 4096;
 
-/// A row of U where it lies, as vectors of V. Rows that are stored otherwise are read alike: see
-/// narrow.inl.
+/// A row of U in place, read as vectors of V. narrow.inl has the same for other storage.
 template <class V, class U>
 struct PlainRow {
     const U* values;
     std::size_t ahead = 0;  // bytes
 
-    /// For what a step over two vectors reads.
+    /// Prefetches for a step over two vectors.
     void fetch_ahead(std::size_t j) const noexcept {
         constexpr std::size_t line = 64;
-        // As a number, for it may lie behind the last row.
+        // An integer, because the address may be past the last row.
         const auto address = reinterpret_cast<std::uintptr_t>(values + j) + ahead;
         for (std::size_t byte = 0; byte < 2 * V::width * sizeof(U); byte += line) {
             prefetch(reinterpret_cast<const std::int8_t*>(address + byte));
@@ -59,7 +58,6 @@ struct PlainRows {
     std::ptrdiff_t stride;
     std::size_t ahead;
 
-    /// Of n features.
     PlainRows(const U* rows, std::ptrdiff_t row_stride, std::size_t n) noexcept
         : first(rows),
           stride(row_stride),
@@ -178,8 +176,8 @@ void axpy_four(const T* alpha, const U* const* x, T* y, std::size_t n) noexcept 
     }
 }
 
-/// `Few` rows from row i on against one w. Each row has its own two partial sums, added up in the
-/// same order for every value of Few.
+/// `Few` rows from row i on against one w. Each row has its own two partial sums, added in the same
+/// order for every value of Few, so the bits of a product do not depend on Few.
 template <class V, std::size_t Few, class Rows, class T = typename V::T>
 void dot_few_rows(const Rows& rows, std::size_t i, const T* w, std::size_t n, T* out) noexcept {
     decltype(rows[i]) row[Few];
@@ -192,7 +190,7 @@ void dot_few_rows(const Rows& rows, std::size_t i, const T* w, std::size_t n, T*
     for (; j + 2 * V::width <= n; j += 2 * V::width) {
         const V w_even = V::load(w + j), w_odd = V::load(w + j + V::width);
         for (std::size_t r = 0; r < Few; ++r) {
-            if (Few > 1) row[r].fetch_ahead(j);  // what follows one row may not be wanted
+            if (Few > 1) row[r].fetch_ahead(j);  // the rows after a single one may not be wanted
             even[r] = fma(row[r].load(j), w_even, even[r]);
             odd[r] = fma(row[r].load(j + V::width), w_odd, odd[r]);
         }
@@ -212,7 +210,7 @@ void dot_few_rows(const Rows& rows, std::size_t i, const T* w, std::size_t n, T*
     for (std::size_t r = 0; r < Few; ++r) out[r] = sum(add(even[r], odd[r]));
 }
 
-/// The same with two w: the partial sums of a row with each are those of dot_few_rows.
+/// The same with two w. The partial sums are those of dot_few_rows.
 template <class V, std::size_t Few, class Rows, class T = typename V::T>
 void dot_few_rows_two(const Rows& rows, std::size_t i, const T* w0, const T* w1, std::size_t n,
                       T* out0, T* out1) noexcept {
@@ -288,7 +286,7 @@ void dot_rows_two(const T* rows, std::ptrdiff_t stride, std::size_t n_rows, cons
     dot_each_two<V>(PlainRows<V, T>{rows, stride, n}, n_rows, w0, w1, n, out0, out1);
 }
 
-/// Sixteen-entry tables in registers, as fast scans of product-quantised codes use them (Andre,
+/// Sixteen-entry tables in registers, as in fast scans of product-quantised codes (Andre,
 /// Kermarrec, Le Scouarnec, VLDB 2015).
 void sum_nibbles(const std::uint8_t* codes, std::size_t n_bytes, const std::uint8_t* tables,
                  std::uint16_t* out) noexcept {
@@ -299,7 +297,7 @@ void sum_nibbles(const std::uint8_t* codes, std::size_t n_bytes, const std::uint
     sums.store(out);
 }
 
-/// `Rows` rows of codes against one w. `ahead` is what will be read soon.
+/// `Rows` rows of codes against one w; prefetches from `ahead`.
 template <std::size_t Rows>
 void dot_few_codes(const std::int8_t* codes, const std::int8_t* ahead, const std::int16_t* w,
                    std::size_t n, std::int32_t* out) noexcept {
@@ -315,9 +313,8 @@ void dot_few_codes(const std::int8_t* codes, const std::int8_t* ahead, const std
     for (std::size_t r = 0; r < Rows; ++r) out[r] = sum(sums[r]);
 }
 
-/// The rows lie one after the other, and four groups of codes are a cache line: it asks for one
-/// line whenever it has read one. Left to themselves, processors fetch four interleaved rows too
-/// late (Zen 1 takes 1.7 times as long).
+/// Four groups of codes fill a cache line, so each line read prefetches one line. The hardware
+/// prefetches four interleaved rows too late (without prefetching Zen 1 takes 1.7 times as long).
 void dot_codes(const std::int8_t* codes, std::size_t n_rows, const std::int16_t* w, std::size_t n,
                std::int32_t* out) noexcept {
     constexpr std::size_t distance = 4096;

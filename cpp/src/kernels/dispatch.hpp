@@ -11,8 +11,8 @@ namespace exemplar_svm::kernels {
 /// The kernels of one instruction set; null if this build or this machine does not have them.
 const Kernels* find(Isa isa) noexcept;
 
-/// The kernels of active_isa(). Index and train_linear_svc ask active_isa() first and so report a
-/// bad EXEMPLAR_SVM_ISA; whoever calls this without having done so gets the widest supported set.
+/// The kernels of active_isa(). Index and train_linear_svc call active_isa() first, and so report a
+/// bad EXEMPLAR_SVM_ISA. Without that call a bad value falls back to the widest supported set.
 const Kernels& active() noexcept;
 
 template <Real T>

@@ -1,10 +1,10 @@
-// Integer arithmetic in 256 bits for body.inl: AVX2 has it, and so has AVX-512, whose own for 8 and
-// 16 bits would need AVX-512 BW.
+// Integer arithmetic in 256 bits for body.inl, shared by AVX2 and AVX-512. 512-bit arithmetic on 8
+// and 16 bits would need AVX-512 BW.
 
 namespace exemplar_svm::kernels {
 namespace {
 
-/// Sums of 32 rows: those of even and of odd lanes, in 16 bits each.
+/// Sums of 32 rows in 16 bits: the even lanes, then the odd lanes.
 struct NibbleSums {
     __m256i even, odd;
 

@@ -38,7 +38,7 @@ CpuidRegisters cpuid(std::uint32_t leaf) noexcept {
 #endif
 }
 
-/// Which register states the operating system saves. Only where CPUID says OSXSAVE.
+/// The register states that the operating system saves. Call only if CPUID reports OSXSAVE.
 std::uint64_t xgetbv() noexcept {
 #if defined(_MSC_VER)
     return _xgetbv(0);
@@ -122,7 +122,7 @@ std::string_view isa_name(Isa isa) noexcept {
 bool isa_supported(Isa isa) noexcept { return kernels::find(isa) != nullptr; }
 
 Isa active_isa() {
-    static const Isa isa = choose_isa();  // a throwing initialiser is tried again by the next call
+    static const Isa isa = choose_isa();  // if the initialiser throws, the next call tries again
     return isa;
 }
 

@@ -1,16 +1,15 @@
-// Rows of narrow types for the kernels of body.inl. The including file's `Vector` has, besides what
-// is listed there,
+// Rows of narrow types for the kernels of body.inl. The including file's `Vector` also has
 //
 //     load(const U*)                      for U = float16, bfloat16 and int8, as floats (widened
 //                                         once more where T is double)
 //     load(const std::int8_t*, float)     the same times a number, rounded to float
 //
-// so that lanes, and with them all sums, have the bits of the same rows as floats.
+// so that lanes, and all sums, have the bits of the same rows as floats.
 
 namespace exemplar_svm::kernels {
 namespace {
 
-/// The first n elements of a vector, and zeros.
+/// The first n elements of a vector, padded with zeros.
 template <class V, class U>
 struct Padded {
     U values[V::width] = {};
@@ -26,7 +25,7 @@ struct NarrowRow {
     std::size_t ahead;  // bytes
 
     void fetch_ahead(std::size_t j) const noexcept {
-        // As a number, for it may lie behind the last row.
+        // An integer, because the address may be past the last row.
         const auto address = reinterpret_cast<std::uintptr_t>(values + j) + ahead;
         prefetch(reinterpret_cast<const std::int8_t*>(address));
     }
@@ -36,7 +35,7 @@ struct NarrowRow {
     }
 };
 
-/// Of n features. One row, where no stride is given.
+/// Rows of n features; a single row if no stride is given.
 template <class V, class U>
 struct NarrowRows {
     const U* first;

@@ -1,4 +1,4 @@
-// NEON of 64-bit ARM, which every such processor has.
+// NEON of 64-bit ARM; every such processor has it.
 
 #include "kernels/architecture.hpp"
 
@@ -100,7 +100,7 @@ F64 add(F64 a, F64 b) noexcept { return {vaddq_f64(a.lanes, b.lanes)}; }
 float sum(F32 a) noexcept { return vaddvq_f32(a.lanes); }
 double sum(F64 a) noexcept { return vaddvq_f64(a.lanes); }
 
-/// Sums of 32 rows: those of even and of odd lanes, in 16 bits each.
+/// Sums of 32 rows in 16 bits: the even lanes, then the odd lanes.
 struct NibbleSums {
     uint16x8_t even[2], odd[2];
 

@@ -8,7 +8,7 @@
 
 namespace exemplar_svm {
 
-/// Asks for a row that will be read soon. A hint: it may do nothing.
+/// Prefetches a row. A hint: it may do nothing.
 template <class T>
 void prefetch(const T* values, std::size_t n) noexcept {
     constexpr std::size_t line = 64 / sizeof(T);

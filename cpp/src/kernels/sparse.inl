@@ -1,7 +1,5 @@
-// Products with sparse rows, whose values stand in some of the columns, and the table of all
-// kernels. Included after body.inl.
-// Where the instruction set loads a vector from places that another vector tells, the including
-// file's vectors have
+// Products with sparse rows, and the table of all kernels. Included after body.inl. If the
+// instruction set has gather instructions, the including file's vectors have
 //
 //     gather(const T* w, const std::int32_t* columns)
 //     gather_head(const T* w, const std::int32_t* columns, n)    n < width elements, others zero
@@ -9,7 +7,7 @@
 namespace exemplar_svm::kernels {
 namespace {
 
-/// The elements of w in the columns of a row.
+/// The elements of w in the columns of a sparse row.
 template <class V, class T = typename V::T>
 struct GatheredRow {
     const T* w;
@@ -21,7 +19,8 @@ struct GatheredRow {
     }
 };
 
-/// Elsewhere single elements are not worth packing into vectors: four sums, each of one.
+/// Without gather instructions, packing single elements into vectors does not pay: four scalar
+/// sums.
 template <class V, class U, class T = typename V::T>
 T dot_sparse(const U* values, const std::int32_t* columns, std::size_t n, const T* w) noexcept {
     if constexpr (requires { V::gather(w, columns); }) {

@@ -1,4 +1,4 @@
-// Eight narrow numbers as floats: AVX2 loads them so, and AVX-512 on the way to doubles.
+// Eight narrow numbers as floats, for AVX2; AVX-512 widens these to doubles.
 
 namespace exemplar_svm::kernels {
 namespace {

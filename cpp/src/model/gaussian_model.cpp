@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "base/permutation.hpp"
 #include "exemplar_svm/error.hpp"
@@ -13,16 +14,17 @@ namespace {
 constexpr std::size_t n_iterations = 3;
 constexpr std::size_t fewest_sampled = 512, most_sampled = 2048, one_of = 8;
 
-/// 2 C_neg times the expected number of support rows, in units of the rows' mean square: 60 to 340
-/// on text embeddings for C from 0.001 to 10. Which rows are looked at first hardly depends on it.
+/// 2 C_neg times the expected number of support vectors, in units of the rows' mean square: 60 to
+/// 340 on text embeddings for C from 0.001 to 10. The order of the guesses hardly depends on it.
 constexpr double strength = 100.0;
 
-/// 2 C times the number of support rows, in units of one over the rows' mean square: 30 to 64 on
-/// text embeddings for C from 0.001 to 0.1, unless all rows support; 120 to 180 on TF-IDF.
+/// 2 C times the number of support vectors, in units of one over the rows' mean square: 30 to 64 on
+/// text embeddings for C from 0.001 to 0.1, unless all rows are support vectors; 120 to 180 on
+/// TF-IDF.
 constexpr double expected_strength = 50.0, expected_strength_sparse = 150.0;
 
-/// Makes the rows of a matrix orthonormal (modified Gram-Schmidt); what depends linearly on the
-/// rows before becomes zero.
+/// Makes the rows of a matrix orthonormal (modified Gram-Schmidt). A row that depends linearly on
+/// those before it becomes zero.
 template <Real T>
 void orthonormalise(std::vector<T>& matrix, std::size_t rank, std::size_t d) noexcept {
     const auto& kernels = kernels::active_table<T>();
@@ -46,7 +48,7 @@ template <Real T>
 GaussianModel<T>::GaussianModel(const RowsView<T>& rows, const StopCondition& stop)
     : mean_(rows.cols) {
     measure(rows, stop);
-    // What overflows, or is not finite because rows are not, says nothing.
+    // A model that overflowed, or is not finite because rows are not, guesses nothing.
     if (is_finite()) return;
     mean_.assign(rows.cols, T(0));
     directions_.clear();
@@ -77,7 +79,7 @@ void GaussianModel<T>::measure(const RowsView<T>& rows, const StopCondition& sto
                    [&](double v) { return static_cast<T>(v / static_cast<double>(n_sampled)); });
 
     // Subspace iteration (Golub and Van Loan, Matrix Computations, section 8.2.4) on the covariance
-    // of the sample, from random directions.
+    // of the sample, starting from random directions.
     const std::size_t rank = std::min(gaussian_rank, d);
     directions_.resize(rank * d);
     SplitMix64 random(0);
@@ -88,7 +90,7 @@ void GaussianModel<T>::measure(const RowsView<T>& rows, const StopCondition& sto
     std::vector<T> centred(d), products(rank), image(rank * d);
     double total = 0.0;
     for (std::size_t iteration = 0; iteration <= n_iterations; ++iteration) {
-        const bool last = iteration == n_iterations;  // measures along the directions that are kept
+        const bool last = iteration == n_iterations;  // the last pass measures the variances
         std::fill(image.begin(), image.end(), T(0));
         variances_.assign(rank, 0.0);
         for (std::size_t s = 0; s < n_sampled; ++s) {
@@ -122,7 +124,7 @@ void GaussianModel<T>::measure(const RowsView<T>& rows, const StopCondition& sto
         std::max(0.0, 1.0 - explained) / static_cast<double>(std::max<std::size_t>(d - rank, 1));
 }
 
-/// All rows are as cheap as a sample is where they are dense.
+/// Reading all sparse rows costs no more than a sample of dense ones.
 template <Real T>
 void GaussianModel<T>::measure_sparse(const RowsView<T>& rows, const StopCondition& stop) {
     const auto n = static_cast<double>(rows.rows);
@@ -150,7 +152,7 @@ void GaussianModel<T>::suppress(double* x) const noexcept {
     const std::size_t d = mean_.size();
     const auto& kernels = kernels::active_table<T>();
     for (std::size_t c = 0; c < d; ++c) x[c] -= static_cast<double>(mean_[c]);
-    // The directions are orthonormal, so one can be suppressed after the other.
+    // The directions are orthonormal, so they can be suppressed one after the other.
     for (std::size_t r = 0; r < variances_.size(); ++r) {
         const T* direction = directions_.data() + r * d;
         const double factor =
@@ -172,11 +174,11 @@ template <Real T>
 void GaussianModel<T>::require_valid(std::size_t n_features) const {
     require(mean_.size() == n_features && variances_.size() <= gaussian_rank &&
                 directions_.size() == variances_.size() * n_features,
-            "the background is not one of such rows");
+            "the Gaussian model is not for rows of " + std::to_string(n_features) + " features");
     require(is_finite() &&
                 std::ranges::all_of(variances_, [](double v) { return v >= 0.0 && v <= 2.0; }) &&
                 other_variance_ >= 0.0 && other_variance_ <= 2.0 && mean_square_ >= 0.0,
-            "the background has values that cannot be");
+            "the Gaussian model must be finite, with variances from 0 to 2");
 }
 
 template <Real T>

@@ -9,30 +9,30 @@
 
 namespace exemplar_svm {
 
-/// The most main directions of a background.
+/// The number of main directions of a Gaussian model, at most.
 inline constexpr std::size_t gaussian_rank = 16;
 
-/// What rows have in common: the mean and the main directions of variance of a sample of them,
-/// spread evenly over the rows; of sparse rows, which hardly share directions, the mean alone. A
-/// linear discriminant (Hariharan, Malik, Ramanan, ECCV 2012) made of these guesses which rows will
-/// support an exemplar SVM, and how the objective is curved; nothing else depends on it.
+/// A Gaussian model of the rows: the mean and the main directions of variance of a sample, spread
+/// evenly over the rows. For sparse rows, which hardly share directions, it is the mean alone. Its
+/// linear discriminant (Hariharan, Malik, Ramanan, ECCV 2012) guesses which rows become support
+/// vectors, and how the objective is curved. Nothing proven depends on it.
 template <Real T>
 class GaussianModel {
   public:
     GaussianModel() = default;
 
-    /// Reads the sample a few times over: of order n_sampled * cols * rank. @throws Stopped
+    /// Reads the sample a few times: n_sampled * cols * rank steps. @throws Stopped
     explicit GaussianModel(const RowsView<T>& rows, const StopCondition& stop = {});
 
     bool empty() const noexcept { return mean_.empty(); }
     const std::vector<T>& mean() const noexcept { return mean_; }
     std::size_t bytes() const noexcept;
 
-    /// The trace of the covariance: the mean of ||x - mean||^2. 0 if nothing is known.
+    /// The trace of the covariance: the mean of ||x - mean||^2; 0 for an empty model.
     double mean_square() const noexcept { return mean_square_; }
 
-    /// Main directions, orthonormal but for those that are zero, and the parts of the trace along
-    /// them; along any other direction it is other_variance(), on average.
+    /// The main directions, orthonormal or zero, and the fraction of the trace along each;
+    /// other_variance() is the average fraction along any other direction.
     std::size_t rank() const noexcept { return variances_.size(); }
     const T* direction(std::size_t r) const noexcept {
         return directions_.data() + r * mean_.size();
@@ -40,17 +40,16 @@ class GaussianModel {
     double variance(std::size_t r) const noexcept { return variances_[r]; }
     double other_variance() const noexcept { return other_variance_; }
 
-    /// About how many rows will support where each costs so much, if that is not nearly all of
-    /// them.
+    /// The expected number of support vectors at this cost per row, unless that is nearly all rows.
     double expected_support(double cost) const noexcept;
 
     /// Gaussian approximation of the SVM's weights, up to a factor: (I + strength S)^-1 (x - mean),
-    /// where S is the covariance in units of its trace. Of order cols * rank.
+    /// where S is the covariance in units of its trace. Takes cols * rank steps.
     ///
     /// @param x    cols values, replaced by the weights
     void suppress(double* x) const noexcept;
 
-    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    /// Calls visit(name, values) for each part that a file keeps (index.hpp).
     template <class Self, class Visit>
     static void visit_parts(Self& self, Visit&& visit) {
         visit("background_mean", self.mean_);
@@ -60,7 +59,7 @@ class GaussianModel {
         visit("background_mean_square", self.mean_square_);
     }
 
-    /// @throws std::invalid_argument if the parts are not those of rows of so many features
+    /// @throws std::invalid_argument if the parts do not fit rows of n_features
     void require_valid(std::size_t n_features) const;
 
   private:
@@ -70,7 +69,7 @@ class GaussianModel {
 
     std::vector<T> mean_;
     std::vector<T> directions_;      // orthonormal, one per row
-    std::vector<double> variances_;  // along them, as parts of the trace
+    std::vector<double> variances_;  // along them, as fractions of the trace
     double other_variance_ = 0.0;    // along any other direction, on average
     double mean_square_ = 0.0;
 };

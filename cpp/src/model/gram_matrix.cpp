@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 
@@ -40,8 +40,8 @@ void GramMatrix<T>::extend(const RowsView<T>& rows, const double* mean, Executor
                                x[c] = static_cast<T>(static_cast<double>(x[c]) - m);
                                constant -= static_cast<double>(x[c]) * m;
                            }
-                           // Less a mean, products are not the same both ways round: each row of
-                           // the matrix is made of its own, so that equal rows have equal columns.
+                           // Rounding makes centred products asymmetric. Each row of the matrix is
+                           // computed on its own, so that equal rows have equal columns.
                            const std::size_t first = mean == nullptr ? std::max(i, n_before) : 0;
                            multiply_rows(rows.from(first), x, SerialExecutor{}, row);
                            for (std::size_t j = first; j < n; ++j) {
@@ -59,7 +59,8 @@ template <Real T>
 void GramMatrix<T>::require_valid(std::size_t n_rows) {
     n_rows_ = n_rows;
     require(n_rows <= max_gram_rows && values_.size() == n_rows * n_rows,
-            "the Gram matrix is not that of the rows");
+            "gram has " + std::to_string(values_.size()) + " products, which do not fit " +
+                std::to_string(n_rows) + " rows");
 }
 
 template <Real T>

@@ -10,17 +10,20 @@
 
 namespace exemplar_svm {
 
-/// The products x_i . x_j of all rows with each other: n^2 values, computed in n^2 d / 2 steps.
+/// The most rows whose Gram matrix an index keeps: 256 MB of float32.
+inline constexpr std::size_t max_gram_rows = 8192;
+
+/// The products x_i . x_j of all pairs of rows: n^2 values, computed in n^2 d / 2 steps.
 template <Real T>
 class GramMatrix {
   public:
     GramMatrix() = default;
 
-    /// @param mean  subtracted from the rows; null: the rows as they are
+    /// @param mean  subtracted from the rows; null: no centring
     GramMatrix(const RowsView<T>& rows, const double* mean, ExecutorRef executor);
 
-    /// Takes in the rows behind those that it has, of the same mean: n d steps for each of them,
-    /// and a copy of the products that there are. What is there after a stop is of no use.
+    /// Adds the rows behind those it has, with the same mean: n d steps per new row, and a copy of
+    /// the existing products. After a stop the matrix is useless.
     void extend(const RowsView<T>& rows, const double* mean, ExecutorRef executor,
                 const StopCondition& stop = {});
 
@@ -28,17 +31,17 @@ class GramMatrix {
     std::size_t bytes() const noexcept { return values_.bytes(); }
     const T* row(std::size_t i) const noexcept { return values_.data() + i * n_rows_; }
 
-    /// Bound on the error of a product, relative to the norms of its rows; where there is a mean m,
-    /// to ||x - m|| + ||m||.
+    /// Bound on the error of a product relative to the norms of its two rows; with a mean m,
+    /// relative to ||x - m|| + ||m||.
     static double rounding(std::size_t n_features) noexcept;
 
-    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    /// Calls visit(name, values) for each part that a file keeps (index.hpp).
     template <class Self, class Visit>
     static void visit_parts(Self& self, Visit&& visit) {
         visit("gram", self.values_);
     }
 
-    /// @throws std::invalid_argument if the parts are not those of so many rows
+    /// @throws std::invalid_argument if the parts do not fit n_rows
     void require_valid(std::size_t n_rows);
 
   private:

@@ -20,7 +20,8 @@ void Postings<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean, Ex
                mean_products_.extend(rows.rows - n_before));
 }
 
-/// Counts the entries of every column, and then puts them there: rows come in ascending order.
+/// Counts the entries of every column, then fills the lists row by row, so rows ascend in each
+/// list.
 template <Real T>
 void Postings<T>::list(const RowsView<T>& rows, const StopCondition& stop) {
     const std::size_t n = rows.rows, d = rows.cols;
@@ -69,7 +70,7 @@ void Postings<T>::guess_scores(const Problem<T>& problem, ExecutorRef executor, 
     for (std::size_t i = n_listed; i < problem.rows.rows; ++i) scores[i] -= mean_products_[i];
 }
 
-/// Adds the products of example j with the rows from `begin` to `end`.
+/// Adds the products of example j with the rows in [begin, end).
 template <Real T>
 void Postings<T>::add_listed(const Problem<T>& problem, std::size_t j, T factor, std::size_t begin,
                              std::size_t end, T* scores) const noexcept {
@@ -88,15 +89,14 @@ void Postings<T>::require_valid(std::size_t n_rows, std::size_t n_features) cons
                 starts_[0] == 0 && starts_[n_features] == rows_.size() &&
                 rows_.size() == values_.size() && n_listed() <= n_rows &&
                 std::is_sorted(starts_.begin(), starts_.end() - 1),
-            "the postings are not those of such rows");
+            "postings have sizes or offsets that do not fit the rows");
     require(std::ranges::all_of(rows_, [&](RowIndex row) { return row < n_listed(); }),
-            "the postings name rows that there are not");
+            "postings name a row beyond the last listed one");
     for (std::size_t c = 0; c < n_features; ++c) {
-        // Searches look for their part of a list by halving it, and threads write to the rows that
-        // they find there.
+        // Searches bisect a list for their range of rows, and threads write to those rows.
         const RowIndex* const end = rows_.data() + starts_[c + 1];
         require(std::adjacent_find(rows_.data() + starts_[c], end, std::greater_equal<>()) == end,
-                "the postings list rows that do not ascend");
+                "postings must list rows in ascending order");
     }
 }
 

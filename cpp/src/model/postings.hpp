@@ -13,17 +13,17 @@
 
 namespace exemplar_svm {
 
-/// Sparse rows by their columns, the inverted lists of text search (Zobel and Moffat, ACM Computing
-/// Surveys 38, 2006): what an example has in common with all rows is found in the lists of its few
-/// columns, without reading the rows. It guesses which rows score highest; nothing else depends on
-/// it. As many entries as the rows have, of a value and a row number each.
+/// Inverted lists: sparse rows by their columns, as in text search (Zobel and Moffat, ACM Computing
+/// Surveys 38, 2006). The lists of an example's few columns give its products with all rows without
+/// reading the rows. They guess which rows score highest; nothing proven depends on them. They have
+/// as many entries as the rows, a value and a row number each.
 template <Real T>
 class Postings {
   public:
     Postings() = default;
 
-    /// Takes in the rows behind those that it knows. Lists are made once, of order the entries, and
-    /// not appended to: later rows are read as they are.
+    /// Adds the rows behind those it has. The lists are made once, in time of the order of the
+    /// entries, and never appended to: products with later rows are computed from the rows.
     /// @throws Stopped
     void extend(const RowsView<T>& rows, const std::vector<T>& mean, ExecutorRef executor,
                 const StopCondition& stop = {});
@@ -31,13 +31,13 @@ class Postings {
     bool empty() const noexcept { return mean_products_.empty(); }
     std::size_t bytes() const noexcept;
 
-    /// scores[i] = (the examples' mean, negative ones with their sign turned, less the mean of the
-    /// rows) . x_i for all rows of the problem.
+    /// scores[i] = (mean of the examples, with the sign of the negative ones turned, minus mean of
+    /// the rows) . x_i for all rows of the problem.
     /// @param scratch  n_features values
     void guess_scores(const Problem<T>& problem, ExecutorRef executor, T* scratch,
                       T* scores) const noexcept;
 
-    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    /// Calls visit(name, values) for each part that a file keeps (index.hpp).
     template <class Self, class Visit>
     static void visit_parts(Self& self, Visit&& visit) {
         visit("posting_starts", self.starts_);
@@ -46,7 +46,7 @@ class Postings {
         visit("posting_mean_products", self.mean_products_);
     }
 
-    /// @throws std::invalid_argument if the parts are not those of such rows
+    /// @throws std::invalid_argument if the parts do not fit rows of this shape
     void require_valid(std::size_t n_rows, std::size_t n_features) const;
 
   private:
@@ -55,8 +55,8 @@ class Postings {
                     std::size_t end, T* scores) const noexcept;
     std::size_t n_listed() const noexcept { return starts_[starts_.size() - 1]; }
 
-    // The list of column c is what starts_[c] <= e < starts_[c + 1], rows ascending. One more
-    // start behind those of the columns is the number of rows that are listed.
+    // The list of column c has the entries starts_[c] <= e < starts_[c + 1], with ascending rows.
+    // The last element of starts_, after the offsets, is the number of listed rows.
     Buffer<std::uint64_t> starts_;
     Buffer<RowIndex> rows_;
     Buffer<T> values_;

@@ -9,15 +9,14 @@
 #include "base/stoppable_executor.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace exemplar_svm {
 namespace {
 
-/// Measured on text embeddings: with the Gram matrix a step costs n instead of 2 d and reads a
-/// longer row, which pays up to n = 2 d; below a thousand rows a choice among them does not pay.
-/// The Gram matrix takes at most 2^30 multiply-adds here, about a tenth of a second.
+/// Measured on text embeddings: a step with the Gram matrix costs n instead of 2 d and reads a
+/// longer row, which pays up to n = 2 d. Below a thousand rows, choosing a working set does not
+/// pay. The Gram matrix takes at most 2^30 multiply-adds here, about a tenth of a second.
 template <Real T>
 Method suitable_method(const RowsView<T>& rows) noexcept {
     const std::size_t n = rows.rows, d = rows.cols;
@@ -28,22 +27,32 @@ Method suitable_method(const RowsView<T>& rows) noexcept {
     return n >= 1024 ? Method::working_set : Method::full;
 }
 
-/// Rows that are added up before the mean takes their sum.
+/// Rows summed before the mean adds their sum.
 constexpr std::size_t rows_per_sum = 4;
 
-/// Products of larger squares with costs overflow in double precision.
+/// The products of larger squares with costs would overflow in double precision.
 template <Real T>
 constexpr T largest_square =
     static_cast<T>(std::min(1e190, static_cast<double>(std::numeric_limits<T>::max())));
 
-/// @param first  the row number of the first of these rows
-/// @throws std::invalid_argument naming the first element that is not finite
+template <Real T>
+void require_primal(const RowsView<T>& rows, const IndexSettings& settings) {
+    require(rows.is_dense(), "method 'primal' is for dense rows, but embeddings has sparse ones");
+    require(settings.loss == Loss::squared_hinge,
+            "method 'primal' is for loss 'squared_hinge', but loss is 'hinge'");
+    require(rows.rows >= fewest_primal_rows,
+            "method is 'primal', which is for 1024 or more rows, but embeddings has " +
+                std::to_string(rows.rows));
+}
+
+/// @param first  row number of the first of these rows
+/// @throws std::invalid_argument naming the first bad element
 template <Real T>
 void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms,
                     std::size_t first) {
     std::vector<T> scratch(rows.cols);
     for (std::size_t i = 0; i < rows.rows; ++i) {
-        if (squared_norms[i] <= largest_square<T>) continue;  // not if any element is not finite
+        if (squared_norms[i] <= largest_square<T>) continue;  // false if any element is not finite
         const T* x = rows.read(i, scratch.data());
         std::ostringstream sentence;
         const T* bad = std::find_if_not(x, x + rows.cols, [](T v) { return std::isfinite(v); });
@@ -63,7 +72,7 @@ void require_finite(const RowsView<T>& rows, const std::vector<T>& squared_norms
 template <Real T>
 void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& settings,
                               ExecutorRef threads, const StopCondition& stop) {
-    // Each pass ends early, and then nothing is made of what it has left.
+    // A stopped pass leaves statistics unfinished; throw_if_reached() then discards them.
     const StoppableExecutor executor(threads, stop);
     const std::size_t n = rows.rows;
     if (!live.empty()) {
@@ -73,17 +82,17 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     n_live = n - static_cast<std::size_t>(std::ranges::count(live, 0));
     measure(rows, settings, executor, stop);
     require(rows.is_dense() || settings.sketch == SketchType::none,
-            "sketch is of dense rows, but embeddings has sparse ones");
-    Method method = settings.method;
+            "sketch is for dense rows, but embeddings has sparse ones");
+    method = settings.method;
     if (method == Method::automatic) {
         method = settings.sketch == SketchType::none ? suitable_method(rows) : Method::working_set;
     }
     require(settings.sketch == SketchType::none || method == Method::working_set,
-            "sketch is read by searches with method 'working_set' alone");
+            "sketch is 'int8', but only method 'working_set' scans a sketch");
     require(rows.is_dense() || method != Method::gram,
             "method 'gram' is for dense rows, but embeddings has sparse ones");
-    // A removed row that is not finite would spoil what serves searches: they look at all rows
-    // then.
+    if (method == Method::primal) require_primal(rows, settings);
+    // Removed rows that are not finite would spoil the statistics, so searches visit all rows.
     if (!settings.check_finite &&
         !std::ranges::all_of(squared_norms, [](T square) { return std::isfinite(square); })) {
         method = Method::full;
@@ -93,6 +102,8 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
         sketch = {};
         n_modelled_ = 0;
     }
+    const bool models = (method == Method::working_set || method == Method::primal) && n > 1;
+    if (!models && method != Method::gram) method = Method::full;
     if (method == Method::gram) {
         require(n <= max_gram_rows,
                 "method is 'gram', which is for up to 8192 rows, but embeddings has " +
@@ -102,15 +113,17 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     } else {
         gram = {};
     }
-    if (method == Method::working_set && n > 1) {
-        // A guess may do with an old model, but not with one of another kind of rows for ever.
+    if (models) {
+        // Guesses can use an old model, but not for ever: the rows that it never saw may differ.
         if (n_modelled_ == 0 || n >= 2 * n_modelled_) {
             gaussian = GaussianModel<T>(rows, stop);
             sign_codes = {};
             postings = {};
             n_modelled_ = n;
         }
-        if (rows.is_dense()) {
+        if (method == Method::primal) {
+            // It guesses no scores.
+        } else if (rows.is_dense()) {
             sign_codes.extend(rows, gaussian.mean(), executor);
         } else {
             postings.extend(rows, gaussian.mean(), executor, stop);
@@ -128,15 +141,17 @@ void RowStatistics<T>::remove(const RowsView<T>& rows, std::span<const RowNumber
     for (std::size_t i = 0; i < rows.rows; ++i) mask[i] = is_live(i) ? 1 : 0;
     for (const RowNumber row : removed) {
         require(row >= 0 && static_cast<std::size_t>(row) < rows.rows,
-                "there is no row " + std::to_string(row) + " to remove");
+                "row " + std::to_string(row) + " cannot be removed: embeddings has " +
+                    std::to_string(rows.rows) + " rows");
         std::uint8_t& is_left = mask[static_cast<std::size_t>(row)];
-        require(is_left != 0, "row " + std::to_string(row) + " has been removed already");
+        require(is_left != 0, "row " + std::to_string(row) + " is already removed");
         is_left = 0;
     }
     live = std::move(left);
 }
 
-/// Norms of the rows that are new; where the mean of the rows moves, of all, less the mean.
+/// Measures the norms of the new rows; with centring, of all rows less the mean, because the mean
+/// moves.
 template <Real T>
 void RowStatistics<T>::measure(const RowsView<T>& rows, const IndexSettings& settings,
                                ExecutorRef executor, const StopCondition& stop) {
@@ -147,7 +162,7 @@ void RowStatistics<T>::measure(const RowsView<T>& rows, const IndexSettings& set
     square_rows(added, executor, squares.data());
     stop.throw_if_reached();
     if (settings.check_finite) require_finite(added, squares, first);
-    // Norms serve in bounds: rounded up by more than they can have been rounded down.
+    // Norms serve in bounds, so they are rounded up by more than rounding can have lowered them.
     const double inflation = 2.0 * score_rounding_bound<T>(rows);
     for (T& square : squares) {
         square = static_cast<T>(static_cast<double>(square) * (1.0 + inflation));
@@ -164,8 +179,8 @@ void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::ve
     mean_products = {};
     if (n == 0) return;
     mean.assign(d, 0.0);
-    // A few rows at a time, and their sums with compensation (Neumaier, ZAMM 54, 1974): the error
-    // does not grow with the rows.
+    // Sums of a few rows are added with compensation (Neumaier, ZAMM 54, 1974), so the error does
+    // not grow with the number of rows.
     std::vector<double> few(d), lost(d);
     for (std::size_t begin = 0; begin < n; begin += rows_per_sum) {
         stop.throw_if_reached();
@@ -191,7 +206,7 @@ void RowStatistics<T>::centre(const RowsView<T>& rows, double inflation, std::ve
     score_rows(rows, WeightsView<T>{rounded_mean.data(), 0.0}, executor, products);
     stop.throw_if_reached();
     for (std::size_t i = 0; i < n; ++i) {
-        // ||x - m||^2 from three numbers that may cancel: plus what they may have lost.
+        // ||x - m||^2 from three numbers that may cancel, plus the most that cancellation can lose.
         const auto raw = static_cast<double>(squares[i]);
         const double centred = raw - 2.0 * static_cast<double>(products[i]) + mean_square;
         squares[i] = static_cast<T>(std::max(centred, 0.0) + 2.0 * inflation * (raw + mean_square));
@@ -220,26 +235,35 @@ void RowStatistics<T>::find_largest() {
 template <Real T>
 void RowStatistics<T>::require_valid(const RowsView<T>& rows, const IndexSettings& settings) {
     const std::size_t n_rows = rows.rows, n_features = rows.cols;
-    require(live.empty() || live.size() == n_rows, "live is not a mask of the rows");
+    require(live.empty() || live.size() == n_rows, "live has " + std::to_string(live.size()) +
+                                                       " values, but embeddings has " +
+                                                       std::to_string(n_rows) + " rows");
     n_live = n_rows - static_cast<std::size_t>(std::ranges::count(live, 0));
-    // Bounds may overflow; of rows that are not finite they may be anything.
+    // Norms may overflow; without check_finite they may be NaN.
     const auto possible = [&](T square) { return !settings.check_finite || square >= T(0); };
     require(squared_norms.size() == n_rows && std::ranges::all_of(squared_norms, possible),
-            "norms are not those of the rows");
+            "norms must have one non-negative value per row");
     const bool centred = settings.center && n_rows > 0;
     require(mean.size() == (centred ? n_features : 0) &&
                 mean_products.size() == (centred ? n_rows : 0) &&
                 std::ranges::all_of(
                     mean, [&](double m) { return !settings.check_finite || std::isfinite(m); }),
-            "the mean is not that of the rows");
+            "mean and mean_products must be finite and fit the rows, or be empty without center");
     if (!gram.empty()) gram.require_valid(n_rows);
-    const bool chooses = !gaussian.empty();
+    method = !gram.empty()                       ? Method::gram
+             : gaussian.empty()                  ? Method::full
+             : settings.method == Method::primal ? Method::primal
+                                                 : Method::working_set;
+    const bool chooses = method == Method::working_set;
     require(sign_codes.empty() != (chooses && rows.is_dense()) &&
                 postings.empty() != (chooses && !rows.is_dense()),
-            "what chooses working sets is not that of such rows");
-    if (chooses) {
+            "the Gaussian model needs sign codes for dense rows, or postings for sparse ones");
+    if (method == Method::primal) require_primal(rows, settings);
+    if (!gaussian.empty()) {
         gaussian.require_valid(n_features);
-        if (rows.is_dense()) {
+        if (!chooses) {
+            // It guesses no scores.
+        } else if (rows.is_dense()) {
             sign_codes.require_valid(n_rows, n_features);
         } else {
             postings.require_valid(n_rows, n_features);
@@ -247,7 +271,7 @@ void RowStatistics<T>::require_valid(const RowsView<T>& rows, const IndexSetting
         n_modelled_ = n_rows;
     }
     require(sketch.empty() == (settings.sketch == SketchType::none || sign_codes.empty()),
-            "the sketch does not fit the settings");
+            "the sketch must be there if the settings ask for one, and only then");
     if (!sketch.empty()) sketch.require_valid(n_rows, n_features);
     find_largest();
 }

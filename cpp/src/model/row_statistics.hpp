@@ -19,50 +19,55 @@
 
 namespace exemplar_svm {
 
-/// What an index knows about its rows: which of them are live, and what it computes from them once,
-/// for all searches. A copy shares what there is per row.
+/// Descent on the primal is of no use for fewer rows.
+inline constexpr std::size_t fewest_primal_rows = 1024;
+
+/// Everything an index computes about its rows once for all searches, and which rows are live. A
+/// copy shares the per-row values.
 template <Real T>
 struct RowStatistics {
-    Buffer<std::uint8_t> live;  ///< not 0 for rows that have not been removed; empty: none has
+    Buffer<std::uint8_t> live;  ///< not 0 for live rows; empty: all rows are live
     std::size_t n_live = 0;
 
-    Buffer<T> squared_norms;        ///< of the rows, less the mean if it is subtracted
+    Method method = Method::full;  ///< what has been prepared for; never automatic
+
+    Buffer<T> squared_norms;        ///< of the rows, less the mean if centred
     double max_squared_norm = 0.0;  ///< of the live rows
-    bool are_finite = true;         ///< the live rows, and the squares of their norms
+    bool are_finite = true;         ///< the live rows and their squared norms
     std::vector<double> mean;       ///< of the live rows; empty unless centred
-    double mean_error = 0.0;        ///< bound on its distance from the exact mean
+    double mean_error = 0.0;        ///< bound on the distance of `mean` from the exact mean
     Buffer<T> mean_products;        ///< empty unless centred
     GaussianModel<T> gaussian;
-    SignCodes<T> sign_codes;        ///< empty unless searches choose working sets of dense rows,
-    Postings<T> postings;           ///< or of sparse ones
+    SignCodes<T> sign_codes;        ///< empty unless dense rows are searched by working set
+    Postings<T> postings;           ///< empty unless sparse rows are searched by working set
     Sketch<T> sketch;               ///< empty unless asked for
-    double max_sketch_error = 0.0;  ///< largest of the live rows' errors
+    double max_sketch_error = 0.0;  ///< largest error of a live row
     GramMatrix<T> gram;             ///< empty unless searches use it
 
     RowStatistics() = default;
 
     /// @throws std::invalid_argument for rows that are not finite, or too many for the method;
-    ///         Stopped
+    /// Stopped
     RowStatistics(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor) {
         update(rows, settings, executor);
     }
 
-    /// Takes in the rows behind those that it knows, and which of all are live now: of order as
-    /// many as are new, but for a pass over the norms. With a mean, rows are read as if all were
-    /// new. Throws as the constructor does, and is then of no more use.
+    /// Adds the rows behind those it has; they are live. Takes time in the order of the new rows,
+    /// and a pass over the norms. With a mean, all rows are read as if they were new. Throws as the
+    /// constructor does; the statistics are then useless.
     void update(const RowsView<T>& rows, const IndexSettings& settings, ExecutorRef executor,
                 const StopCondition& stop = {});
 
-    /// Takes rows out, before an update(). @throws std::invalid_argument for those that are not
-    /// live
+    /// Marks rows as removed, before an update(). @throws std::invalid_argument for rows that are
+    /// not live
     void remove(const RowsView<T>& rows, std::span<const RowNumber> removed);
 
     bool is_live(std::size_t i) const noexcept { return live.empty() || live[i] != 0; }
 
-    /// Not 0 for live rows; null: all are.
+    /// Not 0 for live rows; null: all rows are live.
     const std::uint8_t* live_mask() const noexcept { return live.empty() ? nullptr : live.data(); }
 
-    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    /// Calls visit(name, values) for each part that a file keeps (index.hpp).
     template <class Self, class Visit>
     static void visit_parts(Self& self, Visit&& visit) {
         visit("live", self.live);
@@ -76,8 +81,8 @@ struct RowStatistics {
         GramMatrix<T>::visit_parts(self.gram, visit);
     }
 
-    /// Completes what has been assembled of parts.
-    /// @throws std::invalid_argument if they are not those of such rows
+    /// Completes statistics assembled from parts.
+    /// @throws std::invalid_argument if the parts do not fit the rows and settings
     void require_valid(const RowsView<T>& rows, const IndexSettings& settings);
 
   private:
@@ -87,7 +92,7 @@ struct RowStatistics {
                 ExecutorRef executor, const StopCondition& stop);
     void find_largest();
 
-    std::size_t n_modelled_ = 0;  // rows that there were when the background was modelled
+    std::size_t n_modelled_ = 0;  // rows when the Gaussian model was made
 };
 
 }  // namespace exemplar_svm

@@ -11,7 +11,7 @@ namespace exemplar_svm {
 namespace {
 
 constexpr std::size_t block_rows = kernels::signature_rows;
-constexpr double largest_entry = 127.0;  // of a table; the sum of two fits into a byte
+constexpr double largest_entry = 127.0;  // of a table; the sum of two entries fits into a byte
 
 constexpr std::size_t bytes_per_row(std::size_t n_features) noexcept {
     return (n_features + 7) / 8;
@@ -21,7 +21,7 @@ constexpr std::size_t count_blocks(std::size_t n_rows) noexcept {
     return (n_rows + block_rows - 1) / block_rows;
 }
 
-/// The lane of a row in its block, so that sums come out in the order of the rows.
+/// The lane of a row in its block, chosen so that sums come out in row order.
 constexpr std::size_t lane(std::size_t row) noexcept {
     const std::size_t half = block_rows / 2, r = row % block_rows;
     return r < half ? 2 * r : 2 * (r - half) + 1;
@@ -42,7 +42,7 @@ void SignCodes<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
     if (first == rows.rows) return;
     n_features_ = d;
     T* const scales = scales_.extend(rows.rows - first);
-    // A last block that is not full is begun again, or goes on, among the new ones.
+    // An incomplete last block is copied, to be filled up among the new ones.
     const std::size_t n_full_before = first / block_rows, n_full = rows.rows / block_rows;
     std::vector<std::uint8_t> last((rows.rows % block_rows == 0 ? 0 : 1) * block_bytes);
     std::uint8_t* const full = bits_.extend((n_full - n_full_before) * block_bytes);
@@ -63,7 +63,7 @@ void SignCodes<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
                                     ? full + (signature_block - n_full_before) * block_bytes
                                     : last_bits_.data()) +
                                lane(i);
-                           T absolute[8] = {}, square[8] = {};  // a byte at a time
+                           T absolute[8] = {}, square[8] = {};  // eight sums, one per bit of a byte
                            for (std::size_t b = 0; b < bytes; ++b) {
                                const std::size_t n = std::min<std::size_t>(8, d - 8 * b);
                                unsigned byte = 0;
@@ -81,7 +81,7 @@ void SignCodes<T>::extend(const RowsView<T>& rows, const std::vector<T>& mean,
                                squares += square[k];
                            }
                            const T scale = squares / absolutes;
-                           // Neither of rows like the mean, nor of such as are not finite.
+                           // Zero for rows equal to the mean and for rows that are not finite.
                            scales[a] = std::isfinite(scale) ? scale : T(0);
                        }
                    });
@@ -93,9 +93,9 @@ void SignCodes<T>::require_valid(std::size_t n_rows, std::size_t n_features) {
     n_features_ = n_features;
     require(scales_.size() == n_rows && bits_.size() == n_rows / block_rows * block_bytes &&
                 last_bits_.size() == (n_rows % block_rows == 0 ? 0 : block_bytes),
-            "sign codes are not those of the rows");
+            "sign codes must have bits and a scale for every row");
     require(std::ranges::all_of(scales_, [](T scale) { return std::isfinite(scale); }),
-            "signature_scales are not finite");
+            "signature_scales must be finite");
 }
 
 template <Real T>
@@ -117,9 +117,9 @@ std::size_t SignCodes<T>::scratch_size(std::size_t n_features) noexcept {
 template <Real T>
 void SignCodes<T>::guess_scores(const double* coef, ExecutorRef executor, std::uint8_t* scratch,
                                 T* scores) const noexcept {
-    // With s_ij = +1 or -1 from the signature, sum_j s_ij coef_j is twice the sum of the coef_j
-    // whose bit is set, less the sum of all. For every four features a table has the sum for each
-    // of the 16 ways in which their bits can be set, less the lowest, in units common to all.
+    // With signs s_ij = +1 or -1, sum_j s_ij coef_j is twice the sum of the coef_j whose bit is
+    // set, minus the sum of all coef_j. For every four features a table has that sum for each of
+    // the 16 patterns of their bits, minus the lowest, in one unit for all tables.
     const std::size_t bytes = bytes_per_row(n_features_);
     const auto four = [&](std::size_t t, std::size_t k) noexcept {
         return 4 * t + k < n_features_ ? coef[4 * t + k] : 0.0;
@@ -143,7 +143,7 @@ void SignCodes<T>::guess_scores(const double* coef, ExecutorRef executor, std::u
                 value += ((set >> k) & 1u ? four(t, k) : 0.0) - std::min(four(t, k), 0.0);
             }
             const double entry = value / unit + 0.5;
-            const bool fits = entry < largest_entry + 1.0;  // not so if a weight is not finite
+            const bool fits = entry < largest_entry + 1.0;  // false if a weight is not finite
             scratch[16 * t + set] = static_cast<std::uint8_t>(fits ? entry : 0.0);
         }
     }

@@ -13,8 +13,8 @@ namespace {
 
 constexpr double largest_code = 127.0;
 
-// Weights round to integers q of at most 16 bits. Rounding at most doubles a magnitude, so that
-// unit >= sum |coef| / 2^23 keeps 127 sum |q| below 2^31, which dot_codes asks for.
+// Weights round to integers q of at most 16 bits. Rounding at most doubles a magnitude, so unit >=
+// sum |coef| / 2^23 keeps 127 sum |q| below 2^31, as dot_codes requires.
 constexpr double largest_weight = 32767.0;
 constexpr double largest_sum = 0x1p23;
 
@@ -26,12 +26,12 @@ std::size_t codes_per_row(std::size_t n_features) noexcept {
     return (n_features + group - 1) / group * group;
 }
 
-/// To the nearest, ties away from zero.
+/// Rounds to nearest, ties away from zero.
 int round_to_int(double value) noexcept {
     return static_cast<int>(value + std::copysign(0.5, value));
 }
 
-/// A T above a value that is not negative.
+/// Rounds a non-negative value up to a T.
 template <Real T>
 T round_up(double value) noexcept {
     constexpr T infinity = std::numeric_limits<T>::infinity();
@@ -39,14 +39,14 @@ T round_up(double value) noexcept {
     return std::nextafter(static_cast<T>(value), infinity);
 }
 
-/// Bound on ||coef - unit q|| / ||coef||: each q is off by half a unit and a little for the
+/// Bound on ||coef - unit q|| / ||coef||: each q errs by half a unit and the rounding of the
 /// division, max |coef| <= ||coef||, and sum |coef| <= sqrt(n) ||coef||.
 double weights_error(std::size_t n_features) noexcept {
     const double root = std::sqrt(static_cast<double>(n_features));
     return 0.50001 * root * std::max(1.0 / largest_weight, root / largest_sum);
 }
 
-/// Chooses the scale and the codes of a row, which are zero, and bounds what they miss.
+/// Quantises a row and bounds the error. `codes` are zero on entry.
 template <Real T>
 void describe(const T* x, std::size_t n_features, std::int8_t* codes, T& row_scale,
               T& row_error) noexcept {
@@ -63,7 +63,7 @@ void describe(const T* x, std::size_t n_features, std::int8_t* codes, T& row_sca
         return;
     }
     const T scale = largest / static_cast<T>(largest_code);
-    if (scale < std::numeric_limits<T>::min()) {  // 1 / scale might overflow: all codes are zero
+    if (scale < std::numeric_limits<T>::min()) {  // 1 / scale might overflow: keep all codes zero
         row_error = largest > 0 ? round_up<T>(1.001 * root * static_cast<double>(largest)) : T(0);
         return;
     }
@@ -71,7 +71,8 @@ void describe(const T* x, std::size_t n_features, std::int8_t* codes, T& row_sca
     double missed = 0.0;
     std::int64_t square = 0;
     for (std::size_t j = 0; j < n_features; ++j) {
-        const double quotient = static_cast<double>(x[j]) * inverse;  // up to 127 and few roundings
+        const double quotient =
+            static_cast<double>(x[j]) * inverse;  // at most 127 and a few roundings
         const int code = round_to_int(quotient);
         const double rest = quotient - code;
         missed += rest * rest;
@@ -80,11 +81,11 @@ void describe(const T* x, std::size_t n_features, std::int8_t* codes, T& row_sca
     }
     row_scale = scale;
 
-    // In units of the scale, with f the score without roundings:
+    // In units of the scale, with f the score before rounding:
     //   |f - (coef . x + intercept)| <= ||coef|| ||x - x^|| + ||coef - coef^|| ||x^||.
     // Two roundings of a quotient of at most 128 are less than 2^-45. The roundings in score_block,
     // at most three in double precision and one to T, are less than 2 epsilon |coef^ . x^|. The
-    // last factor exceeds the roundings of the sums here and of whoever computes ||coef||.
+    // last factor exceeds the roundings of the sums here and of the caller's ||coef||.
     const double of_weights = weights_error(n_features);
     const double error = std::sqrt(missed) + root * 0x1p-45 +
                          (of_weights + 2.0 * epsilon<T> * (1.0 + of_weights)) *
@@ -107,7 +108,7 @@ void IntegerWeights::assign(WeightsView<T> weights) noexcept {
         sum += magnitude;
     }
     intercept_ = weights.intercept;
-    if (!std::isfinite(sum)) {  // every score is then NaN
+    if (!std::isfinite(sum)) {  // every score becomes NaN
         unit_ = std::numeric_limits<double>::quiet_NaN();
         std::fill(codes_.begin(), codes_.end(), std::int16_t{0});
         return;
@@ -149,10 +150,10 @@ void Sketch<T>::require_valid(std::size_t n_rows, std::size_t n_features) {
     row_codes_ = codes_per_row(n_features);
     require(codes_.size() == n_rows * row_codes_ && scales_.size() == n_rows &&
                 errors_.size() == n_rows,
-            "the sketch is not that of the rows");
+            "sketch must have codes, a scale and an error for every row");
     require(std::ranges::all_of(scales_, [](T scale) { return std::isfinite(scale); }) &&
                 std::ranges::all_of(errors_, [](T error) { return error >= T(0); }),
-            "the sketch has scales or errors that cannot be");
+            "sketch scales must be finite and errors non-negative");
 }
 
 template <Real T>
@@ -176,7 +177,7 @@ void Sketch<T>::score_block(std::size_t begin, std::size_t end, const IntegerWei
     }
 }
 
-/// Of the sum with the intercept, and to T: half an epsilon each.
+/// The rounding of the sum with the intercept, and that to T: half an epsilon each.
 template <Real T>
 double Sketch<T>::rounding(double intercept) noexcept {
     return 2.0 * epsilon<T> * std::abs(intercept) +

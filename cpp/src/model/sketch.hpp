@@ -12,13 +12,13 @@
 
 namespace exemplar_svm {
 
-/// Weights as the scan of a sketch takes them: coef_j is about unit * code_j, code_j an integer.
+/// Weights quantised for the scan of a sketch: coef_j is about unit * code_j, code_j an integer.
 class IntegerWeights {
   public:
     IntegerWeights() = default;
     explicit IntegerWeights(std::size_t n_features);
 
-    /// @param weights  of as many features as these
+    /// @param weights  with n_features values
     template <Real T>
     void assign(WeightsView<T> weights) noexcept;
 
@@ -28,15 +28,15 @@ class IntegerWeights {
 
   private:
     std::size_t n_features_ = 0;
-    std::vector<std::int16_t> codes_;  // zero after n_features_, as those of the rows are
+    std::vector<std::int16_t> codes_;  // zero after n_features_, like the codes of the rows
     double unit_ = 0.0;
     double intercept_ = 0.0;
 };
 
-/// Eight bits per feature and row, and a bound on what they miss: x_i is about x^_i = s_i c_i, c_i
-/// integers of magnitude at most 127. A quarter of the bytes of float32 rows, from which the score
-/// of every row follows up to a bound of its own; only rows that the bound cannot decide have to be
-/// read. The vector approximation file works in the same way (Weber, Schek and Blott, VLDB 1998).
+/// Scalar quantisation (SQ8) with an error bound per row: x_i is about x^_i = s_i c_i, with
+/// integers c_i of magnitude at most 127. A quarter of the bytes of float32 rows gives every row's
+/// score up to the row's bound; only rows that the bound cannot decide are read. The vector
+/// approximation file works the same way (Weber, Schek and Blott, VLDB 1998).
 template <Real T>
 class Sketch {
   public:
@@ -45,15 +45,15 @@ class Sketch {
     /// Reads the rows once.
     Sketch(const RowsView<T>& rows, ExecutorRef executor);
 
-    /// Takes in the rows behind those that it has: of order as many.
+    /// Adds the rows behind those it has, in time of the order of the new rows.
     void extend(const RowsView<T>& rows, ExecutorRef executor);
 
     bool empty() const noexcept { return scales_.empty(); }
     std::size_t bytes() const noexcept;
 
-    /// scores[i - begin] approximates coef . x_i + intercept for begin <= i < end, with the same
-    /// bits whichever rows are scored with it and on every instruction set. It is off by at most
-    /// error(i) ||coef|| + rounding(intercept), underflow of the products apart.
+    /// scores[i - begin] approximates coef . x_i + intercept for begin <= i < end. The bits depend
+    /// neither on the other rows of the call nor on the instruction set. The error is at most
+    /// error(i) ||coef|| + rounding(intercept), apart from underflow of the products.
     void score_block(std::size_t begin, std::size_t end, const IntegerWeights& weights,
                      T* scores) const noexcept;
 
@@ -62,7 +62,7 @@ class Sketch {
 
     static double rounding(double intercept) noexcept;
 
-    /// visit(name, values) of each of the parts that a file keeps (index.hpp).
+    /// Calls visit(name, values) for each part that a file keeps (index.hpp).
     template <class Self, class Visit>
     static void visit_parts(Self& self, Visit&& visit) {
         visit("sketch", self.codes_);
@@ -70,11 +70,11 @@ class Sketch {
         visit("sketch_errors", self.errors_);
     }
 
-    /// @throws std::invalid_argument if the parts are not those of rows of such a shape
+    /// @throws std::invalid_argument if the parts do not fit rows of this shape
     void require_valid(std::size_t n_rows, std::size_t n_features);
 
   private:
-    std::size_t row_codes_ = 0;  // codes per row, those after the last feature being zero
+    std::size_t row_codes_ = 0;  // codes per row; those after the last feature are zero
     Buffer<std::int8_t> codes_;
     Buffer<T> scales_;
     Buffer<T> errors_;

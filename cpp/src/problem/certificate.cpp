@@ -7,7 +7,7 @@ namespace exemplar_svm {
 double weights_error_from_gap(double gap) noexcept { return std::sqrt(std::max(gap, 0.0)); }
 
 double ScoreError::bound(double squared_norm) const noexcept {
-    // Squares of tiny elements may have been lost.
+    // Squares of tiny elements may have underflowed.
     constexpr double lost = 1e-36;
     return weights_error * std::sqrt(squared_norm + intercept_scaling * intercept_scaling + lost) +
            rounding;
@@ -36,8 +36,8 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
 
     std::size_t proven = 0;
     for (; proven < n_returned; ++proven) {
-        // A lead that exceeds both rows' own errors needs no look at their distance, and there the
-        // look ends: the scores only fall from here.
+        // A lead above the sum of both rows' own errors needs no distance, and ends the loop: the
+        // scores only fall from here.
         const double enough = error.bound(squared_norm(proven)) + largest_bound;
         std::size_t later = proven + 1;
         while (later < n_ranked && lead(proven, later) <= enough && proven_ahead(proven, later)) {
@@ -45,7 +45,7 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
         }
         const bool ahead_of_ranked = later == n_ranked || lead(proven, later) > enough;
         if (!ahead_of_ranked) break;
-        // Rows that are not in `ranking` score at most as much as its last place.
+        // Rows outside `ranking` score at most as much as its last place.
         const bool ahead_of_others =
             all_ranked || later < n_ranked || lead(proven, n_ranked - 1) > enough;
         if (!ahead_of_others) break;

@@ -5,7 +5,6 @@
 
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/rows_view.hpp"
-#include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 
@@ -36,8 +35,8 @@ double mean_product(const Problem<T>& problem, const double* w) noexcept {
     return std::inner_product(w, w + problem.examples.cols, problem.mean, 0.0);
 }
 
-/// y_j w . (x_j - mean) in double precision: what the workspace holds of a centred example has been
-/// rounded to T, which serves to approach the optimum but not to prove it.
+/// y_j w . (x_j - mean) in double precision: a prepared example less the mean has been rounded to
+/// T, which serves to approach the optimum but not to prove it.
 /// @param mean_product  mean . w
 template <Real T>
 double example_product(const Problem<T>& problem, std::size_t j, const double* w,
@@ -57,14 +56,5 @@ void subtract_mean(const Problem<T>& problem, double multiple, double* w) noexce
     if (problem.mean == nullptr) return;
     for (std::size_t c = 0; c < problem.examples.cols; ++c) w[c] -= multiple * problem.mean[c];
 }
-
-/// Begins a solve: brings the examples times their label, the prior's weights, and the initial dual
-/// coefficients of the examples into the workspace, and puts examples that are few enough into its
-/// block. Returns a view of the examples there: dense ones less the mean, sparse ones as they are,
-/// so that they stay sparse.
-///
-/// y (x - mean) with a constant feature of y s is a positive example to the solver, whatever y is.
-template <Real T>
-RowsView<T> prepare_examples(const Problem<T>& problem, Workspace<T>& workspace) noexcept;
 
 }  // namespace exemplar_svm

@@ -7,7 +7,6 @@
 
 #include "exemplar_svm/certificate.hpp"
 #include "exemplar_svm/settings.hpp"
-#include "exemplar_svm/workspace.hpp"
 
 namespace exemplar_svm {
 
@@ -52,6 +51,16 @@ inline double loss_term(Loss loss, double cost, double slack) noexcept {
     const double hinge = std::max(slack, 0.0);
     return loss == Loss::hinge ? cost * hinge : cost * hinge * hinge;
 }
+
+/// What the verification of one block of rows adds up; summed over the blocks in order.
+struct BlockSummary {
+    double violation = 0.0;  ///< largest
+    double loss = 0.0;
+    double gap = 0.0;
+    double quadratic_rounding = 0.0;  ///< how the rounding of scores enters the gap:
+    double linear_rounding = 0.0;     ///< see gap_at_most
+    std::size_t n_support = 0;
+};
 
 /// Adds a sample to the verification of its block.
 /// @param rounding  bound on the error of the slack

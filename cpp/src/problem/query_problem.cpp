@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "exemplar_svm/scan.hpp"
-#include "problem/sparse_examples.hpp"
-#include "solve/panel.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -18,7 +16,7 @@ InvalidInput why_invalid(const DenseView<T>& vectors, std::size_t n_features) no
     }
     for (std::size_t j = 0; j < vectors.rows; ++j) {
         const T* const x = vectors.row(j);
-        T square;  // is not finite if any element is not
+        T square;  // not finite if any element is not
         square_rows(DenseView<T>{x, 1, vectors.cols, vectors.stride}, SerialExecutor{}, &square);
         if (std::isfinite(square)) continue;
         return std::all_of(x, x + vectors.cols, [](T value) { return std::isfinite(value); })
@@ -48,26 +46,27 @@ InvalidInput why_invalid(std::span<const double> weights, std::size_t n_examples
                                                    : InvalidInput::weight_out_of_range;
 }
 
-/// Copies examples of one label behind `place` others. Returns the place behind them.
+/// Copies the examples of one label behind the first `place` examples. Returns the place behind
+/// them.
 template <Real T>
 std::size_t copy_examples(const DenseView<T>& vectors, std::span<const RowNumber> numbers,
                           std::int8_t label, const RowsView<T>& rows, std::size_t place,
-                          Workspace<T>& workspace) noexcept {
+                          QueryScratch<T>& scratch) noexcept {
     const std::size_t n_vectors = vectors.rows, end = place + n_vectors + numbers.size();
     for (std::size_t j = 0; place < end; ++j, ++place) {
         const bool is_vector = j < n_vectors;
         const auto number = is_vector ? 0 : static_cast<std::size_t>(numbers[j - n_vectors]);
-        T* const copy = workspace.given_examples.data() + place * rows.cols;
+        T* const copy = scratch.examples.data() + place * rows.cols;
         if (is_vector && rows.is_dense()) {
             std::copy_n(vectors.row(j), rows.cols, copy);
         } else if (is_vector) {
-            workspace.sparse_examples->add(vectors.row(j));
+            scratch.sparse_examples.add(vectors.row(j));
         } else if (rows.is_dense()) {
             rows.copy(number, copy);
         } else {
-            workspace.sparse_examples->add(rows, number);
+            scratch.sparse_examples.add(rows, number);
         }
-        workspace.example_labels[place] = label;
+        scratch.labels[place] = label;
     }
     return end;
 }
@@ -83,7 +82,7 @@ std::size_t count_rows(const std::uint8_t* mask, std::size_t n) noexcept {
     return n - static_cast<std::size_t>(std::count(mask, mask + n, std::uint8_t{0}));
 }
 
-/// A copy of what a mask and that of the live rows have in common, to take rows out.
+/// A copy of the intersection of a mask with the live rows.
 const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                std::vector<std::uint8_t>& copy) noexcept {
     if (mask.is_packed()) {
@@ -99,7 +98,7 @@ const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, st
     return copy.data();
 }
 
-/// The same without a copy, where one of them says it all, a byte per row.
+/// The same, without a copy if one of them alone is the intersection and has a byte per row.
 const std::uint8_t* common_mask(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                 std::vector<std::uint8_t>& copy) noexcept {
     if (mask.is_everything()) return live;
@@ -111,7 +110,7 @@ void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) 
     for (const RowNumber row : rows) mask[static_cast<std::size_t>(row)] = 0;
 }
 
-/// Takes rows that equal one of the first n examples out of a mask.
+/// Clears the mask of rows that equal one of the first n examples.
 /// @param scratch  for an example that is not dense
 template <Real T>
 void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, std::size_t n,
@@ -124,14 +123,26 @@ void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, s
     }
 }
 
-/// Whether the workspace has room for the examples of sparse rows.
+/// Whether the scratch has room for the non-zeros of the examples, if rows are sparse.
 template <Real T>
 bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
-                          const Workspace<T>& workspace) noexcept {
-    return rows.is_dense() || count_entries(query, rows) <= workspace.max_example_entries();
+                          const QueryScratch<T>& scratch) noexcept {
+    return rows.is_dense() || count_entries(query, rows) <= scratch.sparse_examples.max_entries();
 }
 
 }  // namespace
+
+template <Real T>
+QueryScratch<T>::QueryScratch(const RowsView<T>& rows, std::size_t max_examples,
+                              std::size_t max_entries)
+    : examples(rows.is_dense() ? max_examples * rows.cols : 0),
+      sparse_examples(rows.is_dense() ? 0 : max_examples, rows.is_dense() ? 0 : max_entries,
+                      rows.cols),
+      labels(max_examples),
+      costs(max_examples),
+      background(rows.rows),
+      candidates(rows.rows),
+      row(rows.cols) {}
 
 template <Real T>
 std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexcept {
@@ -152,10 +163,9 @@ std::size_t count_entries(const Query<T>& query, const RowsView<T>& rows) noexce
 
 template <Real T>
 InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
-                         const Workspace<T>& workspace) noexcept {
+                         const QueryScratch<T>& scratch) noexcept {
     if (query.n_positives() == 0) return InvalidInput::no_positives;
-    if (!workspace.has_room_for(rows) ||
-        query.n_positives() + query.n_negatives() > workspace.max_examples()) {
+    if (query.n_positives() + query.n_negatives() > scratch.max_examples()) {
         return InvalidInput::workspace_too_small;
     }
     for (const InvalidInput reason :
@@ -170,13 +180,13 @@ InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const s
         return std::ranges::find(query.negative_rows, row) != query.negative_rows.end();
     });
     if (is_both) return InvalidInput::row_on_both_sides;
-    return has_room_for_entries(query, rows, workspace) ? InvalidInput::none
-                                                        : InvalidInput::workspace_too_small;
+    return has_room_for_entries(query, rows, scratch) ? InvalidInput::none
+                                                      : InvalidInput::workspace_too_small;
 }
 
 template <Real T>
 Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
-                       const IndexSettings& index, double C, Workspace<T>& workspace,
+                       const IndexSettings& index, double C, QueryScratch<T>& scratch,
                        Problem<T>& problem) noexcept {
     const bool has_rows = !query.positive_rows.empty() || !query.negative_rows.empty();
     const std::size_t n_examples = query.n_positives() + query.n_negatives();
@@ -186,35 +196,35 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
     const bool copies =
         n_examples > query.positives.rows || !query.positive_weights.empty() || !rows.is_dense();
     if (copies) {
-        problem.example_labels = workspace.example_labels.data();
-        problem.example_costs = workspace.example_costs.data();
-        if (!rows.is_dense()) workspace.sparse_examples->clear();
+        problem.example_labels = scratch.labels.data();
+        problem.example_costs = scratch.costs.data();
+        if (!rows.is_dense()) scratch.sparse_examples.clear();
         const std::size_t n_copied =
-            copy_examples(query.positives, query.positive_rows, std::int8_t{1}, rows, 0, workspace);
+            copy_examples(query.positives, query.positive_rows, std::int8_t{1}, rows, 0, scratch);
         copy_examples(query.negatives, query.negative_rows, std::int8_t{-1}, rows, n_copied,
-                      workspace);
-        problem.examples = {workspace.given_examples.data(), n_examples, rows.cols, d};
-        if (!rows.is_dense()) problem.examples = workspace.sparse_examples->view();
+                      scratch);
+        problem.examples = {scratch.examples.data(), n_examples, rows.cols, d};
+        if (!rows.is_dense()) problem.examples = scratch.sparse_examples.view();
     }
 
     if (has_rows || query.duplicates == Duplicates::ignore) {
-        problem.background = copy_masks(query.background, live, rows.rows, workspace.background);
-        take_out(query.positive_rows, workspace.background);
-        take_out(query.negative_rows, workspace.background);
+        problem.background = copy_masks(query.background, live, rows.rows, scratch.background);
+        take_out(query.positive_rows, scratch.background);
+        take_out(query.negative_rows, scratch.background);
         if (query.duplicates == Duplicates::ignore) {
-            take_out_duplicates(rows, problem.examples, query.n_positives(), workspace.coef.data(),
-                                workspace.background);
+            take_out_duplicates(rows, problem.examples, query.n_positives(), scratch.row.data(),
+                                scratch.background);
         }
     } else {
-        problem.background = common_mask(query.background, live, rows.rows, workspace.background);
+        problem.background = common_mask(query.background, live, rows.rows, scratch.background);
     }
     Candidates candidates;
     if (!query.negative_rows.empty() || !(query.positive_rows.empty() || query.include_positives)) {
-        candidates.mask = copy_masks(query.candidates, live, rows.rows, workspace.candidates);
-        if (!query.include_positives) take_out(query.positive_rows, workspace.candidates);
-        take_out(query.negative_rows, workspace.candidates);
+        candidates.mask = copy_masks(query.candidates, live, rows.rows, scratch.candidates);
+        if (!query.include_positives) take_out(query.positive_rows, scratch.candidates);
+        take_out(query.negative_rows, scratch.candidates);
     } else {
-        candidates.mask = common_mask(query.candidates, live, rows.rows, workspace.candidates);
+        candidates.mask = common_mask(query.candidates, live, rows.rows, scratch.candidates);
     }
     candidates.count = count_rows(candidates.mask, rows.rows);
 
@@ -229,24 +239,26 @@ Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std
         problem.cost = C * index.class_weight.negative;
     }
     if (copies) {
-        const std::span costs(workspace.example_costs.data(), n_examples);
+        const std::span costs(scratch.costs.data(), n_examples);
         weigh(query.positive_weights, costs.first(query.n_positives()), problem.example_cost);
         weigh(query.negative_weights, costs.last(query.n_negatives()), problem.example_cost);
     }
     return candidates;
 }
 
+template struct QueryScratch<float>;
+template struct QueryScratch<double>;
 template std::size_t count_entries(const Query<float>&, const RowsView<float>&) noexcept;
 template std::size_t count_entries(const Query<double>&, const RowsView<double>&) noexcept;
 template InvalidInput why_invalid(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
-                                  const Workspace<float>&) noexcept;
+                                  const QueryScratch<float>&) noexcept;
 template InvalidInput why_invalid(const Query<double>&, const RowsView<double>&,
-                                  const std::uint8_t*, const Workspace<double>&) noexcept;
+                                  const std::uint8_t*, const QueryScratch<double>&) noexcept;
 template Candidates state_query(const Query<float>&, const RowsView<float>&, const std::uint8_t*,
-                                const IndexSettings&, double, Workspace<float>&,
+                                const IndexSettings&, double, QueryScratch<float>&,
                                 Problem<float>&) noexcept;
 template Candidates state_query(const Query<double>&, const RowsView<double>&, const std::uint8_t*,
-                                const IndexSettings&, double, Workspace<double>&,
+                                const IndexSettings&, double, QueryScratch<double>&,
                                 Problem<double>&) noexcept;
 
 }  // namespace exemplar_svm

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/query.hpp"
@@ -10,18 +11,18 @@
 #include "exemplar_svm/search_report.hpp"
 #include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/top_k.hpp"
-#include "exemplar_svm/workspace.hpp"
+#include "problem/sparse_examples.hpp"
 
 namespace exemplar_svm {
 
 /// The rows that a search may return.
 struct Candidates {
-    const std::uint8_t* mask = nullptr;  ///< not 0 for these; null: all of them
+    const std::uint8_t* mask = nullptr;  ///< not 0 for candidates; null: all rows
     std::size_t count = 0;
 
     bool contain(std::size_t row) const noexcept { return mask == nullptr || mask[row] != 0; }
 
-    /// Offers those among scored rows to a ranking.
+    /// Offers those of the scored rows that are candidates to a ranking.
     template <Real T>
     void offer(const T* scores, std::size_t n_rows, TopK<T>& best) const noexcept {
         if (mask == nullptr) {
@@ -36,20 +37,35 @@ struct Candidates {
     }
 };
 
-/// What is wrong with a query: it has to fit the rows and the workspace, to name live rows only,
-/// and to have finite examples, those of the rows aside.
-/// @param live  not 0 for rows that have not been removed; null: none has
+/// The parts of a problem that it does not borrow from its query.
+template <Real T>
+struct QueryScratch {
+    std::vector<T> examples;               ///< positives first, of dense rows
+    SparseExamples<T> sparse_examples;     ///< the same of sparse rows
+    std::vector<std::int8_t> labels;       ///< per example
+    std::vector<double> costs;             ///< per example
+    std::vector<std::uint8_t> background;  ///< per row
+    std::vector<std::uint8_t> candidates;  ///< per row
+    std::vector<T> row;                    ///< one example of sparse rows, spread out
+
+    QueryScratch(const RowsView<T>& rows, std::size_t max_examples, std::size_t max_entries);
+
+    std::size_t max_examples() const noexcept { return labels.size(); }
+};
+
+/// What is wrong with a query. It must fit the rows and the scratch, name live rows only, and have
+/// finite vectors; rows given by number are not checked for that.
+/// @param live  not 0 for live rows; null: all rows are live
 template <Real T>
 InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
-                         const Workspace<T>& workspace) noexcept;
+                         const QueryScratch<T>& scratch) noexcept;
 
-/// States who takes part in a valid query's problem, and with which costs. Examples are copied into
-/// the workspace, unless all are vectors of the same weight and rows are dense; masks are, where
-/// examples are rows or the query's mask meets that of the live rows. Returns the rows that may be
-/// returned.
+/// States the problem of a valid query: its examples, its background and all costs. Copies the
+/// examples unless all are vectors of weight 1 and rows are dense. Copies masks if examples are
+/// rows, or if a mask must be intersected with the live rows. Returns the candidates.
 template <Real T>
 Candidates state_query(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,
-                       const IndexSettings& index, double C, Workspace<T>& workspace,
+                       const IndexSettings& index, double C, QueryScratch<T>& scratch,
                        Problem<T>& problem) noexcept;
 
 }  // namespace exemplar_svm

@@ -21,24 +21,19 @@ class SparseExamples {
 
     void clear() noexcept { size_ = 0; }
 
-    /// Adds a vector of n_features values, or a row. Not more than fit.
+    /// Adds a vector of n_features values, or a multiple of a row. Not more than fit.
     void add(const T* vector) noexcept;
-    void add(const RowsView<T>& rows, std::size_t i) noexcept;
+    void add(const RowsView<T>& rows, std::size_t i, T factor = T(1)) noexcept;
 
-    /// The examples as they were added.
-    RowsView<T> view() const noexcept { return view_of(values_.get()); }
-
-    /// The same, each times its label: one for each, or null for positives only.
-    RowsView<T> view_signed(const std::int8_t* labels) noexcept;
+    RowsView<T> view() const noexcept;
 
   private:
-    RowsView<T> view_of(const T* values) const noexcept;
     void append(std::size_t column, T value) noexcept;
 
     std::size_t n_features_;
     std::size_t max_entries_;
     std::size_t size_ = 0;
-    std::unique_ptr<T[]> values_, signed_values_;
+    std::unique_ptr<T[]> values_;
     std::unique_ptr<std::int64_t[]> columns_;
     std::vector<std::int64_t> starts_;
 };

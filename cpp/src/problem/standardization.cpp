@@ -19,9 +19,9 @@ std::size_t sample_background(const Problem<T>& problem, RowIndex* sample) noexc
             static_cast<std::size_t>(std::count(background, background + n, std::uint8_t{0}));
     }
     const std::size_t n_sampled = std::min(n_negatives, max_standardizing);
-    // Random places rather than equally distant ones: the order of rows may have a period.
+    // Random places, not equidistant ones: the order of the rows may have a period.
     SplitMix64 random(0);
-    std::size_t row = 0, n_passed = 0;  // negatives before `row`
+    std::size_t row = 0, n_passed = 0;  // n_passed: negatives before `row`
     for (std::size_t s = 0; s < n_sampled; ++s) {
         const std::size_t begin = s * n_negatives / n_sampled;
         const std::size_t end = (s + 1) * n_negatives / n_sampled;
@@ -41,7 +41,7 @@ std::size_t sample_background(const Problem<T>& problem, RowIndex* sample) noexc
 template <Real T>
 ScoreScale score_scale(const T* scores, std::size_t n) noexcept {
     if (n == 0) return {};
-    // Less the first of them, so that equal scores have a deviation of exactly zero.
+    // Subtract the first score, so that equal scores have a deviation of exactly zero.
     const auto first = static_cast<double>(scores[0]);
     const auto count = static_cast<double>(n);
     double sum = 0.0;

@@ -6,8 +6,7 @@
 namespace exemplar_svm {
 namespace {
 
-/// f(column, value) for every value of a row that is not zero, and for the zeros that a sparse one
-/// has among its entries.
+/// Calls f(column, value) for the non-zeros of a row, and for stored zeros of a sparse one.
 /// @param scratch  for a row that is not read in place
 template <Real T, class F>
 void for_each_entry(const RowsView<T>& rows, std::size_t i, T* scratch, F&& f) noexcept {

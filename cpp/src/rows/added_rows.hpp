@@ -10,20 +10,19 @@
 
 namespace exemplar_svm {
 
-/// The rows that an index owns, behind those that it borrows and stored as these are: one after the
-/// other where they are dense, or else compressed. A copy shares their memory, as buffers do, and
-/// does not see what others append.
+/// The rows that an index owns, behind those that it borrows, in dense or CSR form as those are. A
+/// copy shares their memory, as buffers do, and does not see what others append.
 template <Real T>
 class AddedRows {
   public:
-    /// None yet. @param borrowed  those that they will be behind
+    /// No rows yet. @param borrowed  the rows that these will follow
     explicit AddedRows(const RowsView<T>& borrowed);
 
-    /// Copies rows, stored in whatever way, of as many features; of order what is copied, on
-    /// average over many calls.
+    /// Copies rows of any storage and as many features, in time of the order of what is copied,
+    /// averaged over many calls.
     void append(const RowsView<T>& rows, const StopCondition& stop);
 
-    /// The borrowed rows, and these behind them.
+    /// The borrowed rows with these behind them.
     RowsView<T> behind(const RowsView<T>& borrowed) const noexcept;
 
     std::size_t bytes() const noexcept;
@@ -37,8 +36,8 @@ class AddedRows {
         std::size_t bytes() const noexcept { return values.bytes(); }
     };
 
-    /// With column numbers of the type that the borrowed rows have. (Not constrained: Clang 14 does
-    /// not compile a member template that is.)
+    /// Columns have the type of the borrowed rows' columns. (Not constrained: Clang 14 does not
+    /// compile a constrained member template here.)
     template <class I>
     struct Compressed {
         Buffer<T> values;

@@ -14,13 +14,13 @@
 namespace exemplar_svm {
 namespace {
 
-/// Sums that a product of a row is spread over, to hide the latency of an addition.
+/// Partial sums of a product, to hide the latency of an addition.
 constexpr std::size_t lanes = kernels::sparse_sums;
 
-/// Entries of a row that are multiplied at a time.
+/// Entries of a row per call of a kernel.
 constexpr std::size_t run = 2048;
 
-/// sum of values[e] * w[columns[e]] in the arithmetic of U, over one run after the other.
+/// sum of values[e] * w[columns[e]] in the arithmetic of U, one run after the other.
 template <Real U, Real T>
 U sparse_dot(const T* values, const std::int32_t* columns, std::size_t n, const U* w) noexcept {
     const auto multiply = [&](std::size_t first, std::size_t count) noexcept {
@@ -39,8 +39,8 @@ U sparse_dot(const T* values, const std::int32_t* columns, std::size_t n, const 
     return sum;
 }
 
-/// The same bits where columns are numbered more widely than they need to be. What does need it has
-/// no copy with other numbers, and is added up one by one.
+/// The same bits for 64-bit columns: those that fit into 32 bits are narrowed run by run. No matrix
+/// with 32-bit columns holds the others, so they are summed entry by entry.
 template <Real U, Real T>
 U sparse_dot(const T* values, const std::int64_t* columns, std::size_t n, const U* w) noexcept {
     U sum = 0;
@@ -58,7 +58,7 @@ U sparse_dot(const T* values, const std::int64_t* columns, std::size_t n, const 
     return sum;
 }
 
-/// y[columns[e]] += alpha * values[e]. A column is there once, so the order does not matter.
+/// y[columns[e]] += alpha * values[e]. Columns are unique, so the order does not matter.
 template <Real U, Real T, ColumnNumber I>
 void sparse_axpy(U alpha, const T* values, const I* columns, std::size_t n, U* y) noexcept {
     for (std::size_t e = 0; e < n; ++e) y[columns[e]] += alpha * static_cast<U>(values[e]);
@@ -141,7 +141,7 @@ CsrRows<T> CsrRows<T>::checked(const char* name) const {
             require(is_canonical(parts.first, name),
                     std::string(name) +
                         " has rows whose columns do not ascend strictly: sort the "
-                        "entries by column, and add up those of the same column");
+                        "entries by column, and add up entries of the same column");
             return CsrRows(parts.first).followed_by(parts.following);
         },
         parts_);
@@ -155,8 +155,8 @@ std::size_t CsrRows<T>::n_rows() const noexcept {
 
 template <Real T>
 std::size_t CsrRows<T>::bytes_per_row() const noexcept {
-    // The starts of rows that follow count as those of the first: however rows are divided, they
-    // are cut into the same blocks.
+    // Offsets count as the first part's type in both parts, so rows are cut into the same blocks
+    // however they are divided.
     return std::visit(
         [this]<class I>(const Parts<I>&) noexcept {
             return sizeof(I) +
@@ -167,7 +167,7 @@ std::size_t CsrRows<T>::bytes_per_row() const noexcept {
 
 template <Real T>
 double CsrRows<T>::roundings() const noexcept {
-    // The product and the additions in its sum, and the two additions of the sums.
+    // The entries of a partial sum, the tail added to the first sum, and two additions of the sums.
     return static_cast<double>((longest_ + lanes - 1) / lanes + lanes) + 2.0;
 }
 
@@ -277,7 +277,7 @@ double CsrRows<T>::distance(std::size_t i, std::size_t j) const noexcept {
 template <Real T>
 bool CsrRows<T>::equals(std::size_t i, const T* values, std::size_t cols) const noexcept {
     return with_row(i, [=](const T* own, const auto* columns, std::size_t count) noexcept {
-        // Nearly all rows differ in one of their own columns.
+        // Compare its own entries first: nearly all rows differ there.
         for (std::size_t e = 0; e < count; ++e) {
             if (own[e] != values[columns[e]]) return false;
         }

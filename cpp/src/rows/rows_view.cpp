@@ -11,13 +11,13 @@
 namespace exemplar_svm {
 namespace {
 
-/// Features that are widened at a time where there is no room for a row.
+/// Features widened at a time where there is no room for a row.
 constexpr std::size_t piece = 256;
 
 }  // namespace
 
-/// body(x, first, n) for a row, where it lies, or for the n features from `first` on of one piece
-/// of it after the other.
+/// Calls body(x, first, n) once for a row that is read in place; otherwise for piece after piece, n
+/// features from `first` on.
 template <Real T>
 template <class Body>
 void RowsView<T>::for_each_piece(std::size_t i, Body&& body) const noexcept {
@@ -203,7 +203,7 @@ T RowsView<T>::squared_norm(std::size_t i) const noexcept {
 template <Real T>
 double RowsView<T>::distance(std::size_t i, std::size_t j) const noexcept {
     if (!is_dense_) return sparse_.distance(i, j);
-    constexpr std::size_t lanes = 8;  // as many sums at once as hide the latency of an addition
+    constexpr std::size_t lanes = 8;  // enough sums to hide the latency of an addition
     static_assert(piece % lanes == 0);
     double sums[lanes] = {};
     bool differ = false;

@@ -72,7 +72,8 @@ void multiply_rows(const RowsOf<T>& rows, const T* coef, ExecutorRef executor,
 
 template <Real T>
 double product_rounding_bound(std::size_t n_features) noexcept {
-    // By Cauchy and Schwarz the runs' bounds add up to that of the longest run, for all features.
+    // By Cauchy-Schwarz, the bounds of all runs add up to at most that of one run under the norms
+    // over all features.
     return score_rounding_bound<T>(std::min(n_features, run_of_features)) +
            static_cast<double>(n_features / run_of_features + 1) *
                std::numeric_limits<double>::epsilon();
@@ -90,7 +91,7 @@ void square_rows(const RowsOf<T>& rows, ExecutorRef executor, T* squares) noexce
 
 namespace {
 
-/// @param roundings  that a product goes through, those with the intercept included
+/// @param roundings  of a product, with those of the intercept
 template <Real U>
 double bound_on(double roundings) noexcept {
     const double nu = roundings * 0.5 * static_cast<double>(std::numeric_limits<U>::epsilon());

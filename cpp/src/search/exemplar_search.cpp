@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
-#include "base/stoppable_executor.hpp"
-#include "exemplar_svm/certificate.hpp"
-#include "exemplar_svm/scan.hpp"
 #include "problem/standardization.hpp"
-#include "solve/gram_descent.hpp"
+#include "search/scratch.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -44,10 +42,24 @@ SearchStatus search_status(SolveStatus status) noexcept {
 template <Real T>
 InvalidInput why_invalid(const SearchSettings& settings, const Query<T>& query,
                          const RowsView<T>& rows, const RowStatistics<T>& statistics,
-                         const Workspace<T>& workspace) noexcept {
+                         Workspace<T>& workspace) noexcept {
     if (!is_valid(settings)) return InvalidInput::setting_out_of_range;
     if (!statistics.are_finite) return InvalidInput::rows_not_finite;
-    return why_invalid(query, rows, statistics.live_mask(), workspace);
+    if (query.n_positives() == 0) return InvalidInput::no_positives;
+    if (!workspace.has_room_for(rows)) return InvalidInput::workspace_too_small;
+    return why_invalid(query, rows, statistics.live_mask(), workspace.scratch().query);
+}
+
+/// Calls f(search) with the strategy that is searching.
+template <class Search, class Call>
+void with(Search& search, Call&& call) noexcept {
+    std::visit(
+        [&](auto& strategy) noexcept {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(strategy)>, std::monostate>) {
+                call(strategy);
+            }
+        },
+        search);
 }
 
 }  // namespace
@@ -55,56 +67,96 @@ InvalidInput why_invalid(const SearchSettings& settings, const Query<T>& query,
 template <Real T>
 ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                                   const IndexSettings& index, const SearchSettings& settings,
-                                  const Query<T>& query, ExecutorRef executor,
+                                  const Query<T>& query, Purpose purpose, ExecutorRef executor,
                                   const StopCondition& stop, Workspace<T>& workspace, T* scores,
                                   SessionMemory<T>* memory) noexcept
     : rows_(rows),
       statistics_(statistics),
       index_(index),
-      search_(settings),
-      executor_(executor),
+      settings_(settings),
       stop_(settings.standardize ? stop.earlier_by(seconds_to_standardize(rows)) : stop),
-      workspace_(workspace),
-      scores_(scores),
+      scratch_(workspace.scratch()),
       memory_(memory),
-      reason_(why_invalid(settings, query, rows, statistics, workspace)) {
+      reason_(why_invalid(settings, query, rows, statistics, workspace)),
+      task_{problem_, candidates_, solver_settings_, statistics, purpose,
+            executor, stop_,       scratch_,         scores} {
     if (reason_ != InvalidInput::none) return;
-    workspace_.profile = {};
-    candidates_ =
-        state_query(query, rows_, statistics_.live_mask(), index_, search_.C, workspace_, problem_);
-    problem_.squared_norms = statistics_.squared_norms.data();
-    problem_.max_squared_norm = statistics_.max_squared_norm;
-    problem_.loss = index_.loss;
-    problem_.intercept_scaling = index_.intercept_scaling;
-    problem_.prior = search_.prior;
-    if (!statistics_.mean.empty()) {
-        problem_.mean = statistics_.mean.data();
-        problem_.mean_products = statistics_.mean_products.data();
-        problem_.mean_error = statistics_.mean_error;
+    scratch_.profile = {};
+    candidates_ = state_query(query, rows, statistics.live_mask(), index, settings.C,
+                              scratch_.query, problem_);
+    problem_.squared_norms = statistics.squared_norms.data();
+    problem_.max_squared_norm = statistics.max_squared_norm;
+    problem_.loss = index.loss;
+    problem_.intercept_scaling = index.intercept_scaling;
+    problem_.prior = settings.prior;
+    if (!statistics.mean.empty()) {
+        problem_.mean = statistics.mean.data();
+        problem_.mean_products = statistics.mean_products.data();
+        problem_.mean_error = statistics.mean_error;
     }
-    settings_ = search_.solver;
-    settings_.score_tol = std::min(settings_.score_tol, score_tol_per_tol * settings_.tol);
+    solver_settings_ = settings.solver;
+    solver_settings_.score_tol =
+        std::min(solver_settings_.score_tol, score_tol_per_tol * solver_settings_.tol);
+    situation_ = situation_of(problem_, statistics, index.method, purpose, stop_);
+    strategy_ = plan(situation_);
 }
 
 template <Real T>
-bool ExemplarSearch<T>::begin() noexcept {
-    if (reason_ != InvalidInput::none) return false;
-    if (statistics_.gaussian.empty() || problem_.examples.rows > ExampleBlock::capacity) {
-        if (memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows) {
-            problem_.initial_dual = workspace_.dual.data();
-            problem_.initial_example_dual = memory_->example_dual.data();
+void ExemplarSearch<T>::prepare() noexcept {
+    if (reason_ != InvalidInput::none) return;
+    // Coefficients of sparse rows are worth no more than equal ones, where the examples are others.
+    const bool resumes = memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows &&
+                         (rows_.is_dense() || statistics_.gaussian.empty());
+    if (resumes) std::ranges::copy(memory_->example_dual, scratch_.solution.example_dual.begin());
+    begin(strategy_, resumes ? Start::solution : Start::zeros);
+    if (auto* const search = working_set()) wants_scan_ = search->prepare();
+}
+
+template <Real T>
+void ExemplarSearch<T>::begin(Strategy strategy, Start from) noexcept {
+    strategy_ = strategy;
+    switch (strategy) {
+        case Strategy::full: search_.template emplace<FullSearch<T>>(task_, from); return;
+        case Strategy::gram: search_.template emplace<GramSearch<T>>(task_, from); return;
+        case Strategy::primal: search_.template emplace<PrimalSearch<T>>(task_); return;
+        case Strategy::working_set:
+            search_.template emplace<WorkingSetSearch<T>>(
+                problem_, candidates_, solver_settings_, statistics_, task_.executor, stop_,
+                scratch_.working_set, scratch_.descent, scratch_.profile, task_.scores, memory_);
+    }
+}
+
+template <Real T>
+void scan(ExemplarSearch<T>* const* searches, std::size_t n_searches,
+          ExecutorRef executor) noexcept {
+    WorkingSetSearch<T>* scanning[max_batch];
+    std::size_t n_scanning = 0;
+    for (std::size_t q = 0; q < n_searches; ++q) {
+        if (searches[q]->wants_scan_) scanning[n_scanning++] = searches[q]->working_set();
+    }
+    scan_together(scanning, n_scanning, executor);
+}
+
+/// Solves up to a goal. Where a strategy hands over, another one goes on to the final goal with the
+/// epochs that are left.
+template <Real T>
+void ExemplarSearch<T>::finish(Goal goal) noexcept {
+    for (;;) {
+        Outcome outcome = Outcome::reached;
+        with(search_, [&](auto& search) noexcept { outcome = search.finish(goal, solved_); });
+        if (outcome != Outcome::hand_over) break;
+        if (auto* const search = working_set()) {
+            search->deliver(scratch_.solution);
+            search->deliver_dual(scratch_.solution);
         }
-        return false;
+        epochs_before_ += solved_.epochs;
+        goal = Goal::of(solver_settings_, problem_);
+        goal.max_epochs -= std::min(epochs_before_, goal.max_epochs - 1);
+        solved_ = {};
+        begin(successor(strategy_, situation_), Start::solution);
     }
-    if (!WorkingSetSearch<T>::suits(problem_, statistics_.gaussian)) return false;
-    if (PrimalDescent<T>::can_solve(problem_, statistics_.gaussian) &&
-        PrimalDescent<T>::suits(problem_, statistics_.gaussian, stop_)) {
-        start_in_primal();
-        return false;
-    }
-    working_set_.emplace(problem_, candidates_, settings_, statistics_, executor_, stop_,
-                         workspace_, scores_, memory_);
-    return working_set_->begin();
+    solved_.epochs += epochs_before_;
+    if (auto* const search = working_set()) search->deliver(scratch_.solution);
 }
 
 template <Real T>
@@ -112,60 +164,47 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     std::fill_n(scores_out, k, -std::numeric_limits<T>::infinity());
     std::fill_n(rows_out, k, RowNumber{-1});
     const std::size_t n_returned = std::min(k, rows_.rows);
-    if (reason_ == InvalidInput::none && n_returned > workspace_.max_ranks()) {
+    if (reason_ == InvalidInput::none && n_returned >= scratch_.ranking.size()) {
         reason_ = InvalidInput::workspace_too_small;
     }
     if (reason_ != InvalidInput::none) return report();
-    const std::size_t certify = std::min(search_.certify, n_returned);
+    const Goal goal = Goal::of(solver_settings_, problem_);
+    const std::size_t certify = std::min(settings_.certify, n_returned);
     std::size_t n_ranked = 0, certified = 0;
-    const bool early = certify > 0 && working_set_;
+    const bool early = certify > 0 && strategy_ == Strategy::working_set;
     if (early) {
-        const double early_tol = early_tol_per_tol * settings_.tol;
-        certified =
-            rank_at(early_tol, std::numeric_limits<double>::infinity(), n_returned, n_ranked);
+        certified = rank_at({early_tol_per_tol * goal.tol, std::numeric_limits<double>::infinity(),
+                             goal.max_epochs},
+                            n_returned, n_ranked);
     }
-    // Where the working set has been given up, all rows have been solved for to the end.
-    const bool stopped = solved_.status == SolveStatus::deadline;
-    if (!early || (certified < certify && working_set_ && !stopped)) {
-        certified = rank_at(settings_.tol, settings_.score_tol, n_returned, n_ranked);
-    }
+    // A strategy that has taken over has gone on to the end.
+    const bool goes_on = certified < certify && strategy_ == Strategy::working_set &&
+                         solved_.status != SolveStatus::deadline;
+    if (!early || goes_on) certified = rank_at(goal, n_returned, n_ranked);
     n_ranked = std::min(n_returned, n_ranked);
     for (std::size_t rank = 0; rank < n_ranked; ++rank) {
-        scores_out[rank] = workspace_.ranking[rank].score;
-        rows_out[rank] = workspace_.ranking[rank].row;
+        scores_out[rank] = scratch_.ranking[rank].score;
+        rows_out[rank] = scratch_.ranking[rank].row;
     }
-    if (search_.standardize) standardize(scores_out, n_ranked);
+    if (settings_.standardize) standardize(scores_out, n_ranked);
     if (memory_ != nullptr) remember();
     SearchReport done = report();
     done.certified_k = certified;
     return done;
 }
 
-/// Tells the session what the next search may begin with.
+/// Solves up to a goal, ranks into scratch.ranking, and returns how many ranks are proven.
 template <Real T>
-void ExemplarSearch<T>::remember() noexcept {
-    using Holds = typename SessionMemory<T>::Holds;
-    if (std::isnan(solved_.gap)) {
-        memory_->holds = Holds::nothing;
-    } else if (!working_set_) {
-        memory_->holds = Holds::rows;
-    } else {
-        memory_->holds = working_set_->can_be_resumed() ? Holds::panel : Holds::nothing;
-        memory_->seconds_to_gather = working_set_->seconds_to_gather();
-    }
-}
-
-/// Solves up to a goal, ranks into workspace.ranking, and returns how many ranks are proven.
-template <Real T>
-std::size_t ExemplarSearch<T>::rank_at(double tol, double score_tol, std::size_t n_returned,
+std::size_t ExemplarSearch<T>::rank_at(const Goal& goal, std::size_t n_returned,
                                        std::size_t& n_ranked) noexcept {
-    TopK<T> best(workspace_.ranking.data(), n_returned + 1);
-    solve(tol, score_tol, &best);
-    const Stopwatch stopwatch(workspace_.profile.verify);
+    finish(goal);
+    TopK<T> best(scratch_.ranking.data(), n_returned + 1);
+    with(search_, [&](auto& search) noexcept { search.rank(best); });
+    const Stopwatch stopwatch(scratch_.profile.verify);
     // Fewer than rows if scores are NaN, or the search was stopped before it had seen all.
     n_ranked = best.finish();
-    if (working_set_ && !working_set_->has_seen_all_rows()) return 0;
-    return certified_ranks(workspace_.ranking.data(), n_ranked, std::min(n_returned, n_ranked),
+    if (auto* const search = working_set(); search && !search->has_seen_all_rows()) return 0;
+    return certified_ranks(scratch_.ranking.data(), n_ranked, std::min(n_returned, n_ranked),
                            candidates_.count, rows_, statistics_.squared_norms.data(),
                            statistics_.max_squared_norm, score_error());
 }
@@ -176,9 +215,11 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
         forget();
         return report();
     }
-    solve(settings_.tol, settings_.score_tol, nullptr);
+    finish(Goal::of(solver_settings_, problem_));
+    if (auto* const search = working_set()) search->deliver_dual(scratch_.solution);
+    with(search_, [&](auto& search) noexcept { search.score_all(); });
     for (std::size_t i = 0; i < rows_.rows; ++i) {
-        if (!statistics_.is_live(i)) scores_[i] = -std::numeric_limits<T>::infinity();
+        if (!statistics_.is_live(i)) task_.scores[i] = -std::numeric_limits<T>::infinity();
     }
     return report();
 }
@@ -187,122 +228,38 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
 template <Real T>
 void ExemplarSearch<T>::forget() noexcept {
     constexpr T nothing = std::numeric_limits<T>::quiet_NaN();
-    std::fill_n(scores_, rows_.rows, nothing);
-    std::ranges::fill(workspace_.weights.coef, nothing);
-    workspace_.weights.intercept = nothing;
-    std::ranges::fill(workspace_.dual, 0.0);
-    std::ranges::fill(workspace_.example_dual, 0.0);
+    std::fill_n(task_.scores, rows_.rows, nothing);
+    std::ranges::fill(scratch_.solution.weights.coef, nothing);
+    scratch_.solution.weights.intercept = nothing;
+    std::ranges::fill(scratch_.solution.dual, 0.0);
+    std::ranges::fill(scratch_.solution.example_dual, 0.0);
 }
 
+/// Tells the session what the next search may begin with.
 template <Real T>
-void ExemplarSearch<T>::solve(double tol, double score_tol, TopK<T>* best) noexcept {
-    if (working_set_) {
-        if (solve_with_working_set(tol, score_tol, best)) return;
-        working_set_.reset();
-        if (PrimalDescent<T>::can_solve(problem_, statistics_.gaussian)) {
-            start_in_primal();
-        }
-    }
-    if (primal_ ? solve_in_primal(best) : solve_with_gram_matrix(best)) return;
-    primal_.reset();
-    solve_over_all_rows(best);
-}
-
-/// Returns false if another solver has to go on; the problem then begins where this ended.
-template <Real T>
-bool ExemplarSearch<T>::solve_with_gram_matrix(TopK<T>* best) noexcept {
-    // It forms no weights, which a fit is asked for.
-    if (best == nullptr || statistics_.gram.empty() ||
-        problem_.examples.rows > ExampleBlock::capacity) {
-        return false;
-    }
-    const Stopwatch stopwatch(workspace_.profile.solve);
-    GramDescent<T> solver(problem_, settings_, statistics_.gram, executor_, workspace_, scores_,
-                          stop_);
-    if (solver.solve(solved_) == Outcome::hand_over) {
-        problem_.initial_dual = workspace_.dual.data();
-        problem_.initial_example_dual = workspace_.example_dual.data();
-        return false;
-    }
-    candidates_.offer(scores_, rows_.rows, *best);
-    return true;
-}
-
-/// The same, after the scan.
-template <Real T>
-bool ExemplarSearch<T>::solve_with_working_set(double tol, double score_tol,
-                                               TopK<T>* best) noexcept {
-    if (!working_set_->finish(tol, score_tol, solved_)) {
-        problem_.initial_dual = workspace_.dual.data();
-        problem_.initial_example_dual = workspace_.example_dual.data();
-        return false;
-    }
-    if (best != nullptr) {
-        working_set_->rank(*best);
+void ExemplarSearch<T>::remember() noexcept {
+    using Holds = typename SessionMemory<T>::Holds;
+    if (std::isnan(solved_.gap)) {
+        memory_->holds = Holds::nothing;
+    } else if (const auto* const search = working_set()) {
+        memory_->holds = search->can_be_resumed() ? Holds::panel : Holds::nothing;
+        memory_->seconds_to_gather = search->seconds_to_gather();
     } else {
-        working_set_->scatter_dual();
-        const Stopwatch stopwatch(workspace_.profile.scan);
-        score_rows(rows_, workspace_.weights.view(), StoppableExecutor(executor_, stop_), scores_);
+        memory_->holds = Holds::rows;
     }
-    return true;
-}
-
-template <Real T>
-void ExemplarSearch<T>::start_in_primal() noexcept {
-    primal_.emplace(problem_, settings_left(), statistics_.gaussian, executor_, stop_, workspace_,
-                    scores_);
-}
-
-/// Where many rows support.
-template <Real T>
-bool ExemplarSearch<T>::solve_in_primal(TopK<T>* best) noexcept {
-    const Stopwatch stopwatch(workspace_.profile.solve);
-    const std::uint32_t epochs_before = solved_.epochs;
-    if (primal_->solve(best == nullptr, solved_) == Outcome::hand_over) {
-        problem_.initial_dual = workspace_.dual.data();
-        problem_.initial_example_dual = workspace_.example_dual.data();
-        return false;
-    }
-    solved_.epochs += epochs_before;
-    if (best != nullptr) {
-        primal_->rank(candidates_, *best);
-    } else {
-        primal_->score_all();
-    }
-    return true;
-}
-
-template <Real T>
-void ExemplarSearch<T>::solve_over_all_rows(TopK<T>* best) noexcept {
-    const Stopwatch stopwatch(workspace_.profile.solve);
-    const std::uint32_t epochs_before = solved_.epochs;
-    solved_ = exemplar_svm::solve(problem_, settings_left(), executor_, workspace_, scores_, stop_);
-    solved_.epochs += epochs_before;
-    if (best != nullptr) candidates_.offer(scores_, rows_.rows, *best);
-}
-
-/// With the epochs that are left.
-template <Real T>
-SolverSettings ExemplarSearch<T>::settings_left() const noexcept {
-    SolverSettings left = settings_;
-    left.max_epochs -= std::min(solved_.epochs, left.max_epochs - 1);
-    return left;
 }
 
 /// Brings the scores of ranked rows onto the scale of the background's.
 template <Real T>
 void ExemplarSearch<T>::standardize(T* scores, std::size_t n) noexcept {
     if (n == 0) return;
-    const std::size_t n_sampled = sample_background(problem_, workspace_.collected.data());
-    if (working_set_) {
-        working_set_->score_collected(n_sampled);
-    } else {  // the other solvers leave the scores of all rows, or bring them up to date
-        if (primal_) primal_->score_collected(n_sampled);
-        for (std::size_t s = 0; s < n_sampled; ++s) {
-            workspace_.collected_scores[s] = scores_[workspace_.collected[s]];
-        }
-    }
-    const ScoreScale scale = score_scale(workspace_.collected_scores.data(), n_sampled);
+    const std::size_t n_sampled = sample_background(problem_, scratch_.sample.data());
+    T* const sample_scores = scratch_.sample_scores.data();
+    with(search_, [&](auto& search) noexcept {
+        const Stopwatch stopwatch(scratch_.profile.verify);
+        search.score(std::span(scratch_.sample).first(n_sampled), sample_scores);
+    });
+    const ScoreScale scale = score_scale(sample_scores, n_sampled);
     std::transform(scores, scores + n, scores,
                    [&](T score) { return static_cast<T>(scale(static_cast<double>(score))); });
 }
@@ -326,6 +283,7 @@ SearchReport ExemplarSearch<T>::report() const noexcept {
         report.status = SearchStatus::invalid_input;
         report.reason = InvalidInput::rows_not_finite;
     }
+    report.strategy = strategy_;
     report.epochs = solved_.epochs;
     report.n_support = solved_.n_support;
     report.duality_gap = solved_.gap;
@@ -336,10 +294,12 @@ SearchReport ExemplarSearch<T>::report() const noexcept {
         !(report.duality_gap <= unsolved * (1.0 + solved_.primal))) {
         report.status = SearchStatus::precision_limit;
     }
-    report.profile = workspace_.profile;
+    report.profile = scratch_.profile;
     return report;
 }
 
+template void scan(ExemplarSearch<float>* const*, std::size_t, ExecutorRef) noexcept;
+template void scan(ExemplarSearch<double>* const*, std::size_t, ExecutorRef) noexcept;
 template class ExemplarSearch<float>;
 template class ExemplarSearch<double>;
 

@@ -29,14 +29,14 @@ struct SharedSketch {
 };
 
 /// What the next search of a session begins with, besides what the last one has left in the
-/// workspace.
+/// scratch.
 template <Real T>
 struct SessionMemory {
-    /// Whose dual coefficients workspace.dual holds.
+    /// Where the dual coefficients of the last search are.
     enum class Holds : std::uint8_t {
         nothing,
-        panel,  ///< of the rows of the panel, which holds them still, with their scores
-        rows,   ///< of all rows
+        panel,  ///< in the working set's solution; the panel still holds its rows
+        rows,   ///< in that of all rows
     };
 
     Holds holds = Holds::nothing;

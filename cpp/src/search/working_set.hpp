@@ -1,36 +1,53 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
 #include "exemplar_svm/problem.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/profile.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
 #include "model/row_statistics.hpp"
-#include "model/sketch.hpp"
 #include "problem/query_problem.hpp"
+#include "search/choice.hpp"
+#include "search/scanned_scores.hpp"
 #include "search/session_memory.hpp"
 #include "solve/dual_coordinate_descent.hpp"
+#include "solve/outcome.hpp"
 #include "solve/panel.hpp"
+#include "solve/solution.hpp"
 
 namespace exemplar_svm {
 
+/// What a search by working set works with.
+template <Real T>
+struct WorkingSetScratch {
+    Panel<T> panel;        ///< the working set
+    Solution<T> solution;  ///< of the panel's rows
+    ChoiceScratch<T> choice;
+    ScanScratch<T> scan;
+
+    WorkingSetScratch(const RowsView<T>& rows, std::size_t max_examples);
+
+    bool has_room_for(const RowsView<T>& rows) const noexcept;
+};
+
 /// Solves an exemplar SVM over all rows by looking closely at few of them, exactly:
 ///
-///   1. choose:  guess every score from the sign codes, under a Gaussian approximation of the
-///               weights, and copy the rows that seem to score highest into a panel, the working
-///               set;
+///   1. choose:  guess every score, and copy the rows that seem to score highest into a panel, the
+///               working set;
 ///   2. solve    roughly over the panel;
 ///   3. scan     all rows once, or their sketch, under these weights: those at or near the margin
 ///               join the panel;
 ///   4. solve    over the panel, to the end;
-///   5. verify:  no row outside of the panel may score above -1. Its score f_1 in the scan and the
-///               change of the weights since then bound its score now,
-///               f(x) <= f_1(x) + ||w - w_1|| ||x||, so few rows have to be looked at again. (A
-///               sketch x^ adds ||w_1|| ||x - x^|| to the bound.)
-///               Those that violate the margin join the panel, and it goes on at 4.
+///   5. verify:  no row outside of the panel may score above -1. Its score in the scan and the
+///               change of the weights since then bound its score now (ScannedScores), so few rows
+///               have to be looked at again. Those that violate the margin join the panel, and the
+///               search goes on at 4.
 ///
 /// Where a stop condition is reached on the way, the panel is scored under the weights so far and
 /// the scan, or as much of it as there is, bounds the scores of the rows outside.
@@ -41,27 +58,21 @@ namespace exemplar_svm {
 template <Real T>
 class WorkingSetSearch {
   public:
-    /// Whether a working set is worth looking for: not where most sparse rows will support, which a
-    /// solver over all of them does as fast. Of dense rows always, unless PrimalDescent serves
-    /// them.
-    static bool suits(const Problem<T>& problem, const GaussianModel<T>& gaussian) noexcept;
-
     /// @param scores  n_rows values, for the scan
     /// @param memory  of the session, if the search is one of its steps
     WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
                      const SolverSettings& settings, const RowStatistics<T>& statistics,
-                     ExecutorRef executor, const StopCondition& stop, Workspace<T>& workspace,
-                     T* scores, const SessionMemory<T>* memory = nullptr) noexcept;
+                     ExecutorRef executor, const StopCondition& stop, WorkingSetScratch<T>& scratch,
+                     DescentScratch<T>& descent, SearchProfile& profile, T* scores,
+                     const SessionMemory<T>* memory) noexcept;
 
-    /// Up to the scan. Returns whether that comes next, scan() or scan_together() with other
-    /// searches: if not, there is time left for finish() only.
-    bool begin() noexcept;
-    void scan() noexcept;
+    /// Up to the scan. Returns whether that comes next: if not, there is time left for finish()
+    /// only.
+    bool prepare() noexcept;
 
-    /// The rest, up to the given tol and score_tol; may go on with others. Returns false if the
-    /// panel cannot hold the working set: then a solver over all
-    /// rows has to go on from the dual coefficients, which it finds in workspace.dual.
-    bool finish(double tol, double score_tol, SolveReport& report) noexcept;
+    /// The rest; may go on to another goal. Outcome::hand_over if the panel cannot hold the working
+    /// set.
+    Outcome finish(const Goal& goal, SolveReport& report) noexcept;
 
     /// Whether all rows were looked at; always, unless the stop condition was reached.
     bool has_seen_all_rows() const noexcept;
@@ -69,18 +80,21 @@ class WorkingSetSearch {
     /// Ranks the rows under the weights that were found, usually without looking at more of them.
     void rank(TopK<T>& best) noexcept;
 
-    /// Scores the first n rows in workspace.collected, any rows, as those that rank() has ranked.
-    void score_collected(std::size_t n_collected) noexcept;
+    /// Scores of any rows, as those that rank() has ranked.
+    void score(std::span<const RowIndex> rows, T* scores) noexcept;
 
-    /// Whether the panel and the dual coefficients of its rows are those of a solution, however
-    /// rough, from which another search may go on.
+    /// Scores of all rows.
+    void score_all() noexcept;
+
+    /// Whether another search may go on from the panel and the dual coefficients of its rows.
     bool can_be_resumed() const noexcept { return stage_ == Stage::solving; }
-    double seconds_to_gather() const noexcept {
-        return gathered_before_ + workspace_.profile.gather;
-    }
+    double seconds_to_gather() const noexcept { return gathered_before_ + profile_.gather; }
 
-    /// Leaves the dual coefficients in workspace.dual, one per row of the problem.
-    void scatter_dual() noexcept;
+    /// Copies the dual coefficients of the examples and the weights.
+    void deliver(Solution<T>& solution) const noexcept;
+
+    /// Copies the dual coefficients of the panel's rows; those of the others are zero.
+    void deliver_dual(Solution<T>& solution) const noexcept;
 
   private:
     template <Real U>
@@ -90,79 +104,46 @@ class WorkingSetSearch {
     /// What the search has reached.
     enum class Stage { nothing, guessed, solving };
 
-    /// How far scores may be from those of the scan under the present weights: for a row x, by
-    /// distance ||x|| + common, and what the scan itself left open.
-    struct Drift {
-        double distance;
-        double common;
-    };
+    bool fill_panel() noexcept;
+    bool resume() noexcept;
+    Outcome join() noexcept;
+    void scan() noexcept;
+    void end_scan(double seconds) noexcept;
+    std::size_t most_joining() const noexcept;
+    void add_worst(std::span<RowIndex> rows) noexcept;
+    std::span<RowIndex> collect_violating() noexcept;
+    void add(std::span<const RowIndex> rows) noexcept;
 
     bool has_to_conclude(double seconds = 0.0) const noexcept;
     double seconds_to_conclude() const noexcept;
-    void conclude(SolveReport& report) noexcept;
-    void add_outside(SolveReport& report) noexcept;
-    double outside_loss() const noexcept;
-    Drift drift() const noexcept;
-    double beyond_scan(std::size_t i, const Drift& drift) const noexcept;
-    double beyond_scan_at_most(const Drift& drift) const noexcept;
     double seconds_to_gather(std::size_t n) const noexcept;
     double seconds_over_all_rows() const noexcept;
-
-    bool fill_panel() noexcept;
-    bool resume() noexcept;
-    std::size_t n_wanted() const noexcept;
-    std::size_t choose(ExecutorRef executor) noexcept;
-    void leave_out_panel() noexcept;
-    void begin_scan() noexcept;
-    void end_scan() noexcept;
-    bool join() noexcept;
-    std::size_t most_joining() const noexcept;
-    void add_worst(std::size_t n_collected) noexcept;
-    std::size_t collect_near(double threshold) noexcept;
-    template <class Test>
-    std::size_t collect_reaching(double threshold, Test&& concerns) noexcept;
-    template <class Test>
-    std::size_t collect(double lowest, Test&& test) noexcept;
-    bool is_negative(std::size_t i) const noexcept {
-        return problem_.background == nullptr || problem_.background[i] != 0;
-    }
-    std::span<T> block_highest() const noexcept {
-        return std::span(workspace_.block_highest).first(blocks_.count());
-    }
+    Outcome conclude(SolveReport& report) noexcept;
+    void add_outside(SolveReport& report) noexcept;
     double rough_tol() const noexcept;
     double slack() const noexcept;
-    bool reads_sketch() const noexcept { return !sketch_.empty(); }
-    std::size_t collect_violating() noexcept;
-    void add_collected(std::size_t n) noexcept;
 
     const Problem<T>& problem_;
     const Candidates& candidates_;
     const SolverSettings& settings_;
     const RowStatistics<T>& statistics_;
     const SessionMemory<T>* memory_;
-    const Sketch<T>& sketch_;  // scanned in place of the rows, unless it is empty
-    double max_sketch_error_;
     ExecutorRef executor_;
     StopCondition stop_;
-    Workspace<T>& workspace_;
+    WorkingSetScratch<T>& scratch_;
+    DescentScratch<T>& descent_;
+    SearchProfile& profile_;
     Panel<T>& panel_;
-    T* scores_;  // of the scan; -infinity for rows of the panel
-    RowBlocks blocks_;
+    ScannedScores<T> scanned_;
     std::optional<DualCoordinateDescent<T>> solver_;
     Stage stage_ = Stage::nothing;
     bool has_joined_ = false;  // what the scan has found
     bool cut_short_ = false;   // the scan
     bool stopped_ = false;
     double gathered_before_ = 0.0;  // seconds that the panel of the step before has taken
-
-    double largest_norm_ = 0.0;   // of the rows as they are
-    double scan_norm_ = 0.0;      // ||coef|| in the scan
-    double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
-    double rounding_ = 0.0;       // and under the present weights
 };
 
-/// Scores all rows under the weights of several searches of the same rows, at most max_batch, in
-/// one reading of the rows. Scores have the bits that a scan alone gives.
+/// Scans all rows for several searches of the same rows, at most max_batch, in one reading.
 template <Real T>
 void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
                    ExecutorRef executor) noexcept;

@@ -23,27 +23,56 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+std::size_t polish_size(std::size_t n_rows, std::size_t max_examples) noexcept {
+    return std::min(n_rows + max_examples, max_polished);
+}
+
 }  // namespace
 
 template <Real T>
-SolveReport DualCoordinateDescent<T>::finish() noexcept {
-    SolveReport report;
-    double tol = settings_.tol, score_tol = settings_.score_tol;
+DescentScratch<T>::DescentScratch(const RowsView<T>& view, std::size_t max_blocks,
+                                  std::size_t max_examples, std::size_t max_example_entries)
+    : examples(view, max_examples, max_example_entries),
+      active(view.rows),
+      marks(view.is_dense() ? 0 : view.rows),
+      sorted(marks.size()),
+      products(view.rows * std::min(max_examples, ExampleBlock::capacity)),
+      coef(view.cols),
+      wide_coef(view.cols),
+      wide_row(view.cols),
+      rows((view.is_dense() ? 4 : 1) * view.cols),
+      polish(polish_size(view.rows, max_examples) * (polish_size(view.rows, max_examples) + 8)),
+      polish_rows(2 * polish_size(view.rows, max_examples)),
+      summaries(max_blocks),
+      newton(view.rows, view.cols, max_examples),
+      joint(std::make_unique_for_overwrite<double[]>(
+          view.is_dense() ? 0 : ConjugateGradients<T>::scratch_size(view.rows, view.cols))) {}
+
+template <Real T>
+Outcome DualCoordinateDescent<T>::finish(const Goal& goal, SolveReport& report) noexcept {
+    goal_ = goal;
+    const Outcome outcome = solve_in_rounds(report);
+    report.status = status_of(outcome);
+    keep_example_duals();
+    return outcome;
+}
+
+template <Real T>
+Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept {
+    Goal goal = goal_;           // of a round
     constexpr int patience = 2;  // rounds that do not halve the lowest violation
     // Scores that are proven no better than this are worth Newton steps. The hinge's bound falls
     // with the root of its rounding, whatever tol is.
-    const double poor_proof = 30.0 * std::max(settings_.tol, 1e-4);
+    const double poor_proof = 30.0 * std::max(goal_.tol, 1e-4);
     double lowest_violation = infinity, previous_gap = infinity;
     int fruitless = 0;
     bool needs_newton = false, has_resumed = false;
     for (;;) {
         const bool is_last = needs_newton;
-        const Descent descent = is_last
-                                    ? solve_together(settings_.tol, gap_for(settings_.score_tol))
-                                    : descend(tol, score_tol, settings_.max_epochs);
-        if (descent == Descent::stopped) {
+        const Outcome descent = is_last ? solve_together(goal_) : descend(goal);
+        if (descent == Outcome::stopped) {
             report = conclude();
-            break;
+            return Outcome::stopped;
         }
         refining_ = false;
         if (!is_fresh_) refresh();
@@ -52,12 +81,12 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
 
         // Weights that differ from those of the coefficients by more than rounding are not optimal.
         const double drift = std::max(drift_ - 2.0 * sum_rounding_, 0.0) * largest_norm_;
-        const bool within_tol = std::max(verified.violation, drift) <= settings_.tol;
+        const bool within_tol = std::max(verified.violation, drift) <= goal_.tol;
         const double error = weights_error_from_gap(verified.gap) * largest_norm_;
-        const bool proven = error <= settings_.score_tol;
+        const bool proven = verified.gap <= goal_.gap;
         fruitless = verified.violation < 0.5 * lowest_violation ? 0 : fruitless + 1;
         lowest_violation = std::min(lowest_violation, verified.violation);
-        const bool exhausted = descent != Descent::converged || fruitless >= patience ||
+        const bool exhausted = descent != Outcome::reached || fruitless >= patience ||
                                verified.gap > 0.5 * previous_gap;
         // Newton's method solves for the weights; where hardly anything is left to do, epochs bring
         // the coefficients closer still.
@@ -76,28 +105,17 @@ SolveReport DualCoordinateDescent<T>::finish() noexcept {
         needs_newton = !ends && error > poor_proof && (within_tol ? exhausted : at_resolution) &&
                        can_solve_together();
         if (needs_newton) continue;
-        if (within_tol && (proven || exhausted)) {
-            report.status = SolveStatus::converged;
-            break;
-        }
-        if (descent == Descent::epoch_limit) {
-            report.status = SolveStatus::epoch_limit;
-            break;
-        }
-        if (at_resolution) {
-            report.status = SolveStatus::precision_limit;
-            break;
-        }
+        if (within_tol && (proven || exhausted)) return Outcome::reached;
+        if (descent == Outcome::limit) return Outcome::limit;
+        if (at_resolution) return Outcome::exhausted;
         previous_gap = verified.gap;
         if (fruitless >= patience)
             shrinking_ = false;  // rows are shrunk too early, again and again
         // A row was shrunk too early, or the descent's weights had drifted by rounding.
-        tol *= 0.5;
-        score_tol *= 0.5;
+        goal.tol *= 0.5;
+        goal.gap *= 0.25;
         activate_violators(verified.violation);
     }
-    keep_example_duals();
-    return report;
 }
 
 template <Real T>
@@ -105,32 +123,37 @@ void DualCoordinateDescent<T>::fill(SolveReport& report,
                                     const BlockSummary& verified) const noexcept {
     double square = bias_square_ > 0.0 ? intercept_ * intercept_ / bias_square_ : 0.0;
     for (std::size_t c = 0; c < n_features(); ++c) {
-        const double difference = workspace_.wide_coef[c] - workspace_.prior_coef[c];
+        const double difference = scratch_.wide_coef[c] - scratch_.examples.prior()[c];
         square += difference * difference;
     }
     report.epochs = epochs_;
     report.n_support = verified.n_support;
     report.violation = verified.violation;
     report.primal = 0.5 * square + verified.loss;
-    const Proof proof = prove(verified, drift_);
-    report.gap = proof.gap;
+    const double terms = gap_at_most(verified);
+    report.gap = terms + 0.5 * drift_ * drift_ + gap_of_costs(verified.loss, terms);
     report.score_rounding_bound = score_rounding_;
-    report.weights_error_bound = proof.weights_error + coef_rounding_;
+    report.weights_error_bound = weights_error_from_gap(terms) + drift_ + coef_rounding_;
 }
 
 template <Real T>
-void DualCoordinateDescent<T>::start() noexcept {
+void DualCoordinateDescent<T>::start(Start from) noexcept {
     largest_norm_ = std::sqrt(problem_.max_squared_norm + bias_square_);
     if (problem_.mean != nullptr) {
         mean_square_ =
             std::inner_product(problem_.mean, problem_.mean + n_features(), problem_.mean, 0.0);
     }
-    examples_ = prepare_examples(problem_, workspace_);
-    prior_norm_ =
-        std::sqrt(std::inner_product(workspace_.prior_coef.begin(), workspace_.prior_coef.end(),
-                                     workspace_.prior_coef.begin(), 0.0));
-    add_rows(0);
-    if (begins_level()) return level_rows();
+
+    if (from == Start::zeros) {
+        std::fill_n(solution_.example_dual.begin(), n_examples(), 0.0);
+    }
+    scratch_.examples.prepare(problem_, solution_.example_dual.data());
+    examples_ = scratch_.examples.rows();
+    prior_norm_ = std::sqrt(std::inner_product(scratch_.examples.prior().begin(),
+                                               scratch_.examples.prior().end(),
+                                               scratch_.examples.prior().begin(), 0.0));
+    add_rows(0, from);
+    if (from == Start::zeros && begins_level()) return level_rows();
     refresh();
 }
 
@@ -143,18 +166,18 @@ void DualCoordinateDescent<T>::level_rows() noexcept {
     const auto& kernels = kernels::active_table<double>();
     double products[ExampleBlock::capacity] = {};
     for (std::size_t s = 0; s < n_active_; ++s) {
-        const RowIndex i = workspace_.active[s];
-        workspace_.dual[i] = 1.0;
-        const T* const k = workspace_.products.data() + i * p;
+        const RowIndex i = scratch_.active[s];
+        solution_.dual[i] = 1.0;
+        const T* const k = scratch_.products.data() + i * p;
         for (std::size_t j = 0; j < p; ++j) products[j] += static_cast<double>(k[j]);
     }
     // The rows are added up once, for the curvature of that coordinate and for the weights.
-    double* const wide = workspace_.wide_coef.data();
-    double* const rows_sum = workspace_.wide_row.data();
+    double* const wide = scratch_.wide_coef.data();
+    double* const rows_sum = scratch_.wide_row.data();
     sum_weights(wide);
     std::copy_n(wide, d, rows_sum);
-    kernels.axpy(-1.0, workspace_.prior_coef.data(), rows_sum, d);
-    std::copy_n(workspace_.prior_coef.data(), d, wide);
+    kernels.axpy(-1.0, scratch_.examples.prior().data(), rows_sum, d);
+    std::copy_n(scratch_.examples.prior().data(), d, wide);
     double sum = optimise_examples(0.0);
 
     const auto n = static_cast<double>(n_active_);
@@ -166,7 +189,7 @@ void DualCoordinateDescent<T>::level_rows() noexcept {
                     0.0,
                     penalty_.upper};
     const double dual = std::clamp(block_.minimise(rows, products), 0.0, penalty_.upper);
-    for (std::size_t s = 0; s < n_active_; ++s) workspace_.dual[workspace_.active[s]] = dual;
+    for (std::size_t s = 0; s < n_active_; ++s) solution_.dual[scratch_.active[s]] = dual;
     kernels.axpy(dual, rows_sum, wide, d);
     sum -= dual * n;
     double labels = 0.0;
@@ -183,9 +206,9 @@ void DualCoordinateDescent<T>::level_rows() noexcept {
 /// Active rows off zero.
 template <Real T>
 std::size_t DualCoordinateDescent<T>::count_inside() const noexcept {
-    const RowIndex* const active = workspace_.active.data();
+    const RowIndex* const active = scratch_.active.data();
     return static_cast<std::size_t>(std::count_if(
-        active, active + n_active_, [&](RowIndex i) { return workspace_.dual[i] > 0.0; }));
+        active, active + n_active_, [&](RowIndex i) { return solution_.dual[i] > 0.0; }));
 }
 
 /// Whether nearly all active rows of a sample violate the margin under the refreshed weights.
@@ -194,7 +217,7 @@ bool DualCoordinateDescent<T>::support_all() const noexcept {
     const std::size_t n_sampled = std::min<std::size_t>(n_active_, 512);
     std::size_t n_support = 0;
     for (std::size_t s = 0; s < n_sampled; ++s) {
-        const double score = precise_score(workspace_.active[s * n_active_ / n_sampled]);
+        const double score = precise_score(scratch_.active[s * n_active_ / n_sampled]);
         n_support += score > -1.0 ? 1 : 0;
     }
     return n_sampled > 0 && 32 * n_support >= 31 * n_sampled;
@@ -204,13 +227,13 @@ template <Real T>
 void DualCoordinateDescent<T>::approach(double tol) noexcept {
     // Where so many are not enough, the rows that are missing matter more.
     constexpr std::uint32_t most_epochs = 64;
-    descend(tol, infinity, std::min(settings_.max_epochs, epochs_ + most_epochs));
+    descend({tol, infinity, std::min(goal_.max_epochs, epochs_ + most_epochs)});
     if (refining_) {
         refining_ = false;
         refresh();
     }
-    workspace_.weights.coef = workspace_.coef;
-    workspace_.weights.intercept = intercept_ + offset_;
+    solution_.weights.coef = scratch_.coef;
+    solution_.weights.intercept = intercept_ + offset_;
 }
 
 template <Real T>
@@ -218,17 +241,17 @@ void DualCoordinateDescent<T>::extend(const Problem<T>& problem) noexcept {
     const std::size_t n_before = n_rows();
     problem_ = problem;
     blocks_ = row_blocks(problem_.rows);
-    add_rows(n_before);
+    add_rows(n_before, Start::zeros);
 }
 
 /// Takes in the rows from `begin` on.
 template <Real T>
-void DualCoordinateDescent<T>::add_rows(std::size_t begin) noexcept {
-    RowIndex* const active = workspace_.active.data();
+void DualCoordinateDescent<T>::add_rows(std::size_t begin, Start from) noexcept {
+    RowIndex* const active = scratch_.active.data();
     for (std::size_t i = begin; i < n_rows(); ++i) {
         const Penalty bounds = row_penalty(i);
-        const double initial = problem_.initial_dual == nullptr ? 0.0 : problem_.initial_dual[i];
-        workspace_.dual[i] = initial > 0.0 ? std::min(initial, bounds.upper) : 0.0;
+        const double initial = from == Start::zeros ? 0.0 : solution_.dual[i];
+        solution_.dual[i] = initial > 0.0 ? std::min(initial, bounds.upper) : 0.0;
         active[i] = static_cast<RowIndex>(i);
         if (bounds.upper > 0.0) std::swap(active[n_active_++], active[i]);
     }
@@ -253,16 +276,16 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     std::optional<Stopwatch> stopwatch(std::in_place, seconds);
     double constant[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) {
-        constant[j] = example_label(j) * bias_square_ - workspace_.example_mean_products[j] +
+        constant[j] = example_label(j) * bias_square_ - scratch_.examples.mean_product(j) +
                       example_shift(j) * mean_square_;
     }
     const RowsView<T> rows = problem_.rows.from(first);
     T* const scratch = scores_ + first;
-    T* const products = workspace_.products.data() + first * p;
+    T* const products = scratch_.products.data() + first * p;
     // A sparse example is spread out to be multiplied with, one at a time.
     const std::size_t at_once = examples_.is_dense() ? p : 1;
     for (std::size_t from = 0; from < p; from += at_once) {
-        const T* const spread = examples_.read(from, workspace_.row_scratch.data());
+        const T* const spread = examples_.read(from, scratch_.rows.data());
         for_each_block(
             executor_, row_blocks(rows),
             [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
@@ -287,8 +310,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
 /// Epochs over the active rows until their violations are within tol and prove the scores to within
 /// score_tol, or until nothing improves any more.
 template <Real T>
-auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
-                                       std::uint32_t limit) noexcept -> Descent {
+Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
     // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding
     // of a score. So the last epochs work on the change from weights in double precision: what is
     // small is rounded by little.
@@ -302,7 +324,7 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
     constexpr int patience = 3, patience_within_tol = 8;
 
     is_exhausted_ = false;
-    const double gap_tol = gap_for(score_tol);
+    const double tol = goal.tol, gap_tol = goal.gap;
     std::uint32_t since_polish = 0, since_start = 0;
     // Epochs to wait for the next step on many sparse rows: longer after each that gave up.
     std::uint32_t joint_wait = 0, since_joint = 0;
@@ -312,30 +334,30 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
     int without_progress = 0;
     if (was_level && suits_joint_steps() && support_all()) {
         ++epochs_;  // so that no round comes for nothing
-        const Descent stepped = solve_jointly(tol, gap_tol);
-        if (stepped != Descent::stalled) return stepped;
+        const Outcome stepped = solve_jointly(goal);
+        if (stepped != Outcome::hand_over) return stepped;
     }
-    while (epochs_ < limit) {
+    while (epochs_ < goal.max_epochs) {
         const EpochSummary seen = epoch();
         ++epochs_;
         fold();
-        if (has_to_conclude()) return Descent::stopped;
+        if (has_to_conclude()) return Outcome::stopped;
         const double violation = seen.violation();
         const bool diverges = !std::isfinite(seen.gap) || violation > 1e6 * lowest;
         if (diverges || ++since_newton_ >= epochs_before_newton(seen.n_inside)) {
-            const Descent solved = solve_together(tol, gap_tol);
-            if (solved != Descent::unable) return solved;
+            const Outcome solved = solve_together(goal);
+            if (solved != Outcome::cannot) return solved;
         }
         shrink_above_ = seen.highest > 0.0 ? seen.highest : infinity;
         shrink_below_ = seen.lowest < 0.0 ? seen.lowest : -infinity;
-        if (violation <= tol && seen.gap <= gap_tol) return Descent::converged;
+        if (violation <= tol && seen.gap <= gap_tol) return Outcome::reached;
 
         without_progress = violation < 0.9 * lowest ? 0 : without_progress + 1;
         lowest = std::min(lowest, violation);
         const double resolvable = resolution();
         if (without_progress >= (violation <= tol ? patience_within_tol : patience) &&
             violation <= std::max(tol, 32.0 * resolvable)) {
-            return Descent::stalled;
+            return Outcome::exhausted;
         }
 
         // Once it is settled which coordinates are off their bounds.
@@ -343,8 +365,8 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
         const bool is_settled = more - fewer <= more / 32;
         n_inside = seen.n_inside;
         if (is_settled && suits_joint_steps() && ++since_joint > joint_wait) {
-            const Descent stepped = solve_jointly(tol, gap_tol);
-            if (stepped != Descent::stalled) return stepped;
+            const Outcome stepped = solve_jointly(goal);
+            if (stepped != Outcome::hand_over) return stepped;
             joint_wait = 2 * joint_wait + 1;
             since_joint = 0;
             continue;
@@ -361,14 +383,14 @@ auto DualCoordinateDescent<T>::descend(double tol, double score_tol,
             refresh();
         }
     }
-    return Descent::epoch_limit;
+    return Outcome::limit;
 }
 
 template <Real T>
 EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
     constexpr std::size_t rows_per_example = 4;  // between two visits to outside examples
     EpochSummary seen;
-    RowIndex* active = workspace_.active.data();
+    RowIndex* active = scratch_.active.data();
     is_fresh_ = false;
     order_visits();
 
@@ -422,14 +444,14 @@ EpochSummary DualCoordinateDescent<T>::epoch() noexcept {
 template <Real T>
 void DualCoordinateDescent<T>::order_visits() noexcept {
     constexpr std::size_t run = 16;
-    RowIndex* const active = workspace_.active.data();
+    RowIndex* const active = scratch_.active.data();
     if (problem_.rows.is_dense() || n_active_ < n_rows() / 8 || n_active_ <= run) {
         permute(active, n_active_, random_);
         return;
     }
-    std::vector<std::uint8_t>& marks = workspace_.marks;
+    std::vector<std::uint8_t>& marks = scratch_.marks;
     for (std::size_t s = 0; s < n_active_; ++s) marks[active[s]] = 1;
-    RowIndex* const sorted = workspace_.sorted.data();
+    RowIndex* const sorted = scratch_.sorted.data();
     std::size_t n_sorted = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (marks[i] != 0) sorted[n_sorted++] = static_cast<RowIndex>(i);
@@ -455,7 +477,7 @@ void DualCoordinateDescent<T>::order_visits() noexcept {
 template <Real T>
 void DualCoordinateDescent<T>::visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
                                           EpochSummary& seen) noexcept {
-    T* const coef = workspace_.coef.data();
+    T* const coef = scratch_.coef.data();
     const std::size_t d = n_features();
     if (n_visited == 1) {
         const double product = static_cast<double>(problem_.rows.dot(rows[0], coef));
@@ -463,7 +485,7 @@ void DualCoordinateDescent<T>::visit_rows(const RowIndex* rows, std::size_t n_vi
         if (change != 0.0) problem_.rows.axpy(static_cast<T>(change), rows[0], coef);
         return;
     }
-    T* const scratch = workspace_.row_scratch.data();
+    T* const scratch = scratch_.rows.data();
     const T* x = problem_.rows.read(rows[0], scratch);
     const T* z = problem_.rows.read(rows[1], scratch + d);
     T products[3];
@@ -491,11 +513,11 @@ double DualCoordinateDescent<T>::visit_row(RowIndex i, double product, bool& sta
     const double y = label(i);
     const double c = cost(i);
     const Penalty bounds = row_penalty(i);
-    double& dual = workspace_.dual[i];
+    double& dual = solution_.dual[i];
 
     double k[ExampleBlock::capacity];
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        k[j] = static_cast<double>(workspace_.products[i * block_.count() + j]);
+        k[j] = static_cast<double>(scratch_.products[i * block_.count() + j]);
     }
     const double mean_product =
         problem_.mean_products == nullptr ? 0.0 : static_cast<double>(problem_.mean_products[i]);
@@ -531,17 +553,17 @@ template <Real T>
 void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) noexcept {
     if (eliminates()) fold();
     const Penalty bounds = penalty(problem_.loss, example_cost(j));
-    double& dual = workspace_.example_dual[j];
+    double& dual = solution_.example_dual[j];
     if (eliminates()) dual = block_.dual(j);
 
-    const double shift = example_shift(j), mean_product = workspace_.example_mean_products[j];
+    const double shift = example_shift(j), mean_product = scratch_.examples.mean_product(j);
     const double raw_square = static_cast<double>(examples_.squared_norm(j));
     const double square =
         std::max(raw_square - shift * (2.0 * mean_product - shift * mean_square_), 0.0) +
         bias_square_;
-    double score = static_cast<double>(examples_.dot(j, workspace_.coef.data())) +
+    double score = static_cast<double>(examples_.dot(j, scratch_.coef.data())) +
                    example_label(j) * intercept_ + shift * offset_ - shift_ * mean_product;
-    if (refining_) score += examples_.dot_wide(j, workspace_.wide_coef.data());
+    if (refining_) score += examples_.dot_wide(j, scratch_.wide_coef.data());
     const double slack = 1.0 - score;
     const double gradient = bounds.diagonal * dual - slack;
     seen.add(projected(gradient, dual, bounds.upper),
@@ -555,7 +577,7 @@ void DualCoordinateDescent<T>::visit_example(std::size_t j, EpochSummary& seen) 
         block_.set_outside(j, dual);  // the next fold() brings the step into the weights
         return;
     }
-    examples_.axpy(static_cast<T>(step), j, workspace_.coef.data());
+    examples_.axpy(static_cast<T>(step), j, scratch_.coef.data());
     intercept_ += example_label(j) * step * bias_square_;
     shift_ += step * shift;
     offset_ += step * (shift * mean_square_ - mean_product);
@@ -569,7 +591,7 @@ void DualCoordinateDescent<T>::fold() noexcept {
     for (std::size_t j = 0; j < block_.count(); ++j) {
         const double change = block_.pending(j);
         if (change == 0.0) continue;
-        examples_.axpy(static_cast<T>(change), j, workspace_.coef.data());
+        examples_.axpy(static_cast<T>(change), j, scratch_.coef.data());
         shift_ += change * example_shift(j);
         intercept_ += example_label(j) * change * bias_square_;
     }
@@ -577,7 +599,7 @@ void DualCoordinateDescent<T>::fold() noexcept {
     if (problem_.mean == nullptr) return;
     double mean_score = 0.0;
     for (std::size_t c = 0; c < n_features(); ++c) {
-        T& w = workspace_.coef[c];
+        T& w = scratch_.coef[c];
         w = static_cast<T>(static_cast<double>(w) - shift_ * problem_.mean[c]);
         mean_score += static_cast<double>(w) * problem_.mean[c];
     }
@@ -593,9 +615,9 @@ double DualCoordinateDescent<T>::resolution() const noexcept {
     const std::size_t d = n_features();
     const double square =
         refining_
-            ? kernels::active_table<double>().dot(workspace_.wide_coef.data(),
-                                                  workspace_.wide_coef.data(), d)
-            : static_cast<double>(kernels_.dot(workspace_.coef.data(), workspace_.coef.data(), d));
+            ? kernels::active_table<double>().dot(scratch_.wide_coef.data(),
+                                                  scratch_.wide_coef.data(), d)
+            : static_cast<double>(kernels_.dot(scratch_.coef.data(), scratch_.coef.data(), d));
     double example_duals = 0.0;
     for (std::size_t j = 0; j < n_examples(); ++j) example_duals += example_dual(j);
     const double score =
@@ -608,17 +630,17 @@ double DualCoordinateDescent<T>::resolution() const noexcept {
 /// examples optimal for them.
 template <Real T>
 void DualCoordinateDescent<T>::refresh() noexcept {
-    round_weights(optimise_examples(sum_weights(workspace_.wide_coef.data())));
+    round_weights(optimise_examples(sum_weights(scratch_.wide_coef.data())));
     if (refining_) rebase();
 }
 
-/// Makes the eliminated examples optimal for the weights in workspace.wide_coef, and brings them
+/// Makes the eliminated examples optimal for the weights in scratch.wide_coef, and brings them
 /// into these.
 /// @param sum  sum a_i y_i of the weights
 /// @returns the same afterwards
 template <Real T>
 double DualCoordinateDescent<T>::optimise_examples(double sum) noexcept {
-    double* const wide = workspace_.wide_coef.data();
+    double* const wide = scratch_.wide_coef.data();
     double before[ExampleBlock::capacity], gradients[ExampleBlock::capacity];
     const double mean_part = mean_product(problem_, wide);
     for (std::size_t j = 0; j < block_.count(); ++j) {
@@ -638,11 +660,11 @@ double DualCoordinateDescent<T>::optimise_examples(double sum) noexcept {
     return sum + change_of_sum;
 }
 
-/// Takes over the weights in workspace.wide_coef, which are those of the dual coefficients.
+/// Takes over the weights in scratch.wide_coef, which are those of the dual coefficients.
 /// @param sum  sum a_i y_i
 template <Real T>
 void DualCoordinateDescent<T>::round_weights(double sum) noexcept {
-    const double* const wide = workspace_.wide_coef.data();
+    const double* const wide = scratch_.wide_coef.data();
     sum_ = sum;
     intercept_ = sum * bias_square_;
     shift_ = 0.0;
@@ -653,12 +675,12 @@ void DualCoordinateDescent<T>::round_weights(double sum) noexcept {
         const double rounding = wide[c] - static_cast<double>(rounded);
         rounding_square += rounding * rounding;
         square += wide[c] * wide[c];
-        workspace_.coef[c] = workspace_.weights.coef[c] = rounded;
+        scratch_.coef[c] = solution_.weights.coef[c] = rounded;
     }
     coef_rounding_ = std::sqrt(rounding_square);
     const double mean_norm = std::sqrt(mean_square_), raw_norm = largest_norm_ + mean_norm;
     const double norm = std::sqrt(square) + coef_rounding_, norms = norm * raw_norm;
-    workspace_.weights.intercept = intercept_ + offset_;
+    solution_.weights.intercept = intercept_ + offset_;
     // Products of tiny values are lost. The mean's part in the scores is rounded once for each
     // feature.
     const double underflow = static_cast<double>(n_features() + 2) *
@@ -667,12 +689,12 @@ void DualCoordinateDescent<T>::round_weights(double sum) noexcept {
                                        std::numeric_limits<double>::epsilon() *
                                        (norm * mean_norm + std::abs(intercept_)) +
                                    norm * problem_.mean_error + underflow;
-    score_rounding_ = score_rounding_bound<T>(problem_.rows, norms, workspace_.weights.intercept) +
+    score_rounding_ = score_rounding_bound<T>(problem_.rows, norms, solution_.weights.intercept) +
                       coef_rounding_ * raw_norm + offset_rounding;
     precise_rounding_per_norm_ = score_rounding_bound<double>(problem_.rows) * norm;
     precise_rounding_ =
         precise_rounding_per_norm_ * raw_norm +
-        std::numeric_limits<double>::epsilon() * std::abs(workspace_.weights.intercept) +
+        std::numeric_limits<double>::epsilon() * std::abs(solution_.weights.intercept) +
         offset_rounding;
     is_fresh_ = true;
 }
@@ -681,18 +703,18 @@ void DualCoordinateDescent<T>::round_weights(double sum) noexcept {
 template <Real T>
 double DualCoordinateDescent<T>::sum_weights(double* wide) noexcept {
     const std::size_t d = n_features();
-    std::copy_n(workspace_.prior_coef.data(), d, wide);
+    std::copy_n(scratch_.examples.prior().data(), d, wide);
     double sum = 0.0, norms = 0.0;  // a ||x~||, added up
     std::size_t n_added = 0;
     const double mean_norm = std::sqrt(mean_square_);
     RowSum<T> row_sum(problem_.rows, wide);
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (workspace_.dual[i] == 0.0) continue;
-        const double dual = label(i) * workspace_.dual[i];
+        if (solution_.dual[i] == 0.0) continue;
+        const double dual = label(i) * solution_.dual[i];
         sum += dual;
         row_sum.add(dual, i);
         ++n_added;
-        norms += workspace_.dual[i] *
+        norms += solution_.dual[i] *
                  (std::sqrt(static_cast<double>(problem_.squared_norms[i]) + bias_square_) +
                   2.0 * mean_norm);
     }
@@ -720,9 +742,9 @@ double DualCoordinateDescent<T>::sum_weights(double* wide) noexcept {
 template <Real T>
 SolveReport DualCoordinateDescent<T>::conclude() noexcept {
     for (std::size_t c = 0; c < n_features(); ++c) {
-        double w = static_cast<double>(workspace_.coef[c]);
-        if (refining_) w += workspace_.wide_coef[c];
-        workspace_.wide_coef[c] = static_cast<double>(static_cast<T>(w));
+        double w = static_cast<double>(scratch_.coef[c]);
+        if (refining_) w += scratch_.wide_coef[c];
+        scratch_.wide_coef[c] = static_cast<double>(static_cast<T>(w));
     }
     refining_ = false;
     adopt_weights(bias_square_ > 0.0 ? intercept_ / bias_square_ : 0.0);
@@ -733,15 +755,15 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
     return report;
 }
 
-/// Takes over weights in workspace.wide_coef that are not quite those of the dual coefficients.
+/// Takes over weights in scratch.wide_coef that are not quite those of the dual coefficients.
 /// @param sum  the intercept less the mean's part, over s^2
 template <Real T>
 void DualCoordinateDescent<T>::adopt_weights(double sum) noexcept {
-    double* const own = workspace_.wide_row.data();  // of the dual coefficients
+    double* const own = scratch_.wide_row.data();  // of the dual coefficients
     const double change = sum - sum_weights(own);
     double square = change * change * bias_square_;
     for (std::size_t c = 0; c < n_features(); ++c) {
-        const double difference = workspace_.wide_coef[c] - own[c];
+        const double difference = scratch_.wide_coef[c] - own[c];
         square += difference * difference;
     }
     drift_ += std::sqrt(square);
@@ -751,7 +773,7 @@ void DualCoordinateDescent<T>::adopt_weights(double sum) noexcept {
 template <Real T>
 void DualCoordinateDescent<T>::keep_example_duals() noexcept {
     for (std::size_t j = 0; eliminates() && j < n_examples(); ++j) {
-        workspace_.example_dual[j] = block_.dual(j);
+        solution_.example_dual[j] = block_.dual(j);
     }
 }
 
@@ -759,10 +781,10 @@ void DualCoordinateDescent<T>::keep_example_duals() noexcept {
 template <Real T>
 void DualCoordinateDescent<T>::rebase() noexcept {
     for (std::size_t s = 0; s < n_active_; ++s) {
-        const std::size_t i = workspace_.active[s];
-        scores_[i] = static_cast<T>(problem_.rows.dot_wide(i, workspace_.wide_coef.data()));
+        const std::size_t i = scratch_.active[s];
+        scores_[i] = static_cast<T>(problem_.rows.dot_wide(i, scratch_.wide_coef.data()));
     }
-    std::fill_n(workspace_.coef.data(), n_features(), T(0));
+    std::fill_n(scratch_.coef.data(), n_features(), T(0));
     refreshed_offset_ = offset_;
     is_fresh_ = false;
 }
@@ -783,23 +805,23 @@ bool DualCoordinateDescent<T>::polish() noexcept {
     // The hinge has D = 0, so that samples that depend linearly on each other make the matrix
     // singular. A proximal term mends that: it hardly slows a step along which there is curvature.
     const double proximal = problem_.loss == Loss::hinge ? 1e-10 : 0.0;
-    std::size_t* const samples = workspace_.polish_rows.data();
-    const std::size_t capacity = workspace_.polish_rows.size() / 2;
+    std::size_t* const samples = scratch_.polish_rows.data();
+    const std::size_t capacity = scratch_.polish_rows.size() / 2;
     std::size_t m = 0;
     const auto take = [&](std::size_t sample) noexcept {
         if (m < capacity) samples[m] = sample;
         ++m;
     };
     for (std::size_t s = 0; s < n_active_; ++s) {
-        const std::size_t i = workspace_.active[s];
-        const double dual = workspace_.dual[i];
+        const std::size_t i = scratch_.active[s];
+        const double dual = solution_.dual[i];
         if (dual > 0.0 && dual < row_penalty(i).upper) take(i);
     }
     for (std::size_t j = 0; j < n_examples(); ++j) take(n_rows() + j);
     if (m > capacity) return false;
     refresh();
 
-    double* const matrix = workspace_.polish.data();
+    double* const matrix = scratch_.polish.data();
     double* const diagonal = matrix + m * m;
     double* const gradient = diagonal + m;
     double* const lowest = gradient + m;
@@ -807,18 +829,17 @@ bool DualCoordinateDescent<T>::polish() noexcept {
     double* const scratch = highest + m;
     double* const step = scratch + 3 * m;
 
-    const double* const row = workspace_.wide_row.data();
+    const double* const row = scratch_.wide_row.data();
     for (std::size_t a = 0; a < m; ++a) {
         const std::size_t sample = samples[a];
         const double mean_product = widen_sample(sample);
         const bool is_row = sample < n_rows();
         const double y = is_row ? label(sample) : 1.0;
         const Penalty bounds = sample_penalty(sample);
-        const double dual = is_row ? workspace_.dual[sample] : example_dual(sample - n_rows());
+        const double dual = is_row ? solution_.dual[sample] : example_dual(sample - n_rows());
         const double bias = is_row ? 1.0 : example_label(sample - n_rows());
-        const double score =
-            bias * intercept_ +
-            std::inner_product(row, row + n_features(), workspace_.wide_coef.data(), 0.0);
+        const double score = bias * intercept_ + std::inner_product(row, row + n_features(),
+                                                                    scratch_.wide_coef.data(), 0.0);
         gradient[a] = bounds.diagonal * dual - (1.0 - y * score);
         lowest[a] = -dual;
         highest[a] = bounds.upper - dual;
@@ -842,11 +863,11 @@ bool DualCoordinateDescent<T>::polish() noexcept {
         // highest - lowest is this bound up to rounding, which is not enough.
         const double dual = std::clamp(step[a] - lowest[a], 0.0, sample_penalty(sample).upper);
         if (sample < n_rows()) {
-            workspace_.dual[sample] = dual;
+            solution_.dual[sample] = dual;
         } else if (eliminates()) {
             block_.set_outside(sample - n_rows(), dual);
         } else {
-            workspace_.example_dual[sample - n_rows()] = dual;
+            solution_.example_dual[sample - n_rows()] = dual;
         }
     }
     refresh();
@@ -856,30 +877,25 @@ bool DualCoordinateDescent<T>::polish() noexcept {
 /// A step on all coordinates that are off their bounds, or about to leave them, by conjugate
 /// gradients. If too many would leave their bounds, epochs have to go on from there.
 template <Real T>
-auto DualCoordinateDescent<T>::solve_jointly(double tol, double gap_tol) noexcept -> Descent {
-    using Step = ConjugateGradients<T>;
+Outcome DualCoordinateDescent<T>::solve_jointly(const Goal& goal) noexcept {
     refining_ = false;
     if (!is_fresh_) refresh();
-    Step step(problem_, block_, executor_, stop_.earlier_by(seconds_to_conclude_),
-              workspace_.sorted.data(), workspace_.joint_scratch.get());
+    ConjugateGradients<T> step(problem_, block_, executor_, stop_.earlier_by(seconds_to_conclude_),
+                               scratch_.sorted.data(), scratch_.joint.get());
     for (std::size_t s = 0; s < n_active_; ++s) {
-        const RowIndex i = workspace_.active[s];
-        const double dual = workspace_.dual[i], diagonal = row_penalty(i).diagonal;
+        const RowIndex i = scratch_.active[s];
+        const double dual = solution_.dual[i], diagonal = row_penalty(i).diagonal;
         const double gradient = diagonal * dual - 1.0 - precise_score(i);
         if (dual > 0.0 || gradient < 0.0) step.add(i, dual, diagonal, gradient);
     }
-    const auto outcome = step.solve({0.5 * tol, 0.25 * gap_tol, 100});
-    if (outcome == Outcome::stopped) return Descent::stopped;
+    const Outcome outcome = step.solve({0.5 * goal.tol, 0.25 * goal.gap, 100});
+    if (outcome == Outcome::stopped) return outcome;
     for (std::size_t s = 0; s < step.size(); ++s) {
-        workspace_.dual[step.row(s)] = std::max(0.0, step.dual(s));
+        solution_.dual[step.row(s)] = std::max(0.0, step.dual(s));
     }
-    if (outcome == Outcome::hand_over) {
-        refining_ = std::is_same_v<T, float>;
-        refresh();
-        return Descent::stalled;
-    }
+    if (outcome == Outcome::hand_over) refining_ = std::is_same_v<T, float>;
     refresh();
-    return Descent::converged;
+    return outcome;
 }
 
 /// After how many epochs a Newton step over all samples is worth its price: these have then taken
@@ -895,7 +911,7 @@ double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) cons
         2.0 * static_cast<double>(std::max<std::size_t>(n_active_, 1)) * bytes / sizeof(T);
     const double epochs =
         steps * (PrimalNewton<T>::work_of_step(n_inside, n_features()) + passes) / epoch;
-    const auto limit = static_cast<double>(settings_.max_epochs);
+    const auto limit = static_cast<double>(goal_.max_epochs);
     if (epochs > 4.0 * limit) return infinity;
     return std::max(fewest, std::min(epochs, 0.25 * limit));
 }
@@ -903,38 +919,34 @@ double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) cons
 /// Whether there are epochs left for that, and samples few enough for it to take little time.
 template <Real T>
 bool DualCoordinateDescent<T>::can_solve_together() const noexcept {
-    return epochs_ < settings_.max_epochs && std::isfinite(epochs_before_newton(count_inside()));
+    return epochs_ < goal_.max_epochs && std::isfinite(epochs_before_newton(count_inside()));
 }
 
 /// Solves for all samples together, to the end.
 template <Real T>
-auto DualCoordinateDescent<T>::solve_together(double tol, double gap_tol) noexcept -> Descent {
+Outcome DualCoordinateDescent<T>::solve_together(const Goal& goal) noexcept {
     since_newton_ = 0;
     keep_example_duals();
     PrimalNewton<T> newton(problem_, executor_, stop_.earlier_by(seconds_to_conclude_),
-                           *workspace_.newton);
-    const Outcome outcome = newton.prove(0.5 * tol, 0.25 * gap_tol, settings_.max_epochs - epochs_,
-                                         workspace_.dual.data(), workspace_.example_dual.data());
+                           scratch_.newton);
+    const Outcome outcome =
+        newton.prove(0.5 * goal.tol, 0.25 * goal.gap, goal_.max_epochs - epochs_,
+                     solution_.dual.data(), solution_.example_dual.data());
     epochs_ += newton.steps();
     refining_ = false;
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        block_.set_outside(j, workspace_.example_dual[j]);
+        block_.set_outside(j, solution_.example_dual[j]);
     }
     block_.fold();
     if (outcome == Outcome::cannot) {
         refresh();
-        return Descent::unable;
+        return Outcome::cannot;
     }
-    std::copy_n(newton.weights(), n_features(), workspace_.wide_coef.data());
+    std::copy_n(newton.weights(), n_features(), scratch_.wide_coef.data());
     const double bias = newton.weights()[n_features()];
     adopt_weights(bias_square_ > 0.0 ? bias / problem_.intercept_scaling : 0.0);
     is_exhausted_ = outcome == Outcome::exhausted;
-    switch (outcome) {
-        case Outcome::limit: return Descent::epoch_limit;
-        case Outcome::stopped: return Descent::stopped;
-        case Outcome::exhausted: return Descent::stalled;
-        default: return Descent::converged;
-    }
+    return outcome;
 }
 
 /// ||x~_j||, or more.
@@ -947,12 +959,12 @@ double DualCoordinateDescent<T>::example_norm_at_most(std::size_t j) const noexc
            std::sqrt(mean_square_);
 }
 
-/// Brings a row, or an example as sample n_rows + j, less the mean into workspace_.wide_row, and
+/// Brings a row, or an example as sample n_rows + j, less the mean into scratch_.wide_row, and
 /// returns its product with the mean.
 template <Real T>
 double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
     const bool is_row = sample < n_rows();
-    double* const wide = workspace_.wide_row.data();
+    double* const wide = scratch_.wide_row.data();
     if (is_row) {
         problem_.rows.widen(sample, wide);
     } else {
@@ -966,7 +978,7 @@ double DualCoordinateDescent<T>::widen_sample(std::size_t sample) noexcept {
 /// The score of a row under the refreshed weights, in double precision.
 template <Real T>
 double DualCoordinateDescent<T>::precise_score(std::size_t i) const noexcept {
-    return problem_.rows.dot_wide(i, workspace_.wide_coef.data()) + intercept_ + offset_;
+    return problem_.rows.dot_wide(i, scratch_.wide_coef.data()) + intercept_ + offset_;
 }
 
 /// Scores every row under the refreshed weights and measures all optimality conditions. The rows
@@ -980,10 +992,10 @@ BlockSummary DualCoordinateDescent<T>::verify(Accuracy accuracy) noexcept {
     const double rounding = is_precise ? precise_rounding_ : score_rounding_;
     for_each_block(
         executor_, blocks_, [&](std::size_t begin, std::size_t end, std::size_t block) noexcept {
-            score_block(problem_.rows, begin, end, workspace_.weights.view(), scores_ + begin);
+            score_block(problem_.rows, begin, end, solution_.weights.view(), scores_ + begin);
             BlockSummary summary;
             for (std::size_t i = begin; i < end; ++i) {
-                const double c = cost(i), dual = workspace_.dual[i];
+                const double c = cost(i), dual = solution_.dual[i];
                 if (c <= 0.0) continue;
                 double slack = 1.0 - label(i) * static_cast<double>(scores_[i]);
                 // Equal rows have equal scores in T, whether or not they have a coefficient.
@@ -993,12 +1005,12 @@ BlockSummary DualCoordinateDescent<T>::verify(Accuracy accuracy) noexcept {
                 add_sample(summary, problem_.loss, c, row_penalty(i), dual, slack, rounding);
                 summary.n_support += dual > 0.0 ? 1 : 0;
             }
-            workspace_.summaries[block] = summary;
+            scratch_.summaries[block] = summary;
         });
 
     BlockSummary total;
     for (std::size_t block = 0; block < blocks_.count(); ++block) {
-        const BlockSummary& part = workspace_.summaries[block];
+        const BlockSummary& part = scratch_.summaries[block];
         total.violation = std::max(total.violation, part.violation);
         total.loss += part.loss;
         total.gap += part.gap;
@@ -1006,7 +1018,7 @@ BlockSummary DualCoordinateDescent<T>::verify(Accuracy accuracy) noexcept {
         total.linear_rounding += part.linear_rounding;
         total.n_support += part.n_support;
     }
-    const double* const wide = workspace_.wide_coef.data();
+    const double* const wide = scratch_.wide_coef.data();
     const double mean_part = mean_product(problem_, wide);
     for (std::size_t j = 0; j < n_examples(); ++j) {
         const double slack =
@@ -1029,15 +1041,17 @@ void DualCoordinateDescent<T>::activate_violators(double slack) noexcept {
     for (std::size_t i = 0; i < n_rows(); ++i) {
         const Penalty bounds = row_penalty(i);
         if (bounds.upper <= 0.0) continue;
-        const double dual = workspace_.dual[i];
+        const double dual = solution_.dual[i];
         const double gradient =
             label(i) * static_cast<double>(scores_[i]) - 1.0 + bounds.diagonal * dual;
         const bool rests =
             (dual <= 0.0 && gradient > slack) || (dual >= bounds.upper && gradient < -slack);
-        if (!rests) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+        if (!rests) scratch_.active[n_active_++] = static_cast<RowIndex>(i);
     }
 }
 
+template struct DescentScratch<float>;
+template struct DescentScratch<double>;
 template class DualCoordinateDescent<float>;
 template class DualCoordinateDescent<double>;
 

@@ -4,19 +4,50 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <vector>
 
 #include "base/permutation.hpp"
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
 #include "problem/examples.hpp"
 #include "problem/optimality.hpp"
 #include "solve/example_block.hpp"
+#include "solve/outcome.hpp"
+#include "solve/prepared_examples.hpp"
+#include "solve/primal_newton.hpp"
+#include "solve/solution.hpp"
 
 namespace exemplar_svm {
+
+/// The most coordinates that a Newton step of the solver takes together.
+inline constexpr std::size_t max_polished = 256;
+
+/// What the solver works with, for problems of at most so many rows, or blocks of rows.
+template <Real T>
+struct DescentScratch {
+    PreparedExamples<T> examples;
+    std::vector<RowIndex> active;          ///< rows the next epoch visits come first
+    std::vector<std::uint8_t> marks;       ///< per sparse row, 0 between uses
+    std::vector<RowIndex> sorted;          ///< sparse rows in order
+    std::vector<T> products;               ///< x~_i . x~_j, row by row, for each example j
+    std::vector<T> coef;                   ///< weights while they change
+    std::vector<double> wide_coef;         ///< weights recomputed in double precision
+    std::vector<double> wide_row;          ///< one row in double precision
+    std::vector<T> rows;                   ///< four dense rows not in place, or a sparse one
+    std::vector<double> polish;            ///< the small quadratic of a Newton step
+    std::vector<std::size_t> polish_rows;  ///< its coordinates
+    std::vector<BlockSummary> summaries;   ///< one per block of rows
+    NewtonScratch newton;
+    // Not initialised: memory is taken as it is needed.
+    std::unique_ptr<double[]> joint;  ///< of ConjugateGradients
+
+    DescentScratch(const RowsView<T>& rows, std::size_t max_blocks, std::size_t max_examples,
+                   std::size_t max_example_entries);
+};
 
 /// The solver of solver.hpp, which can also be stopped at a rough solution and go on with more
 /// rows.
@@ -24,13 +55,14 @@ template <Real T>
 class DualCoordinateDescent {
   public:
     DualCoordinateDescent(const Problem<T>& problem, const SolverSettings& settings,
-                          ExecutorRef executor, Workspace<T>& workspace, T* scores,
-                          const StopCondition& stop = {}) noexcept
+                          ExecutorRef executor, Solution<T>& solution, DescentScratch<T>& scratch,
+                          T* scores, const StopCondition& stop = {}) noexcept
         : problem_(problem),
-          settings_(settings),
+          goal_(Goal::of(settings, problem)),
           executor_(executor),
-          workspace_(workspace),
-          block_(*workspace.block),
+          solution_(solution),
+          scratch_(scratch),
+          block_(scratch.examples.block()),
           scores_(scores),
           stop_(stop),
           kernels_(kernels::active_table<T>()),
@@ -40,27 +72,20 @@ class DualCoordinateDescent {
           shrinking_(settings.shrinking),
           bias_square_(problem.intercept_scaling * problem.intercept_scaling) {}
 
-    /// Begins at the dual coefficients that the problem gives.
-    void start() noexcept;
+    void start(Start from = Start::zeros) noexcept;
 
     /// Epochs until no visited row violates its optimality condition by more than tol, or until
-    /// conclude() has to begin. Looks at no row again, and leaves the weights in workspace.weights.
+    /// conclude() has to begin. Looks at no row again, and leaves the weights in the solution.
     void approach(double tol) noexcept;
 
     /// Goes on with a problem that has more rows behind those of before.
     void extend(const Problem<T>& problem) noexcept;
 
-    /// Sets how close finish() comes.
-    void set_goal(double tol, double score_tol) noexcept {
-        settings_.tol = tol;
-        settings_.score_tol = score_tol;
-    }
+    /// Solves to the goal, as solve() does.
+    Outcome finish(const Goal& goal, SolveReport& report) noexcept;
 
-    /// Solves to the end, as solve() does.
-    SolveReport finish() noexcept;
-
-    /// Ends short of the goal: leaves the present weights in workspace.weights, and the scores
-    /// under them. Their primal objective, and the gap to the dual one, which is the bound on their
+    /// Ends short of the goal: leaves the present weights in the solution, and the scores under
+    /// them. Their primal objective, and the gap to the dual one, which is the bound on their
     /// error then, are upper bounds. There is no violation in the report, and no more to be done
     /// here.
     SolveReport conclude() noexcept;
@@ -69,21 +94,20 @@ class DualCoordinateDescent {
     double seconds_to_conclude() const noexcept { return seconds_to_conclude_; }
 
   private:
-    enum class Descent { converged, stalled, epoch_limit, stopped, unable };
-
+    Outcome solve_in_rounds(SolveReport& report) noexcept;
     void fill(SolveReport& report, const BlockSummary& verified) const noexcept;
-    void add_rows(std::size_t begin) noexcept;
+    void add_rows(std::size_t begin, Start from) noexcept;
     /// Rows without labels and costs of their own can begin together; sparse ones do.
     bool begins_level() const noexcept {
         return !problem_.rows.is_dense() && eliminates() && problem_.labels == nullptr &&
-               problem_.costs == nullptr && problem_.initial_dual == nullptr;
+               problem_.costs == nullptr;
     }
     void level_rows() noexcept;
     std::size_t count_inside() const noexcept;
     bool support_all() const noexcept;
     void multiply_rows_by_examples(std::size_t first) noexcept;
 
-    Descent descend(double tol, double score_tol, std::uint32_t limit) noexcept;
+    Outcome descend(const Goal& goal) noexcept;
     EpochSummary epoch() noexcept;
     void order_visits() noexcept;
     void visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
@@ -98,17 +122,14 @@ class DualCoordinateDescent {
     void fold() noexcept;
     double resolution() const noexcept;
     bool polish() noexcept;
-    Descent solve_together(double tol, double gap_tol) noexcept;
+    Outcome solve_together(const Goal& goal) noexcept;
     bool can_solve_together() const noexcept;
-    double gap_for(double score_tol) const noexcept {
-        return (score_tol / largest_norm_) * (score_tol / largest_norm_);
-    }
     double epochs_before_newton(std::size_t n_inside) const noexcept;
     double example_norm_at_most(std::size_t j) const noexcept;
     Penalty example_penalty(std::size_t j) const noexcept {
         return penalty(problem_.loss, example_cost(j));
     }
-    Descent solve_jointly(double tol, double gap_tol) noexcept;
+    Outcome solve_jointly(const Goal& goal) noexcept;
     /// Where many coordinates are better solved for together than one by one.
     bool suits_joint_steps() const noexcept {
         return !problem_.rows.is_dense() && eliminates() && problem_.labels == nullptr &&
@@ -159,7 +180,7 @@ class DualCoordinateDescent {
         return penalty(problem_.loss, example_cost(sample - n_rows()));
     }
     double example_dual(std::size_t j) const noexcept {
-        return eliminates() ? block_.dual(j) : workspace_.example_dual[j];
+        return eliminates() ? block_.dual(j) : solution_.example_dual[j];
     }
     /// How many means come along with an example: none with dense ones, which are centred one by
     /// one.
@@ -169,9 +190,10 @@ class DualCoordinateDescent {
     bool is_outside(std::size_t j) const noexcept { return !eliminates() || !block_.is_member(j); }
 
     Problem<T> problem_;
-    SolverSettings settings_;
+    Goal goal_;
     ExecutorRef executor_;
-    Workspace<T>& workspace_;
+    Solution<T>& solution_;
+    DescentScratch<T>& scratch_;
     ExampleBlock& block_;
     T* scores_;
     StopCondition stop_;
@@ -186,7 +208,7 @@ class DualCoordinateDescent {
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     double bias_square_;  // s^2
 
-    RowsView<T> examples_{};  // times their labels; dense ones less the mean
+    RowsView<T> examples_{};  // as they have been prepared
     std::size_t n_active_ = 0;
     std::size_t next_outside_ = 0;
     std::uint32_t epochs_ = 0;
@@ -196,7 +218,7 @@ class DualCoordinateDescent {
     // The decision function while it changes: the score of a row x_i is
     //     coef . x_i + intercept_ + offset_ - shift_ (mean . x_i) + block_.pending_score(k_i),
     // where coef holds the rows as they are and shift_ counts the means they have brought along.
-    // While refining_, workspace_.coef holds only what changes from the weights of the last
+    // While refining_, scratch_.coef holds only what changes from the weights of the last
     // refresh, and scores_[i] the product of row i with those.
     bool refining_ = false;
     bool is_level_ = false;      // all active rows have the same dual coefficient

@@ -57,6 +57,9 @@ class ExampleBlock {
     void reset(std::size_t count, const double* gram, const double* diagonal,
                const double* upper) noexcept;
 
+    /// Starts over without examples.
+    void clear() noexcept { count_ = 0; }
+
     std::size_t count() const noexcept { return count_; }
     bool is_member(std::size_t j) const noexcept { return state_[j] != State::outside; }
     double dual(std::size_t j) const noexcept { return dual_[j]; }

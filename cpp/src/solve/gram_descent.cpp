@@ -7,7 +7,6 @@
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/prefetch.hpp"
-#include "problem/examples.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -18,15 +17,24 @@ constexpr std::uint32_t most_epochs = 48;
 }  // namespace
 
 template <Real T>
+GramScratch<T>::GramScratch(const RowsView<T>& rows, std::size_t max_examples)
+    : active(rows.is_dense() ? std::min(rows.rows, max_gram_rows) : 0),
+      products(active.size() * std::min(max_examples, ExampleBlock::capacity)),
+      row_scores(active.size()) {}
+
+template <Real T>
 GramDescent<T>::GramDescent(const Samples<T>& samples, const SolverSettings& settings,
-                            const GramMatrix<T>& gram, ExecutorRef executor,
-                            Workspace<T>& workspace, T* scores, const StopCondition& stop) noexcept
+                            const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
+                            PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,
+                            const StopCondition& stop) noexcept
     : samples_(samples),
       settings_(settings),
       gram_(gram),
       executor_(executor),
-      workspace_(workspace),
-      block_(*workspace.block),
+      solution_(solution),
+      examples_(examples),
+      scratch_(scratch),
+      block_(examples.block()),
       scores_(scores),
       stop_(stop),
       kernels_(kernels::active_table<T>()),
@@ -34,16 +42,15 @@ GramDescent<T>::GramDescent(const Samples<T>& samples, const SolverSettings& set
       penalty_(penalty(samples.problem().loss, samples.problem().cost)) {}
 
 template <Real T>
-Outcome GramDescent<T>::solve(SolveReport& report) noexcept {
-    start();
+Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report) noexcept {
+    start(from);
     const double largest_norm =
         std::sqrt(samples_.problem().max_squared_norm + samples_.bias_square());
-    const double gap_tol = std::pow(settings_.score_tol / largest_norm, 2);
-    const std::uint32_t limit = std::min(settings_.max_epochs, most_epochs);
+    const std::uint32_t limit = std::min(goal.max_epochs, most_epochs);
     // float32 changes serve while violations are large; then they start again from zero, so that
     // the last digits are not spent on rounding.
     double next_refresh = 1e-3;
-    double tol = settings_.tol, needed_gap = gap_tol;
+    double tol = goal.tol, needed_gap = goal.gap;
     while (report.epochs < limit) {
         const EpochSummary seen = epoch();
         ++report.epochs;
@@ -60,12 +67,12 @@ Outcome GramDescent<T>::solve(SolveReport& report) noexcept {
         if (violation <= tol && seen.gap <= needed_gap) {
             refresh();
             const double gap = verify(report);
-            if (report.violation <= settings_.tol && gap <= gap_tol) {
+            if (report.violation <= goal.tol && gap <= goal.gap) {
                 report.status = SolveStatus::converged;
                 // Where the rounding of the products may leave more than this in the scores,
                 // weights in double precision do better.
                 const double error = report.weights_error_bound * largest_norm;
-                return error <= 10.0 * settings_.tol ? Outcome::reached : Outcome::hand_over;
+                return error <= 10.0 * goal.tol ? Outcome::reached : Outcome::hand_over;
             }
             // A row was left out too early, or the changes had drifted by rounding.
             tol *= 0.5;
@@ -79,14 +86,18 @@ Outcome GramDescent<T>::solve(SolveReport& report) noexcept {
         }
     }
     for (std::size_t j = 0; j < block_.count(); ++j) {
-        workspace_.example_dual[j] = block_.dual(j);
+        solution_.example_dual[j] = block_.dual(j);
     }
     return Outcome::hand_over;
 }
 
 template <Real T>
-void GramDescent<T>::start() noexcept {
-    prepare_examples(samples_.problem(), workspace_);
+void GramDescent<T>::start(Start from) noexcept {
+    if (from == Start::zeros) {
+        std::fill_n(solution_.dual.begin(), n_rows(), 0.0);
+        std::fill_n(solution_.example_dual.begin(), samples_.n_examples(), 0.0);
+    }
+    examples_.prepare(samples_, solution_.example_dual.data());
     for (std::size_t j = 0; j < block_.count(); ++j) {
         bias_[j] = samples_.label(n_rows() + j) * samples_.bias_square();
     }
@@ -96,10 +107,8 @@ void GramDescent<T>::start() noexcept {
     }
     // n <= 2 d, and the end reads the products of the support rows with all others only.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
-    const double* const initial = samples_.problem().initial_dual;
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        workspace_.dual[i] =
-            initial == nullptr ? 0.0 : std::clamp(initial[i], 0.0, samples_.penalty(i).upper);
+        solution_.dual[i] = std::clamp(solution_.dual[i], 0.0, samples_.penalty(i).upper);
     }
     activate_all();
     refresh();
@@ -109,21 +118,20 @@ template <Real T>
 void GramDescent<T>::activate_all() noexcept {
     n_active_ = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
-        if (samples_.cost(i) > 0.0) workspace_.active[n_active_++] = static_cast<RowIndex>(i);
+        if (samples_.cost(i) > 0.0) scratch_.active[n_active_++] = static_cast<RowIndex>(i);
     }
 }
 
 /// x_i . x_j for every row i and example j.
 template <Real T>
 void GramDescent<T>::multiply_rows_by_examples() noexcept {
-    const std::size_t p = block_.count(), d = samples_.n_features();
-    double* const row_products = workspace_.row_scores.data();
+    const std::size_t p = block_.count();
+    double* const row_products = scratch_.row_scores.data();
     for (std::size_t j = 0; j < p; ++j) {
-        const double mean_product = workspace_.example_mean_products[j];
-        multiply_rows(samples_.problem().rows, workspace_.examples.data() + j * d, executor_,
-                      row_products);
+        const double mean_product = examples_.mean_product(j);
+        multiply_rows(samples_.problem().rows, examples_.rows().row(j), executor_, row_products);
         for (std::size_t i = 0; i < n_rows(); ++i) {
-            workspace_.products[i * p + j] = static_cast<T>(row_products[i] - mean_product);
+            scratch_.products[i * p + j] = static_cast<T>(row_products[i] - mean_product);
         }
     }
 }
@@ -131,7 +139,7 @@ void GramDescent<T>::multiply_rows_by_examples() noexcept {
 template <Real T>
 EpochSummary GramDescent<T>::epoch() noexcept {
     EpochSummary seen;
-    RowIndex* const active = workspace_.active.data();
+    RowIndex* const active = scratch_.active.data();
     permute(active, n_active_, random_);
     // Often enough to stop in time, and seldom enough for reading a clock not to matter.
     constexpr std::size_t rows_per_look = 16;
@@ -154,11 +162,11 @@ EpochSummary GramDescent<T>::epoch() noexcept {
 /// One step of coordinate descent. Returns whether the row stays active.
 template <Real T>
 bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
-    double& dual = workspace_.dual[i];
+    double& dual = solution_.dual[i];
     double k[ExampleBlock::capacity];
     products_with_bias(i, k);
     const T* const gram = gram_.row(i);
-    double score = workspace_.row_scores[i] + static_cast<double>(scores_[i]) -
+    double score = scratch_.row_scores[i] + static_cast<double>(scores_[i]) -
                    dual_sum_ * samples_.bias_square() + block_.score(k);
     for (std::size_t w = 0; w < n_waiting_; ++w) {
         score += static_cast<double>(changes_[w]) * static_cast<double>(gram[waiting_[w]]);
@@ -208,7 +216,7 @@ void GramDescent<T>::flush() noexcept {
 template <Real T>
 void GramDescent<T>::refresh() noexcept {
     const std::size_t n = n_rows(), p = block_.count();
-    double* const row_scores = workspace_.row_scores.data();
+    double* const row_scores = scratch_.row_scores.data();
     std::fill_n(row_scores, n, 0.0);
     std::fill_n(scores_, n, T(0));
     double shares[ExampleBlock::capacity];
@@ -227,7 +235,7 @@ void GramDescent<T>::refresh() noexcept {
     double example_scores[ExampleBlock::capacity] = {};
     dual_sum_ = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
-        const double dual = workspace_.dual[i];
+        const double dual = solution_.dual[i];
         if (dual == 0.0) continue;
         dual_sum_ += dual;
         for (std::size_t j = 0; j < p; ++j) {
@@ -244,7 +252,7 @@ void GramDescent<T>::refresh() noexcept {
     }
 
     double gradients[ExampleBlock::capacity];
-    const double* const prior_coef = workspace_.prior_coef.data();
+    const double* const prior_coef = examples_.prior().data();
     const double prior_offset = samples_.offset(prior_coef, 0.0);
     for (std::size_t j = 0; j < p; ++j) {
         example_scores[j] += samples_.product(n + j, prior_coef, prior_offset);
@@ -291,9 +299,9 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     for (std::size_t i = 0; i < n; ++i) {
         double k[ExampleBlock::capacity];
         products_with_bias(i, k);
-        const double dual = workspace_.dual[i];
+        const double dual = solution_.dual[i];
         const double score =
-            workspace_.row_scores[i] - dual_sum_ * samples_.bias_square() + block_.score(k);
+            scratch_.row_scores[i] - dual_sum_ * samples_.bias_square() + block_.score(k);
         measure(i, dual, 1.0 + score);
         report.n_support += dual > 0.0 ? 1 : 0;
         largest_score = std::max(largest_score, std::abs(score));
@@ -303,7 +311,7 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
         double score = example_scores_[j];
         for (std::size_t l = 0; l < p; ++l) score += block_.gram_row(j)[l] * block_.dual(l);
         measure(n + j, block_.dual(j), 1.0 - score);
-        workspace_.example_dual[j] = block_.dual(j);
+        solution_.example_dual[j] = block_.dual(j);
     }
     // The scores are those of the dual coefficients' weights but for `rounding`; costs, and with
     // them the bounds of the coefficients, are rounded a few times.
@@ -319,6 +327,8 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     return sums.gap;
 }
 
+template struct GramScratch<float>;
+template struct GramScratch<double>;
 template class GramDescent<float>;
 template class GramDescent<double>;
 

@@ -1,19 +1,33 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <limits>
+#include <vector>
 
 #include "base/permutation.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "kernels/dispatch.hpp"
 #include "model/gram_matrix.hpp"
 #include "problem/samples.hpp"
 #include "solve/example_block.hpp"
 #include "solve/outcome.hpp"
+#include "solve/prepared_examples.hpp"
+#include "solve/solution.hpp"
 
 namespace exemplar_svm {
+
+/// What GramDescent works with.
+template <Real T>
+struct GramScratch {
+    std::vector<RowIndex> active;    ///< rows the next epoch visits come first
+    std::vector<T> products;         ///< x_i . x_j, row by row, for each example j
+    std::vector<double> row_scores;  ///< what scores owe to the rows
+
+    /// For searches among these rows, or fewer.
+    GramScratch(const RowsView<T>& rows, std::size_t max_examples);
+};
 
 /// Dual coordinate descent with the Gram matrix at hand, for few rows of many features: all scores
 /// are kept up to date, so that looking at a row costs nothing and a step costs n instead of 2 d,
@@ -23,15 +37,16 @@ class GramDescent {
   public:
     /// For at most ExampleBlock::capacity examples and rows that are all negatives.
     GramDescent(const Samples<T>& samples, const SolverSettings& settings,
-                const GramMatrix<T>& gram, ExecutorRef executor, Workspace<T>& workspace, T* scores,
+                const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
+                PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,
                 const StopCondition& stop = {}) noexcept;
 
     /// Hands over where steps on one row after the other make too little progress. Leaves the
     /// primal objective of the report at zero.
-    Outcome solve(SolveReport& report) noexcept;
+    Outcome solve(Start from, const Goal& goal, SolveReport& report) noexcept;
 
   private:
-    void start() noexcept;
+    void start(Start from) noexcept;
     void multiply_rows_by_examples() noexcept;
     void activate_all() noexcept;
     EpochSummary epoch() noexcept;
@@ -45,7 +60,7 @@ class GramDescent {
 
     std::size_t n_rows() const noexcept { return samples_.n_rows(); }
     const T* products(std::size_t i) const noexcept {
-        return workspace_.products.data() + i * block_.count();
+        return scratch_.products.data() + i * block_.count();
     }
 
     /// x~_i . x~_j for every example j.
@@ -59,7 +74,9 @@ class GramDescent {
     SolverSettings settings_;
     const GramMatrix<T>& gram_;
     ExecutorRef executor_;
-    Workspace<T>& workspace_;
+    Solution<T>& solution_;
+    PreparedExamples<T>& examples_;
+    GramScratch<T>& scratch_;
     ExampleBlock& block_;
     T* scores_;
     StopCondition stop_;
@@ -72,7 +89,7 @@ class GramDescent {
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     std::size_t n_active_ = 0;
 
-    // The score of row i is workspace.row_scores[i] + scores_[i] + (what waits) - s^2 dual_sum_
+    // The score of row i is scratch.row_scores[i] + scores_[i] + (what waits) - s^2 dual_sum_
     // + a' k_i: the first as of the last refresh, in double precision, the second its change since.
     double dual_sum_ = 0.0;  // of the rows
     static constexpr std::size_t max_waiting = 4;

@@ -9,6 +9,7 @@
 #include "exemplar_svm/isa.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "problem/sparse_examples.hpp"
+#include "solve/dual_coordinate_descent.hpp"
 #include "solve/example_block.hpp"
 #include "solve/primal_newton.hpp"
 
@@ -75,13 +76,13 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
         row_costs[i] = 0.0;
         if (!rows.is_dense()) n_entries += rows.sparse().count(i);
     }
-    Workspace<T> workspace(rows, 0, eliminated.size(), n_entries);
     std::vector<T> examples(rows.is_dense() ? eliminated.size() * d : 0);
+    SparseExamples<T> sparse_examples(rows.is_dense() ? 0 : eliminated.size(), n_entries, d);
     for (std::size_t j = 0; j < eliminated.size(); ++j) {
         if (rows.is_dense()) {
             rows.copy(eliminated[j], examples.data() + j * d);
         } else {
-            workspace.sparse_examples->add(rows, eliminated[j]);
+            sparse_examples.add(rows, eliminated[j]);
         }
     }
     std::vector<T> squared_norms(n);
@@ -99,15 +100,21 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
     problem.costs = row_costs.data();
     problem.examples = rows.is_dense() ? RowsView<T>(examples.data(), eliminated.size(), d,
                                                      static_cast<std::ptrdiff_t>(d))
-                                       : workspace.sparse_examples->view();
+                                       : sparse_examples.view();
     problem.example_costs = example_costs.data();
 
     LinearSvc<T> result;
-    result.report = solve(problem, settings, executor, workspace, workspace.scores.data(), stop);
-    result.weights = std::move(workspace.weights);
-    result.dual = std::move(workspace.dual);
+    Solution<T> solution(n, d, eliminated.size());
+    DescentScratch<T> scratch(rows, row_blocks(rows).count(), eliminated.size(), n_entries);
+    std::vector<T> scores(n);
+    DualCoordinateDescent<T> solver(problem, settings, executor, solution, scratch, scores.data(),
+                                    stop);
+    solver.start();
+    solver.finish(Goal::of(settings, problem), result.report);
+    result.weights = std::move(solution.weights);
+    result.dual = std::move(solution.dual);
     for (std::size_t j = 0; j < eliminated.size(); ++j) {
-        result.dual[eliminated[j]] = workspace.example_dual[j];
+        result.dual[eliminated[j]] = solution.example_dual[j];
     }
     if (sign < 0) {
         for (T& w : result.weights.coef) w = -w;

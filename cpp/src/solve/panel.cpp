@@ -8,9 +8,9 @@ namespace exemplar_svm {
 /// Half of the rows at most: a working set that outgrows this is none. And so few sparse ones that
 /// their entries can be counted.
 template <Real T>
-std::size_t Panel<T>::capacity_for(const RowsView<T>& rows) noexcept {
+std::size_t Panel<T>::capacity_for(const RowsView<T>& rows, std::size_t most) noexcept {
     constexpr std::size_t most_dense = 16384;
-    const std::size_t half = rows.rows / 2;
+    const std::size_t half = std::min(rows.rows / 2, most);
     if (rows.is_dense()) return std::min(half, most_dense);
     constexpr auto most_entries = static_cast<std::size_t>(std::numeric_limits<Column>::max());
     if (rows.cols > most_entries) return 0;
@@ -20,8 +20,7 @@ std::size_t Panel<T>::capacity_for(const RowsView<T>& rows) noexcept {
 /// The most entries that so many rows have. Where a view stands for more rows than it has, these
 /// are taken to have as many.
 template <Real T>
-std::size_t Panel<T>::entries_for(const RowsView<T>& rows) noexcept {
-    const std::size_t n_rows = capacity_for(rows);
+std::size_t Panel<T>::entries_for(const RowsView<T>& rows, std::size_t n_rows) noexcept {
     if (rows.is_dense()) return n_rows * rows.cols;
     const std::size_t entries = rows.sparse().entries(), n = rows.sparse().n_rows();
     return std::min(n_rows * rows.sparse().longest(),
@@ -29,19 +28,19 @@ std::size_t Panel<T>::entries_for(const RowsView<T>& rows) noexcept {
 }
 
 template <Real T>
-Panel<T>::Panel(const RowsView<T>& rows)
-    : scores(capacity_for(rows)),
+Panel<T>::Panel(const RowsView<T>& rows, std::size_t most)
+    : scores(capacity_for(rows, most)),
       is_dense_(rows.is_dense()),
+      most_(most),
       n_features_(rows.cols),
       capacity_(scores.size()),
-      n_entries_(entries_for(rows)),
+      n_entries_(entries_for(rows, capacity_)),
       values_(allocate<T>(n_entries_)),
       columns_(allocate<Column>(is_dense_ ? 0 : n_entries_)),
       starts_(is_dense_ ? 0 : capacity_ + 1),
       rows_(capacity_),
       squared_norms_(capacity_),
-      mean_products_(capacity_),
-      scratch_(capacity_) {}
+      mean_products_(capacity_) {}
 
 template <Real T>
 RowsView<T> Panel<T>::view() const noexcept {
@@ -54,8 +53,8 @@ RowsView<T> Panel<T>::view() const noexcept {
 
 template <Real T>
 bool Panel<T>::has_room_for(const RowsView<T>& rows) const noexcept {
-    return rows.is_dense() == is_dense_ && capacity_for(rows) <= rows_.size() &&
-           entries_for(rows) <= n_entries_;
+    return rows.is_dense() == is_dense_ && capacity_for(rows, most_) <= rows_.size() &&
+           entries_for(rows, capacity_for(rows, most_)) <= n_entries_;
 }
 
 template <Real T>
@@ -68,7 +67,7 @@ std::size_t Panel<T>::max_blocks() const noexcept {
 template <Real T>
 void Panel<T>::clear(const RowsView<T>& rows) noexcept {
     size_ = 0;
-    capacity_ = capacity_for(rows);
+    capacity_ = capacity_for(rows, most_);
 }
 
 template <Real T>
@@ -137,10 +136,9 @@ Problem<T> Panel<T>::restrict(const Problem<T>& problem) const noexcept {
 }
 
 template <Real T>
-void Panel<T>::scatter(std::vector<double>& values) noexcept {
-    std::copy_n(values.begin(), size_, scratch_.begin());
-    std::fill(values.begin(), values.end(), 0.0);
-    for (std::size_t s = 0; s < size_; ++s) values[rows_[s]] = scratch_[s];
+void Panel<T>::scatter(const double* values, double* to, std::size_t n_rows) const noexcept {
+    std::fill_n(to, n_rows, 0.0);
+    for (std::size_t s = 0; s < size_; ++s) to[rows_[s]] = values[s];
 }
 
 template class Panel<float>;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <vector>
@@ -17,7 +18,9 @@ template <Real T>
 class Panel {
   public:
     /// For searches among these rows, or fewer. Takes no memory but per row before rows are added.
-    explicit Panel(const RowsView<T>& rows);
+    /// @param most  rows that it may hold, if that is less than the largest working set
+    explicit Panel(const RowsView<T>& rows,
+                   std::size_t most = std::numeric_limits<std::size_t>::max());
 
     std::size_t size() const noexcept { return size_; }
     std::size_t capacity() const noexcept { return capacity_; }
@@ -54,8 +57,8 @@ class Panel {
     /// The same problem with the rows of the panel alone.
     Problem<T> restrict(const Problem<T>& problem) const noexcept;
 
-    /// Takes values per row of the panel to the rows of the problem; the others are zero.
-    void scatter(std::vector<double>& values) noexcept;
+    /// Copies values per row of the panel to the rows of a problem of so many; the others are zero.
+    void scatter(const double* values, double* to, std::size_t n_rows) const noexcept;
 
     std::vector<T> scores;  ///< per row of the panel
 
@@ -72,13 +75,14 @@ class Panel {
         return {static_cast<U*>(::operator new[](n * sizeof(U), alignment)), {}};
     }
 
-    static std::size_t capacity_for(const RowsView<T>& rows) noexcept;
-    static std::size_t entries_for(const RowsView<T>& rows) noexcept;
+    static std::size_t capacity_for(const RowsView<T>& rows, std::size_t most) noexcept;
+    static std::size_t entries_for(const RowsView<T>& rows, std::size_t n_rows) noexcept;
     void place_entries(const RowsView<T>& source, const RowIndex* rows,
                        std::size_t n_rows) noexcept;
     void move(std::size_t from, std::size_t to) noexcept;
 
     bool is_dense_;
+    std::size_t most_;
     std::size_t n_features_;
     std::size_t size_ = 0;
     std::size_t capacity_;   // the same whatever there is room for: it decides where searches go
@@ -90,7 +94,6 @@ class Panel {
     std::vector<RowIndex> rows_;
     std::vector<T> squared_norms_;
     std::vector<T> mean_products_;
-    std::vector<double> scratch_;
 };
 
 }  // namespace exemplar_svm

@@ -9,20 +9,14 @@
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
 #include "kernels/dispatch.hpp"
-#include "problem/examples.hpp"
+#include "model/row_statistics.hpp"
 #include "solve/example_block.hpp"
 
 namespace exemplar_svm {
 namespace {
 
-constexpr std::size_t fewest_rows = 1024;
-
 /// Samples are an eighth of the rows, an eighth of these, and so on, down to so many.
 constexpr std::size_t sample_part = 8, fewest_sampled = 512;
-
-/// Where more than this part of the rows will support, or so many, it takes as long to find a
-/// working set, or to find that there is none.
-constexpr double large_part = 0.45, many_rows = 8192.0;
 
 /// A sample's optimum is off by much more than this part of the way to it.
 constexpr double sample_tol = 2e-3;
@@ -33,9 +27,6 @@ constexpr std::uint32_t most_sample_passes = 24;
 constexpr std::size_t n_copied = 1024, support_per_copy = 12;
 constexpr int step_iterations = 2;
 
-/// About what a pass takes from memory.
-constexpr double seconds_per_byte = 3e-10;
-
 double norm_of(const double* x, std::size_t n) noexcept {
     return std::sqrt(kernels::active_table<double>().dot(x, x, n));
 }
@@ -45,55 +36,46 @@ std::size_t curvature_capacity(std::size_t max_examples) noexcept {
     return gaussian_rank + 1 + std::min(max_examples, ExampleBlock::capacity);
 }
 
+std::size_t scratch_size(std::size_t order, std::size_t max_examples) noexcept {
+    return 7 * order + Anderson::scratch_size(order) +
+           Curvature::scratch_size(order, curvature_capacity(max_examples)) +
+           max_pass_groups * order;
+}
+
+template <Real T>
+bool serves(const RowsView<T>& rows) noexcept {
+    return rows.is_dense() && rows.rows >= fewest_primal_rows;
+}
+
 }  // namespace
 
 template <Real T>
-std::size_t PrimalDescent<T>::scratch_size(std::size_t n_rows, std::size_t n_features,
-                                           std::size_t max_examples) noexcept {
-    if (n_rows < fewest_rows) return 0;
-    const std::size_t order = n_features + 1;
-    return 7 * order + Anderson::scratch_size(order) +
-           Curvature::scratch_size(order, curvature_capacity(max_examples)) +
-           max_groups * n_features;
-}
+PrimalScratch<T>::PrimalScratch(const RowsView<T>& rows, std::size_t n_examples)
+    : max_examples(n_examples),
+      coordinates(serves(rows) ? scratch_size(rows.cols + 1, n_examples) : 0),
+      copies(rows, serves(rows) ? n_copied : 0),
+      reach(std::make_unique_for_overwrite<T[]>(serves(rows) ? rows.rows : 0)),
+      collected(std::make_unique_for_overwrite<RowIndex[]>(serves(rows) ? rows.rows : 0)) {}
 
 template <Real T>
-bool PrimalDescent<T>::can_solve(const Problem<T>& problem,
-                                 const GaussianModel<T>& gaussian) noexcept {
-    return problem.rows.is_dense() && problem.loss == Loss::squared_hinge && problem.cost > 0.0 &&
-           problem.examples.rows <= ExampleBlock::capacity && gaussian.mean_square() > 0.0 &&
-           problem.rows.rows >= fewest_rows;
-}
-
-template <Real T>
-bool PrimalDescent<T>::suits(const Problem<T>& problem, const GaussianModel<T>& gaussian,
-                             const StopCondition& stop) noexcept {
-    const auto n = static_cast<double>(problem.rows.rows);
-    const double most = std::min(large_part * n, many_rows);
-    const double n_support = gaussian.expected_support(problem.cost);
-    const double seconds =
-        2.0 * seconds_per_byte * n * static_cast<double>(problem.rows.bytes_per_row());
-    return n_support > most && !stop.earlier_by(seconds).reached();
-}
-
-template <Real T>
-PrimalDescent<T>::PrimalDescent(const Samples<T>& samples, const SolverSettings& settings,
-                                const GaussianModel<T>& gaussian, ExecutorRef executor,
-                                const StopCondition& stop, Workspace<T>& workspace,
-                                T* scores) noexcept
+PrimalDescent<T>::PrimalDescent(const Samples<T>& samples, const GaussianModel<T>& gaussian,
+                                ExecutorRef executor, const StopCondition& stop,
+                                Solution<T>& solution, PreparedExamples<T>& examples,
+                                PrimalScratch<T>& scratch, T* scores) noexcept
     : samples_(samples),
-      settings_(settings),
       gaussian_(gaussian),
       executor_(executor),
       stop_(stop),
-      workspace_(workspace),
+      solution_(solution),
+      examples_(examples),
+      scratch_(scratch),
       scores_(scores),
-      reach_(workspace.collected_scores.data()),
+      reach_(scratch.reach.get()),
       largest_norm_(std::sqrt(samples.problem().max_squared_norm + samples.bias_square())),
       cost_(samples.problem().cost),
-      seconds_per_row_(seconds_per_byte *
+      seconds_per_row_(seconds_per_byte_of_pass *
                        static_cast<double>(samples.problem().rows.bytes_per_row())),
-      point_(workspace.primal_scratch.data()),
+      point_(scratch.coordinates.data()),
       scored_(point_ + order()),
       gradient_(scored_ + order()),
       residual_(gradient_ + order()),
@@ -101,18 +83,19 @@ PrimalDescent<T>::PrimalDescent(const Samples<T>& samples, const SolverSettings&
       direction_(image_ + order()),
       product_(direction_ + order()),
       partial_(product_ + order()),
-      panel_(*workspace.panel),
-      anderson_(order(), partial_ + max_groups * n_features()),
-      curvature_(order(), curvature_capacity(workspace.max_examples()),
-                 partial_ + max_groups * n_features() + Anderson::scratch_size(order())) {}
+      anderson_(order(), partial_ + max_pass_groups * n_features()),
+      curvature_(order(), curvature_capacity(scratch.max_examples),
+                 partial_ + max_pass_groups * n_features() + Anderson::scratch_size(order())) {}
 
 template <Real T>
-Outcome PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept {
-    prepare_examples(samples_.problem(), workspace_);
-    std::copy_n(workspace_.prior_coef.data(), n_features(), point_);
+Outcome PrimalDescent<T>::solve(const Goal& goal, bool duals_agree, SolveReport& report) noexcept {
+    goal_ = goal;
+    std::fill_n(solution_.example_dual.begin(), samples_.n_examples(), 0.0);
+    examples_.prepare(samples_, solution_.example_dual.data());
+    std::copy_n(examples_.prior().data(), n_features(), point_);
     point_[n_features()] = 0.0;
     anderson_.reset();
-    panel_.clear(samples_.problem().rows);
+    scratch_.copies.clear(samples_.problem().rows);
 
     std::size_t part = 1;
     while (n_rows() / (part * sample_part) >= fewest_sampled) part *= sample_part;
@@ -122,26 +105,25 @@ Outcome PrimalDescent<T>::solve(bool duals_agree, SolveReport& report) noexcept 
     }
     if (outcome != Outcome::stopped) {
         copy_sample();
-        double goal = settings_.score_tol / largest_norm_;
+        double gradient = std::sqrt(goal.gap);
         if (duals_agree) {
             // Of the distance from the weights that the dual coefficients make.
-            goal = std::min(goal, std::max<double>(std::numeric_limits<T>::epsilon(), 1e-12) *
-                                      norm_of(point_, order()));
+            gradient =
+                std::min(gradient, std::max<double>(std::numeric_limits<T>::epsilon(), 1e-12) *
+                                       norm_of(point_, order()));
         }
-        outcome = descend(n_rows(), goal);
+        outcome = descend(n_rows(), gradient);
     }
     if (outcome == Outcome::hand_over) return outcome;
-    status_ = outcome == Outcome::limit     ? SolveStatus::epoch_limit
-              : outcome == Outcome::stopped ? SolveStatus::deadline
-                                            : SolveStatus::converged;
     if (outcome == Outcome::stopped) conclude();
     fill(report);
+    report.status = status_of(outcome);
     return outcome;
 }
 
-/// Descends on a sample, or on all rows until the gradient's norm is at most the goal.
+/// Descends on a sample, or on all rows until the gradient's norm is at most this.
 template <Real T>
-Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept {
+Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double largest_gradient) noexcept {
     constexpr int most_retreats = 6;
     constexpr std::uint32_t patience = 4;  // passes that do not halve the lowest gradient
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -158,23 +140,23 @@ Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double goal) noexcept {
         if (is_sample) {
             double square = point_[n_features()] * point_[n_features()];
             for (std::size_t c = 0; c < n_features(); ++c) {
-                const double way = point_[c] - workspace_.prior_coef[c];
+                const double way = point_[c] - examples_.prior()[c];
                 square += way * way;
             }
-            goal = sample_tol * std::sqrt(square);
+            largest_gradient = sample_tol * std::sqrt(square);
         } else {
             ++passes_;
         }
-        if (gradient_norm_ <= goal) return Outcome::reached;
+        if (gradient_norm_ <= largest_gradient) return Outcome::reached;
         if (!std::isfinite(gradient_norm_)) return Outcome::hand_over;
         if (is_sample && passes == most_sample_passes) return Outcome::reached;
         // The first pass only looks at the beginning: whatever the limit, a step follows.
-        if (!is_sample && passes > settings_.max_epochs) return Outcome::limit;
+        if (!is_sample && passes > goal_.max_epochs) return Outcome::limit;
 
         fruitless = gradient_norm_ < 0.5 * lowest_norm ? 0 : fruitless + 1;
         if (fruitless == 0) lowest_norm = gradient_norm_;
         if (!is_sample && fruitless >= patience) {
-            const bool within_tol = largest_norm_ * gradient_norm_ <= settings_.tol;
+            const bool within_tol = largest_norm_ * gradient_norm_ <= goal_.tol;
             return within_tol ? Outcome::reached : Outcome::hand_over;
         }
         // Values err by the rounding of their sum.
@@ -199,7 +181,7 @@ template <Real T>
 void PrimalDescent<T>::begin_level(std::size_t n_sampled) noexcept {
     n_sampled_ = n_sampled;
     const RowBlocks blocks(n_sampled, samples_.problem().rows.bytes_per_row());
-    n_groups_ = std::min(blocks.count(), max_groups);
+    n_groups_ = std::min(blocks.count(), max_pass_groups);
     cost_ =
         samples_.problem().cost * static_cast<double>(n_rows()) / static_cast<double>(n_sampled);
     reads_all_ = true;
@@ -224,7 +206,7 @@ bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
     const auto& kernels = kernels::active_table<double>();
     total_ = Sums{};
     std::copy_n(point_, order(), gradient_);
-    kernels.axpy(-1.0, workspace_.prior_coef.data(), gradient_, n_features());
+    kernels.axpy(-1.0, examples_.prior().data(), gradient_, n_features());
     value_ = 0.5 * kernels.dot(gradient_, gradient_, order());
     for (std::size_t g = 0; g < n_groups_; ++g) {
         if (!sums_[g].done) return false;
@@ -300,7 +282,7 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
             const double dual = 2.0 * cost_ * hinge;
             scores_[i] = static_cast<T>(score);
             reach_[i] = static_cast<T>(score - way_ * norm(i));
-            workspace_.dual[i] = dual;
+            solution_.dual[i] = dual;
             if (dual == 0.0) continue;
             sample_sum.add(dual, i);
             sums.loss += cost_ * hinge * hinge;
@@ -322,7 +304,7 @@ double PrimalDescent<T>::add_examples() noexcept {
         const double cost = samples_.cost(sample);
         const double slack = 1.0 - samples_.product(sample, point_, offset_);
         const double dual = 2.0 * cost * std::max(0.0, slack);
-        workspace_.example_dual[j] = dual;
+        solution_.example_dual[j] = dual;
         value_ += loss_term(Loss::squared_hinge, cost, slack);
         sum.add(-dual, sample);
     }
@@ -357,7 +339,7 @@ void PrimalDescent<T>::model_curvature() noexcept {
         mean[d] = samples_.problem().intercept_scaling;
     }
     for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
-        if (workspace_.example_dual[j] == 0.0) continue;
+        if (solution_.example_dual[j] == 0.0) continue;
         const std::size_t sample = n_rows() + j;
         double* const column = curvature_.add(2.0 * samples_.cost(sample));
         samples_.widen(sample, column);
@@ -370,16 +352,16 @@ void PrimalDescent<T>::model_curvature() noexcept {
 template <Real T>
 void PrimalDescent<T>::copy_sample() noexcept {
     if (n_sampled_ == 0) return;
-    RowIndex* const collected = workspace_.collected.data();
+    RowIndex* const support = collected();
     std::size_t n_support = 0;
     for (std::size_t place = 0; place < n_sampled_; ++place) {
         const std::size_t i = row_at(place);
-        if (workspace_.dual[i] > 0.0) collected[n_support++] = static_cast<RowIndex>(i);
+        if (solution_.dual[i] > 0.0) support[n_support++] = static_cast<RowIndex>(i);
     }
     const bool pays = n_support * (n_rows() / n_sampled_) >= support_per_copy * n_copied;
-    if (!pays || n_support < n_copied || panel_.capacity() < n_copied) return;
-    for (std::size_t s = 0; s < n_copied; ++s) collected[s] = collected[s * n_support / n_copied];
-    panel_.add(samples_.problem(), collected, n_copied, executor_);
+    if (!pays || n_support < n_copied || scratch_.copies.capacity() < n_copied) return;
+    for (std::size_t s = 0; s < n_copied; ++s) support[s] = support[s * n_support / n_copied];
+    scratch_.copies.add(samples_.problem(), support, n_copied, executor_);
 }
 
 /// A step of Newton's method from the point, along which the gradient is `residual_`: by conjugate
@@ -388,7 +370,7 @@ void PrimalDescent<T>::copy_sample() noexcept {
 template <Real T>
 void PrimalDescent<T>::step(double length) noexcept {
     const auto& kernels = kernels::active_table<double>();
-    if (panel_.size() == 0) {
+    if (scratch_.copies.size() == 0) {
         curvature_.solve(residual_);
         kernels.axpy(-length, residual_, point_, order());
         return;
@@ -412,18 +394,18 @@ void PrimalDescent<T>::step(double length) noexcept {
 /// The copied rows stand for all that support.
 template <Real T>
 void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) const noexcept {
-    const Samples<T> copied(panel_.restrict(samples_.problem()));
+    const Samples<T> copied(scratch_.copies.restrict(samples_.problem()));
     const double s = samples_.problem().intercept_scaling;
     const double offset = copied.offset(x, s * x[n_features()]);
     std::copy_n(x, order(), product);
     SampleSum<T> sum(copied, product);
-    const double weight =
-        2.0 * cost_ * static_cast<double>(total_.n_support) / static_cast<double>(panel_.size());
+    const double weight = 2.0 * cost_ * static_cast<double>(total_.n_support) /
+                          static_cast<double>(scratch_.copies.size());
     for (std::size_t i = 0; i < copied.n_rows(); ++i) {
         sum.add(weight * copied.product(i, x, offset), i);
     }
     for (std::size_t j = 0; j < copied.n_examples(); ++j) {
-        if (workspace_.example_dual[j] == 0.0) continue;
+        if (solution_.example_dual[j] == 0.0) continue;
         const std::size_t i = copied.n_rows() + j;
         sum.add(2.0 * copied.cost(i) * copied.product(i, x, offset), i);
     }
@@ -451,12 +433,11 @@ void PrimalDescent<T>::fill(SolveReport& report) noexcept {
         const T rounded = static_cast<T>(point_[c]);
         const double rounding = point_[c] - static_cast<double>(rounded);
         rounding_square += rounding * rounding;
-        workspace_.weights.coef[c] = rounded;
+        solution_.weights.coef[c] = rounded;
     }
-    workspace_.weights.intercept = offset_;
+    solution_.weights.intercept = offset_;
     const double distance = gradient_norm_ + gradient_rounding();
-    report.status = status_;
-    report.epochs = std::min(passes_, settings_.max_epochs);
+    report.epochs = std::min(passes_, goal_.max_epochs);
     report.n_support = total_.n_support;
     report.violation = largest_norm_ * distance;
     report.primal = value_;
@@ -472,7 +453,7 @@ double PrimalDescent<T>::gradient_rounding() const noexcept {
     double costs = cost_ * static_cast<double>(total_.n_read), duals = total_.dual;
     for (std::size_t j = 0; j < samples_.n_examples(); ++j) {
         costs += samples_.cost(n_rows() + j);
-        duals += workspace_.example_dual[j];
+        duals += solution_.example_dual[j];
     }
     const auto additions =
         static_cast<double>(n_sampled_ / n_groups_ + n_groups_ + samples_.n_examples() + 8);
@@ -502,18 +483,18 @@ void PrimalDescent<T>::rank(const Candidates& candidates, TopK<T>& best) noexcep
         if (takes_part(i) && highest_score(i) > -1.0) {
             if (scores_[i] >= best.threshold()) best.offer(scores_[i], static_cast<RowNumber>(i));
         } else {
-            workspace_.collected[n_others++] = static_cast<RowIndex>(i);
+            collected()[n_others++] = static_cast<RowIndex>(i);
         }
     }
     const auto threshold = static_cast<double>(best.threshold());
     std::size_t n_collected = 0;
     for (std::size_t s = 0; s < n_others; ++s) {
-        const RowIndex i = workspace_.collected[s];
-        if (!(highest_score(i) < threshold)) workspace_.collected[n_collected++] = i;
+        const RowIndex i = collected()[s];
+        if (!(highest_score(i) < threshold)) collected()[n_collected++] = i;
     }
-    score_collected(n_collected);
+    score({collected(), n_collected});
     for (std::size_t s = 0; s < n_collected; ++s) {
-        const RowIndex i = workspace_.collected[s];
+        const RowIndex i = collected()[s];
         best.offer(scores_[i], static_cast<RowNumber>(i));
     }
 }
@@ -523,23 +504,24 @@ void PrimalDescent<T>::score_all() noexcept {
     std::size_t n_collected = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (takes_part(i) && highest_score(i) > -1.0) continue;
-        workspace_.collected[n_collected++] = static_cast<RowIndex>(i);
+        collected()[n_collected++] = static_cast<RowIndex>(i);
     }
-    score_collected(n_collected);
+    score({collected(), n_collected});
 }
 
 template <Real T>
-void PrimalDescent<T>::score_collected(std::size_t n_collected) noexcept {
-    const RowBlocks blocks(n_collected, samples_.problem().rows.bytes_per_row());
+void PrimalDescent<T>::score(std::span<const RowIndex> rows) noexcept {
+    const RowBlocks blocks(rows.size(), samples_.problem().rows.bytes_per_row());
     for_each_block(executor_, blocks,
                    [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                       for (std::size_t s = begin; s < end; ++s) {
-                           const std::size_t i = workspace_.collected[s];
+                       for (const RowIndex i : rows.subspan(begin, end - begin)) {
                            scores_[i] = static_cast<T>(samples_.score(i, point_, offset_));
                        }
                    });
 }
 
+template struct PrimalScratch<float>;
+template struct PrimalScratch<double>;
 template class PrimalDescent<float>;
 template class PrimalDescent<double>;
 

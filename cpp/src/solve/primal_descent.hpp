@@ -2,12 +2,14 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "exemplar_svm/executor.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "exemplar_svm/top_k.hpp"
-#include "exemplar_svm/workspace.hpp"
 #include "model/gaussian_model.hpp"
 #include "problem/query_problem.hpp"
 #include "problem/samples.hpp"
@@ -15,11 +17,32 @@
 #include "solve/curvature.hpp"
 #include "solve/outcome.hpp"
 #include "solve/panel.hpp"
+#include "solve/prepared_examples.hpp"
+#include "solve/solution.hpp"
 
 namespace exemplar_svm {
 
+/// About what a pass takes from memory.
+inline constexpr double seconds_per_byte_of_pass = 3e-10;
+
+/// The most groups of rows whose gradients are added up apart.
+inline constexpr std::size_t max_pass_groups = 64;
+
+/// What PrimalDescent works with; little where no search of so few rows is worth it.
+template <Real T>
+struct PrimalScratch {
+    std::size_t max_examples;
+    std::vector<double> coordinates;
+    Panel<T> copies;                        ///< of rows of a sample that support
+    std::unique_ptr<T[]> reach;             ///< per row; not initialised
+    std::unique_ptr<RowIndex[]> collected;  ///< likewise: rows to score
+
+    PrimalScratch(const RowsView<T>& rows, std::size_t max_examples);
+};
+
 /// Solves an exemplar SVM with the squared hinge where a large part of the rows supports, so that
-/// there is no small working set: at a small C. All rows are negatives of one cost.
+/// there is no small working set: at a small C. Rows are dense, all of them negatives of one cost;
+/// there are at most ExampleBlock::capacity examples.
 ///
 /// There the problem is nearly a ridge regression. Its primal objective is differentiable, and its
 /// curvature I + 2 C sum x~ x~' (over the rows that support) close to the identity plus the rows'
@@ -44,27 +67,16 @@ namespace exemplar_svm {
 template <Real T>
 class PrimalDescent {
   public:
-    /// 0 where no search of so few rows is worth it.
-    static std::size_t scratch_size(std::size_t n_rows, std::size_t n_features,
-                                    std::size_t max_examples) noexcept;
-
-    /// Whether it can solve a problem.
-    static bool can_solve(const Problem<T>& problem, const GaussianModel<T>& gaussian) noexcept;
-
-    /// Whether so many rows will support that this is better than to look for a working set.
-    static bool suits(const Problem<T>& problem, const GaussianModel<T>& gaussian,
-                      const StopCondition& stop) noexcept;
-
     /// @param scores  n_rows values
-    PrimalDescent(const Samples<T>& samples, const SolverSettings& settings,
-                  const GaussianModel<T>& gaussian, ExecutorRef executor, const StopCondition& stop,
-                  Workspace<T>& workspace, T* scores) noexcept;
+    PrimalDescent(const Samples<T>& samples, const GaussianModel<T>& gaussian, ExecutorRef executor,
+                  const StopCondition& stop, Solution<T>& solution, PreparedExamples<T>& examples,
+                  PrimalScratch<T>& scratch, T* scores) noexcept;
 
-    /// Solves until every score is proven to be within settings.score_tol, or nothing improves any
-    /// more. Leaves the dual coefficients in the workspace, and the weights unless it hands over.
+    /// Solves until the gap is at most that of the goal, or nothing improves any more. Leaves the
+    /// dual coefficients in the solution, and the weights unless it hands over.
     /// @param duals_agree  go on until the weights are those of the dual coefficients, up to
     ///                     rounding
-    Outcome solve(bool duals_agree, SolveReport& report) noexcept;
+    Outcome solve(const Goal& goal, bool duals_agree, SolveReport& report) noexcept;
 
     /// Ranks the rows under the weights.
     void rank(const Candidates& candidates, TopK<T>& best) noexcept;
@@ -72,12 +84,10 @@ class PrimalDescent {
     /// Brings the scores of all rows up to date.
     void score_all() noexcept;
 
-    /// Those of the first n rows in workspace.collected.
-    void score_collected(std::size_t n) noexcept;
+    /// Those of some rows.
+    void score(std::span<const RowIndex> rows) noexcept;
 
   private:
-    static constexpr std::size_t max_groups = 64;
-
     /// What a pass adds up over a group of rows, apart from the gradient; over the groups in order.
     struct Sums {
         double loss = 0.0;
@@ -87,7 +97,7 @@ class PrimalDescent {
         bool done = false;
     };
 
-    Outcome descend(std::size_t n_sampled, double goal) noexcept;
+    Outcome descend(std::size_t n_sampled, double largest_gradient) noexcept;
     void begin_level(std::size_t n_sampled) noexcept;
     bool pass(ExecutorRef executor) noexcept;
     void set_decision_function() noexcept;
@@ -99,6 +109,7 @@ class PrimalDescent {
     void multiply_by_hessian(const double* x, double* product) const noexcept;
     void conclude() noexcept;
     void fill(SolveReport& report) noexcept;
+    RowIndex* collected() const noexcept { return scratch_.collected.get(); }
 
     std::size_t n_rows() const noexcept { return samples_.n_rows(); }
     std::size_t n_features() const noexcept { return samples_.n_features(); }
@@ -114,11 +125,13 @@ class PrimalDescent {
     double seconds_to_conclude() const noexcept;
 
     Samples<T> samples_;
-    SolverSettings settings_;
+    Goal goal_{};
     const GaussianModel<T>& gaussian_;
     ExecutorRef executor_;
     StopCondition stop_;
-    Workspace<T>& workspace_;
+    Solution<T>& solution_;
+    PreparedExamples<T>& examples_;
+    PrimalScratch<T>& scratch_;
     T* scores_;
     T* reach_;  // per row: its score, less its norm times the way of the weights until then
     double largest_norm_;  // of the x~_i
@@ -141,17 +154,15 @@ class PrimalDescent {
     double* direction_;
     double* product_;
     double* partial_;  // sums of samples, one per group
-    Panel<T>& panel_;  // rows of the sample that support
     Anderson anderson_;
     Curvature curvature_;
-    std::array<Sums, max_groups> sums_{};
+    std::array<Sums, max_pass_groups> sums_{};
     Sums total_{};
     double value_ = 0.0;  // the primal objective
     double gradient_norm_ = 0.0;
     double precise_rounding_ = 0.0;  // of a score before it is rounded to T, and
     double score_rounding_ = 0.0;    // after, at most
     std::uint32_t passes_ = 0;       // over all rows
-    SolveStatus status_ = SolveStatus::converged;
 };
 
 }  // namespace exemplar_svm

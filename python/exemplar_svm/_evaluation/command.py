@@ -1,4 +1,4 @@
-"""``exemplar-svm evaluate``: which setting suits somebody's own rows and queries."""
+"""``exemplar-svm evaluate``: which setting suits the user's own rows and queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .._typing import Rows
 from .._validation import as_dense_rows, as_vectors, positive_integer
-from . import measures, rankers, report  # all that may be missing is missed before the work
+from . import measures, rankers, report  # a missing package is reported before the work
 from .qrels import read_qrels
 from .tasks import Task, by_example, by_vector, sample
 
@@ -33,7 +33,7 @@ def run(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Compare the settings with kNN, and print what was found."""
+    """Compare the settings with kNN, and print the comparison."""
     from rich.console import Console
     from rich.progress import track
 

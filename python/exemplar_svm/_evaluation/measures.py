@@ -1,6 +1,6 @@
-"""Measures of rankings per query, and how sure their differences are.
+"""Measures of rankings per query, and intervals of their differences.
 
-The measures are trec_eval's, by ir-measures (MacAvaney, Macdonald, Ounis, ECIR 2022).
+The measures are those of trec_eval, by ir-measures (MacAvaney, Macdonald, Ounis, ECIR 2022).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MEASURES = {
     "recall@100": ir_measures.R @ 100,
 }
 MEASURES = tuple(_MEASURES)
-DEPTH = 1000  # ranks looked at: MAP counts relevant rows beyond as not found
+DEPTH = 1000  # ranks; MAP counts relevant rows beyond as not found
 CONFIDENCE = 0.95
 
 _RESAMPLES = 10_000
@@ -51,7 +51,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The measures of several rankers on one task; the first ranker is what others are held to.
+    """The measures of several rankers on one task; the first ranker is the baseline.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ def evaluate(
     depth : int, default 1000
         Ranks per query.
     track : callable, optional
-        Goes through the rankers and may show how far it has come.
+        Iterates over the rankers, and may show progress.
     """
     names = [str(row) for row in range(len(task.rows))]
     relevant = {
@@ -125,15 +125,15 @@ def evaluate(
 def paired_bootstrap(differences: NDArray[np.float64], seed: int = 0) -> Change:
     """Return the mean of paired differences with its percentile interval.
 
-    The queries are what is drawn again (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, chapter 13; for retrieval: Sakai, SIGIR 2006).
+    Queries are resampled (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    chapter 13; for retrieval: Sakai, SIGIR 2006).
     """
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(_resamples(len(differences), seed) @ differences, [tail, 100 - tail])
     return Change(float(differences.mean()), float(low), float(high))
 
 
-@lru_cache(maxsize=1)  # drawing takes longer than all else here, and every change needs the same
+@lru_cache(maxsize=1)  # drawing takes longest here, and every change needs the same draws
 def _resamples(n: int, seed: int) -> NDArray[np.float64]:
     """Weights of the queries in every resample, shape (resamples, n)."""
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)

@@ -29,12 +29,12 @@ def read_qrels(path: Path, n_queries: int, n_rows: int) -> list[Judgements]:
     -------
     list of mapping of int to int, one per query
         The relevant rows and their relevance. Judgements of zero and below are left out: the
-        measures take them for unjudged rows.
+        measures treat such rows like unjudged ones.
 
     Raises
     ------
     ValueError
-        If a line is not understood, a number is out of range, or a row is judged twice.
+        If a line cannot be read, a number is out of range, or a row is judged twice.
     """
     judged: list[dict[int, int]] = [{} for _ in range(n_queries)]
     seen: set[tuple[int, int]] = set()

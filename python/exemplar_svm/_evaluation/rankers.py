@@ -57,14 +57,14 @@ class NearestNeighbours:
         return best(self.scores(positives), positives, k)
 
     def _centred_lengths(self) -> FloatArray:
-        # In blocks, as the rows may be a file larger than memory.
+        # In blocks: the rows may be a file larger than memory.
         blocks = (self._rows[i : i + _BLOCK] for i in range(0, len(self._rows), _BLOCK))
         lengths = np.concatenate([np.linalg.norm(block - self._mean, axis=1) for block in blocks])
         return np.where(lengths > 0, lengths, 1)
 
 
 class HalfCentred:
-    """The sum of the standardised scores of kNN and centred kNN: costs two kNN searches."""
+    """The sum of the standardized scores of kNN and centred kNN: costs two kNN searches."""
 
     name = "half centred kNN"
 
@@ -73,11 +73,11 @@ class HalfCentred:
 
     def rank(self, positives: Positives, k: int) -> IndexArray:
         """Return the k best rows."""
-        knn, centred = (standardised(part.scores(positives)) for part in self._parts)
+        knn, centred = (standardized(part.scores(positives)) for part in self._parts)
         return best(knn + centred, positives, k)
 
 
-def standardised(scores: FloatArray) -> FloatArray:
+def standardized(scores: FloatArray) -> FloatArray:
     """Scale scores to mean 0 and deviation 1; equal ones to 0."""
     deviation = scores.std()
     scaled: FloatArray = (scores - scores.mean()) / (deviation if deviation > 0 else 1)
@@ -85,7 +85,7 @@ def standardised(scores: FloatArray) -> FloatArray:
 
 
 def best(scores: FloatArray, positives: Positives, k: int) -> IndexArray:
-    """Return the k best rows that are not positives; equal scores in the order of their rows."""
+    """Return the k best rows that are not positives; rows of equal score in their order."""
     taken = positives if isinstance(positives, list) else []
     ranking = np.argsort(-scores, kind="stable")
     return ranking[~np.isin(ranking, taken)][:k]
@@ -105,7 +105,7 @@ class ExemplarSvm:
     """One exact SVM of all positives together."""
 
     name: str
-    index: ExemplarIndex  # centred as the setting wants it
+    index: ExemplarIndex  # centred if the setting says so
     setting: Setting
 
     def rank(self, positives: Positives, k: int) -> IndexArray:
@@ -123,16 +123,16 @@ def in_words(setting: Setting) -> str:
 
 
 def baselines(rows: FloatArray) -> list[Ranker]:
-    """Return kNN, which everything is compared with, and what centring gives without an SVM."""
+    """Return kNN, which is the baseline of all, and centred kNN, which needs no SVM."""
     knn, centred = NearestNeighbours(rows), NearestNeighbours(rows, center=True)
     return [knn, centred, HalfCentred(knn, centred)]
 
 
 def starting_points(n_rows: int) -> dict[str, Setting]:
-    """Return the recipe, and the setting that docs/quality.md comes to, by their names.
+    """Return the recipe, and the setting that docs/quality.md recommends, by their names.
 
-    With C n fixed all negatives together weigh the same however many they are, so the ranking does
-    not drift from that of the prior as rows are added.
+    With C n fixed, all negatives together have the same weight however many they are, so the
+    ranking does not drift from that of the prior as rows are added.
     """
     near_knn = Setting(C=10 / max(n_rows, 100), center=True, prior=2.0)
     return {"the recipe": Setting(), "C=10/n, centred, prior 2": near_knn}
@@ -145,7 +145,7 @@ def grid(costs: Iterable[float] = COSTS, priors: Iterable[float] = PRIORS) -> di
 
 
 def indices(rows: FloatArray, **options: Any) -> dict[bool, ExemplarIndex]:
-    """Build the two indices that all settings share: by whether they are centred."""
+    """Build the two indices that all settings share, by whether they are centred."""
     return {center: ExemplarIndex(rows, center=center, **options) for center in (False, True)}
 
 

@@ -18,13 +18,13 @@ _STYLES = {1: "green", -1: "red", 0: None}
 
 
 def show(console: Console, evaluation: Evaluation) -> None:
-    """Draw the measures of every ranker, and how far it is from the first one."""
+    """Print the measures of every ranker, and the change from the first one."""
     baseline, *others = evaluation.rankers
     table = Table(
         title=f"{evaluation.task}, {evaluation.n_queries} queries",
         caption=f"Changes are against {baseline}, in points (hundredths), with paired-bootstrap "
         f"intervals of {CONFIDENCE:.0%}; + and - mark those on one side of zero. The best of many "
-        "settings looks better on the queries it was chosen by than it is: choose on some, "
+        "settings looks better on the queries it was chosen on than it is: choose on some queries, "
         "report on others.",
     )
     table.add_column("", no_wrap=True)
@@ -46,7 +46,7 @@ def show(console: Console, evaluation: Evaluation) -> None:
 
 
 def in_points(change: Change) -> str:
-    """Write a change in hundredths, with its interval and whether that leaves out zero."""
+    """Write a change in hundredths, with its interval and a mark if that excludes zero."""
     mark = {1: " +", -1: " -", 0: "  "}[change.sign]
     return f"{100 * change.mean:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]{mark}"
 

@@ -1,4 +1,4 @@
-"""Judged queries: what is searched for, and what should be found."""
+"""Judged queries: their examples, and the rows that they should find."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .._typing import FloatArray
 
-#: Relevant rows and their relevance, which is positive; rows that are missing are not relevant.
+#: Relevant rows and their positive relevance; all other rows are not relevant.
 Judgements = Mapping[int, int]
 #: Vectors, of shape (p, d), or row numbers.
 Positives = FloatArray | list[int]
@@ -17,9 +17,9 @@ Positives = FloatArray | list[int]
 
 @dataclass(frozen=True)
 class Query:
-    """What one search is given, and what it should find.
+    """The examples of one search, and the rows that it should find.
 
-    Positives that are row numbers are never returned, so they are not among the relevant rows.
+    Searches do not return positives given by number, so these are not among the relevant rows.
     """
 
     positives: Positives
@@ -36,7 +36,7 @@ class Task:
 
 
 def by_vector(vectors: FloatArray, judged: Sequence[Judgements]) -> list[Query]:
-    """Search by the vector of each query that has a relevant row."""
+    """Search with the vector of each query that has a relevant row."""
     return [
         Query(vector[np.newaxis], relevant)
         for vector, relevant in zip(vectors, judged, strict=True)
@@ -47,9 +47,9 @@ def by_vector(vectors: FloatArray, judged: Sequence[Judgements]) -> list[Query]:
 def by_example(
     judged: Sequence[Judgements], n_examples: int, rng: np.random.Generator
 ) -> list[Query]:
-    """Search by some relevant rows of each query for the others.
+    """Search with some relevant rows of each query for the others.
 
-    The examples are drawn; queries without a further relevant row are left out.
+    The examples are drawn at random. Queries without a further relevant row are left out.
     """
     queries = []
     for relevant in judged:

@@ -1,4 +1,4 @@
-"""The rows of an index as they are stored: those that it borrows, and those that were added."""
+"""What files and pickles keep of an index: its settings, its rows, and what is known about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._validation import working_dtype
 
 @dataclass(frozen=True)
 class StoredRows:
-    """The rows of an index, as they are stored."""
+    """The rows of an index as they are stored: those that it borrows, and those that were added."""
 
     rows: NDArray[Any] | SparseRows  # shape (n, d)
     row_scales: NDArray[np.float32] | None = None  # (n,), of int8 rows that have them
@@ -23,11 +23,11 @@ class StoredRows:
 
     @property
     def n_added(self) -> int:
-        """How many rows were added."""
+        """Number of added rows."""
         return 0 if self.added is None else len(self.added)
 
     def vectors(self, numbers: IndexArray) -> FloatArray | SparseRows:
-        """Copy some of the rows, as the values that searches compute with."""
+        """Copy some rows, as the values that searches compute with."""
         if isinstance(self.rows, SparseRows):
             both = [self.rows, *([self.added] if isinstance(self.added, SparseRows) else [])]
             return _sparse_vectors(both, numbers)
@@ -42,9 +42,9 @@ class StoredRows:
         return out
 
     def only(self, numbers: IndexArray) -> StoredRows:
-        """Copy the rows with these numbers, which ascend; all as if they had been given at once.
+        """Copy the rows with these numbers, which ascend, as if they had been given together.
 
-        What was added behind narrow rows, and is wider, stays apart.
+        Rows added to narrow ones are wider, and stay apart.
         """
         if isinstance(self.rows, SparseRows) or self.rows.dtype == working_dtype(self.rows.dtype):
             return StoredRows(self.vectors(numbers))
@@ -54,14 +54,23 @@ class StoredRows:
         return StoredRows(self.rows[first], scales, behind if len(behind) else None)
 
     def joined(self) -> StoredRows:
-        """Return the same with one array each of the values, columns and starts of sparse rows."""
+        """Return the same rows; sparse ones as one matrix, with none left to add."""
         if not isinstance(self.added, SparseRows) or len(self.added) == 0:
             return replace(self, added=None) if isinstance(self.rows, SparseRows) else self
         return StoredRows(self.vectors(np.arange(len(self.rows) + len(self.added))))
 
 
+@dataclass(frozen=True)
+class SavedIndex:
+    """An index without its core: what a file or a pickle keeps."""
+
+    settings: dict[str, Any]  # in types that JSON has
+    stored: StoredRows
+    parts: dict[str, NDArray[np.uint8]]  # what is known about the rows
+
+
 def _sparse_vectors(parts: list[SparseRows], numbers: IndexArray) -> SparseRows:
-    """Copy rows out of one or two matrices, whose rows are numbered one behind the other."""
+    """Copy rows out of one or two matrices, whose rows are numbered consecutively."""
     first_rows = np.cumsum([0, *map(len, parts)])
     counts = np.concatenate([np.diff(part.indptr) for part in parts]).astype(np.int64)[numbers]
     indptr = np.concatenate([[0], np.cumsum(counts)])
@@ -81,6 +90,6 @@ def _sparse_vectors(parts: list[SparseRows], numbers: IndexArray) -> SparseRows:
 
 
 def _entries(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the places of the entries of rows that begin somewhere and have so many."""
+    """Return the places of the entries of rows, given where each begins and how many it has."""
     before = np.cumsum(counts) - counts
     return np.repeat(starts - before, counts) + np.arange(counts.sum())

@@ -1,8 +1,8 @@
-"""Index files: what is in them, how they are written so that none is ever half there, and read.
+"""The format of index files, and how they are written and read.
 
 A file is a preamble, a header in JSON, and sections of numbers as they lie in memory. It is
-little-endian throughout; docs/files.md describes it. The format is Python's business and not the
-core's, because checksums, memory maps and renames are in its standard library on every system.
+little-endian throughout; docs/files.md describes it. Files are read and written in Python, not in
+the core, because its standard library has checksums, memory maps and renames on every system.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ._atomic_file import kind_of, replacing
+from ._saved import SavedIndex, StoredRows
 from ._sparse import SparseRows
-from ._storage import kind_of, replacing
-from ._stored import StoredRows
 
 VERSION = 1
-#: Eight bits, and both kinds of line ends: a transfer as text spoils it, as it does PNG's.
+#: A byte above 127 and both kinds of line ends, as in PNG: a transfer as text spoils them.
 _MAGIC = b"\x89ESVM\r\n\x1a"
 _PREAMBLE = struct.Struct("<8sIII")  # magic, version, bytes of the header, its checksum
 _ALIGNMENT = 64
 _LARGEST_HEADER = 1 << 20
 _CHUNK = 1 << 22
-#: Too large to be read whenever a file is mapped. Signatures and the values of postings only guess;
-#: what is wrong in the others is wrong in the answers.
+#: Too large to be read whenever a file is mapped. Errors in sign codes ("signatures") and in the
+#: values of postings cost only time; errors in the others make answers wrong.
 _BULKY = frozenset(
     {"rows", "row_values", "row_columns", "added_rows"}
     | {"signatures", "posting_rows", "posting_values", "sketch", "gram"}
@@ -66,12 +66,10 @@ class _Section:
 
 @dataclass(frozen=True)
 class IndexFile:
-    """What a file holds, where it was read or mapped to."""
+    """The content of a file, read or mapped into memory."""
 
     path: str
-    settings: dict[str, Any]
-    stored: StoredRows
-    parts: dict[str, Bytes]
+    saved: SavedIndex
     memory: Bytes
     sections: tuple[_Section, ...]
 
@@ -81,28 +79,26 @@ class IndexFile:
         Parameters
         ----------
         bulky : bool
-            Also of the rows and what is as large as they are.
+            Compare those of the rows, and of sections as large as the rows, too.
 
         Raises
         ------
         ValueError
-            Naming the section that is not what was saved.
+            If a section is not what was saved; the message names it.
         """
         for section in self.sections:
             if bulky or section.name not in _BULKY:
                 checksum = 0
                 memory = self.memory[section.offset :][: section.bytes]
-                for first in range(0, len(memory), _CHUNK):  # signals are handled in between
+                for first in range(0, len(memory), _CHUNK):  # Python handles signals in between
                     checksum = zlib.crc32(memory[first : first + _CHUNK].data, checksum)
                 if f"{checksum:08x}" != section.crc32:
-                    raise _corrupt(self.path, f"the checksum of {section.name!r} does not fit")
+                    raise _corrupt(self.path, f"the checksum of {section.name!r} does not match")
 
 
 def write(
     path: str | os.PathLike[str],
-    settings: Mapping[str, Any],
-    stored: StoredRows,
-    parts: Mapping[str, Bytes],
+    saved: SavedIndex,
     check: Callable[[IndexFile], object],
 ) -> None:
     """Write a file under another name, and rename it when it is complete and on the disk.
@@ -110,19 +106,15 @@ def write(
     Parameters
     ----------
     path : path-like
-        Replaced at once if it exists.
-    settings : mapping
-        Of the index, in what JSON can say.
-    stored : StoredRows
-    parts : mapping of str to bytes
-        What is known about the rows.
+        Replaced in one step if it exists.
+    saved : SavedIndex
     check : callable
-        Raises ValueError if it cannot open the file that was written: that one replaces nothing.
+        Raises ValueError if the file that was written cannot be opened; it then replaces nothing.
     """
     _require_little_endian()
     name = os.fsdecode(path)
-    kind, rows = _described(stored)
-    sections = {**{part: (values,) for part, values in parts.items()}, **rows}
+    kind, rows = _described(saved.stored)
+    sections = {**{part: (values,) for part, values in saved.parts.items()}, **rows}
     sizes = {name: sum(part.nbytes for part in arrays) for name, arrays in sections.items()}
 
     def header(checksums: Mapping[str, int]) -> bytes:
@@ -133,11 +125,11 @@ def write(
             place = _aligned(place + size)
         fields = {
             **kind,
-            "settings": dict(settings),
+            "settings": saved.settings,
             "sections": listed,
         }
         text = json.dumps(fields, allow_nan=False).encode()
-        # Blanks up to where the first section begins.
+        # Blanks fill the header up to the first section.
         end = _aligned(_PREAMBLE.size + len(text))
         return text.ljust(end - _PREAMBLE.size)
 
@@ -146,7 +138,7 @@ def write(
         file.write(bytes(_PREAMBLE.size) + header(checksums))
         for section, arrays in sections.items():
             checksums[section] = _write_section(file, _copies(arrays))
-        # Checksums have as many digits, whatever they are: the header fits where it was.
+        # All checksums have the same number of digits: the final header has the same size.
         text = header(checksums)
         file.seek(0)
         file.write(_PREAMBLE.pack(_MAGIC, VERSION, len(text), zlib.crc32(text)) + text)
@@ -155,33 +147,33 @@ def write(
             check(_read(file, name, mmap=True, verify=False))
         except ValueError as error:
             raise ValueError(
-                f"{name} was not written, because nobody could open it: {error}. Were the rows "
-                "changed meanwhile, or without a call of refresh()?"
+                f"{name} was not written, because it could not be opened again: {error}. Were the "
+                "rows changed during the save, or before it without a call of refresh()?"
             ) from error
 
 
 def read(path: str | os.PathLike[str], *, mmap: bool, verify: bool) -> IndexFile:
-    """Read or map a file, and check what it says about itself.
+    """Read or map a file, and check its header and checksums.
 
     Parameters
     ----------
     path : path-like
     mmap : bool
-        Leave the sections in the file and map it, for reading, in place of reading them.
+        Map the file for reading instead of reading its sections.
     verify : bool
-        Compare the checksums of all sections, not only of the small ones.
+        Compare the checksums of all sections, not only of small ones.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is no index file, is of a later version, is truncated, or does not fit its checksums.
+        If it is no index file, has a later version, is truncated, or does not match its checksums.
     """
     _require_little_endian()
     name = os.fsdecode(path)
     kind = kind_of(os.stat(name))
-    if kind is not None:  # reading one may wait for ever
+    if kind is not None:  # reading it could block for ever
         raise ValueError(f"{name} is no index file of exemplar-svm, but {kind}")
     with open(name, "rb") as file:
         return _read(file, name, mmap=mmap, verify=verify)
@@ -198,7 +190,7 @@ def _read(file: BinaryIO, name: str, *, mmap: bool, verify: bool) -> IndexFile:
     if version != VERSION:
         raise ValueError(
             f"{name} has version {version} of the index file format, "
-            f"but this version of exemplar-svm reads version {VERSION} alone"
+            f"but this version of exemplar-svm reads only version {VERSION}"
         )
     if header_bytes > _LARGEST_HEADER:
         raise _corrupt(name, "its header is too large")
@@ -206,7 +198,7 @@ def _read(file: BinaryIO, name: str, *, mmap: bool, verify: bool) -> IndexFile:
     if len(text) < header_bytes:
         raise _corrupt(name, "it is truncated")
     if zlib.crc32(text) != header_checksum:
-        raise _corrupt(name, "the checksum of its header does not fit")
+        raise _corrupt(name, "the checksum of its header does not match")
     memory: Bytes
     if mmap:
         mapped = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_READ)
@@ -219,7 +211,7 @@ def _read(file: BinaryIO, name: str, *, mmap: bool, verify: bool) -> IndexFile:
 
 
 def _read_all(file: BinaryIO) -> Bytes:
-    """Read a file from its beginning, in chunks: signals are handled between them."""
+    """Read a file from its beginning, in chunks: Python handles signals between them."""
     file.seek(0)
     memory = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
     end = 0
@@ -229,7 +221,7 @@ def _read_all(file: BinaryIO) -> Bytes:
 
 
 def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
-    """Find the sections that the header tells of."""
+    """Find the sections that the header lists."""
     try:
         fields = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
         shape, settings = fields["shape"], fields["settings"]
@@ -267,23 +259,22 @@ def _interpret(path: str, text: bytes, memory: Bytes) -> IndexFile:
     try:
         stored = _READERS[storage](fields, views, n_rows, n_features)
     except (KeyError, TypeError, _SizeError) as error:
-        raise _corrupt(path, "its rows are not those that its header tells of") from error
+        raise _corrupt(path, "its rows are not those that its header describes") from error
     except ImportError as error:
         raise ValueError(
-            f"{path} holds rows of bfloat16, which need the package ml_dtypes: "
-            "pip install ml_dtypes"
+            f"{path} holds rows of bfloat16, which need ml_dtypes: pip install ml_dtypes"
         ) from error
-    return IndexFile(path, settings, stored, views, memory, tuple(listed))
+    return IndexFile(path, SavedIndex(settings, stored, views), memory, tuple(listed))
 
 
 class _SizeError(Exception):
-    """A section has another size than its array."""
+    """A section does not have the size of its array."""
 
 
 def _take(
     views: dict[str, Bytes], name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> NDArray[Any]:
-    """Take a section out of the others, as an array."""
+    """Remove a section from the others, and return it as an array."""
     section = views.pop(name)
     if section.nbytes != math.prod(shape) * dtype.itemsize:
         raise _SizeError(name)
@@ -318,7 +309,7 @@ def _narrow_dtype(name: str) -> np.dtype[Any]:
 def _sparse(fields: Any, views: dict[str, Bytes], n_rows: int, n_features: int) -> StoredRows:
     column_dtype, dtype = _COLUMN_DTYPES[fields["columns"]], _DTYPES[fields["dtype"]]
     n_entries = views["row_columns"].nbytes // column_dtype.itemsize
-    # The core looks at what the starts and columns say.
+    # The core checks the values of starts and columns.
     return StoredRows(
         SparseRows(
             data=_take(views, "row_values", dtype, (n_entries,)),
@@ -342,7 +333,7 @@ def _overlap(sections: list[_Section]) -> bool:
 
 
 def _integer(digits: str) -> int:
-    # Reading a million digits takes Python 3.10 half a minute.
+    # Python 3.10 takes half a minute to read a million digits.
     if len(digits) > 20:
         raise ValueError(f"a number has {len(digits)} digits")
     return int(digits)
@@ -369,7 +360,7 @@ def _aligned(place: int) -> int:
 
 
 def _described(stored: StoredRows) -> tuple[dict[str, Any], dict[str, tuple[NDArray[Any], ...]]]:
-    """Return what the header says of rows, and their sections: arrays one behind the other."""
+    """Return the header's fields about rows, and the arrays of each of their sections."""
     rows, added = stored.rows, stored.added
     n_added = stored.n_added
     kind: dict[str, Any] = {"storage": "dense", "dtype": rows.dtype.name}
@@ -402,7 +393,7 @@ def _entries(rows: SparseRows) -> slice:
 
 
 def _joined_starts(parts: tuple[SparseRows, ...]) -> NDArray[Any]:
-    """Return where the rows begin once the entries of the parts lie one behind the other."""
+    """Return where the rows begin once the entries of all parts are joined."""
     starts, end = [np.zeros(1, np.int64)], 0
     for part in parts:
         starts.append(part.indptr[1:] - int(part.indptr[0]) + np.int64(end))
@@ -415,8 +406,7 @@ def _joined_starts(parts: tuple[SparseRows, ...]) -> NDArray[Any]:
 def _copies(arrays: tuple[NDArray[Any], ...]) -> Iterator[Bytes]:
     """Copy arrays at any stride to bytes, a few entries of their first axis at a time.
 
-    Each is copied once, so that its checksum is that of what is written, also while the caller
-    changes the rows.
+    Each entry is copied once, so that checksum and file agree even if the caller changes the rows.
     """
     for part in arrays:
         at_once = max(_CHUNK // max(part.nbytes // max(len(part), 1), 1), 1)
@@ -426,7 +416,7 @@ def _copies(arrays: tuple[NDArray[Any], ...]) -> Iterator[Bytes]:
 
 
 def _write_section(file: BinaryIO, chunks: Iterator[Bytes]) -> int:
-    """Write a section where the next one may begin, and return its checksum."""
+    """Write a section at the next aligned place, and return its checksum."""
     file.write(bytes(_aligned(file.tell()) - file.tell()))
     checksum = 0
     for chunk in chunks:

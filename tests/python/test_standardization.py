@@ -1,6 +1,8 @@
-"""Calibrated scores: a stated function of the scores, the same on every path, never a new order."""
+"""Standardized scores: a stated function of the scores, the same on every path, the same order."""
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ QUERIES = clustered(11, 16, seed=33)
 METHODS = [("full", None), ("working_set", None), ("working_set", "int8"), ("gram", None)]
 
 
-def standardised(scores, background):
+def standardized(scores, background):
     """The definition: standard deviations above the mean score of the background."""
     deviation = scores[background].std()
     return (scores - scores[background].mean()) / deviation
@@ -24,15 +26,15 @@ def standardised(scores, background):
 
 @pytest.mark.parametrize(("method", "sketch"), METHODS)
 @pytest.mark.parametrize("center", [False, True])
-def test_up_to_2048_rows_calibrate_exactly(method, sketch, center, dtype):
+def test_up_to_2048_rows_standardize_exactly(method, sketch, center, dtype):
     index = esvm.ExemplarIndex(
         FEW.astype(dtype), method=method, sketch=sketch, center=center, tol=1e-6
     )
     every = np.ones(len(FEW), bool)
     for query in QUERIES[:3]:
-        expected = standardised(index.decision_function(query).astype(float), every)
+        expected = standardized(index.decision_function(query).astype(float), every)
         plain = index.search(query, k=30)
-        found = index.search(query, k=30, calibrate=True)
+        found = index.search(query, k=30, standardize=True)
         np.testing.assert_array_equal(found.indices, plain.indices)
         assert found.report == plain.report
         assert found.scores.dtype == dtype
@@ -40,28 +42,28 @@ def test_up_to_2048_rows_calibrate_exactly(method, sketch, center, dtype):
 
 
 @pytest.mark.parametrize("method", ["full", "working_set", "gram"])
-def test_the_background_without_its_examples_calibrates(method):
+def test_the_background_without_its_examples_standardizes(method):
     rng = np.random.default_rng(0)
     background = rng.random(len(FEW)) < 0.3
     candidates = rng.random(len(FEW)) < 0.7
     examples = {"positives": [3, QUERIES[0], 5], "negatives": [7, QUERIES[1]]}
     index = esvm.ExemplarIndex(FEW, method=method, tol=1e-8)
     found = index.search_shared(
-        **examples, k=40, background=background, candidates=candidates, calibrate=True
+        **examples, k=40, background=background, candidates=candidates, standardize=True
     )
     scores = index.fit(**examples, background=background).decision_function(FEW)
     background[[3, 5, 7]] = False
-    expected = standardised(scores, background)
+    expected = standardized(scores, background)
     np.testing.assert_allclose(found.scores, expected[found.indices], atol=1e-6)
     plain = index.search_shared(**examples, k=40, background=~background, candidates=candidates)
     assert (plain.scores > -2).all()
 
 
 @pytest.mark.parametrize(("method", "sketch"), [*METHODS[:3], ("gram", None)])
-def test_a_sample_of_more_rows_calibrates_nearly_as_all_of_them(method, sketch):
+def test_a_sample_of_more_rows_standardizes_nearly_as_all_of_them(method, sketch):
     index = esvm.ExemplarIndex(MANY, method=method, sketch=sketch)
     plain = index.search(QUERIES, k=50)
-    found = index.search(QUERIES, k=50, calibrate=True)
+    found = index.search(QUERIES, k=50, standardize=True)
     np.testing.assert_array_equal(found.indices, plain.indices)
     every = np.ones(len(MANY), bool)
     for q, query in enumerate(QUERIES):
@@ -80,19 +82,19 @@ def test_the_sample_does_not_follow_a_period_of_the_rows():
     for places in (1, 2, 4):
         index = esvm.ExemplarIndex(np.repeat(rows, places, axis=0)[:8192])
         query = np.eye(8)[0]
-        expected = standardised(index.decision_function(query), np.ones(len(index), bool))
-        found = index.search(query, k=5, calibrate=True)
+        expected = standardized(index.decision_function(query), np.ones(len(index), bool))
+        found = index.search(query, k=5, standardize=True)
         np.testing.assert_allclose(found.scores, expected[found.indices], rtol=0.1, atol=0.1)
 
 
 @pytest.mark.parametrize(("method", "sketch"), METHODS)
 def test_batches_and_threads_change_no_bit(method, sketch):
     index = esvm.ExemplarIndex(MANY, method=method, sketch=sketch)
-    single = [index.search(query, k=7, calibrate=True, n_threads=1).scores for query in QUERIES]
+    single = [index.search(query, k=7, standardize=True, n_threads=1).scores for query in QUERIES]
     for n_threads in (1, 2, 3):
-        batch = index.search(QUERIES, k=7, calibrate=True, n_threads=n_threads)
+        batch = index.search(QUERIES, k=7, standardize=True, n_threads=n_threads)
         np.testing.assert_array_equal(batch.scores, single)
-    again = index.search_shared(QUERIES[0], k=7, calibrate=True)
+    again = index.search_shared(QUERIES[0], k=7, standardize=True)
     np.testing.assert_array_equal(again.scores, single[0])
 
 
@@ -105,7 +107,7 @@ def test_batches_and_threads_change_no_bit(method, sketch):
     method=st.sampled_from(["full", "working_set", "gram"]),
     double=st.booleans(),
 )
-def test_calibrating_never_changes_a_ranking(seed, n, distinct, scale, method, double):
+def test_standardizing_never_changes_a_ranking(seed, n, distinct, scale, method, double):
     rng = np.random.default_rng(seed)
     kinds = scale * rng.standard_normal((distinct, 3))
     rows = kinds[rng.integers(distinct, size=n)].astype(np.float64 if double else np.float32)
@@ -114,7 +116,7 @@ def test_calibrating_never_changes_a_ranking(seed, n, distinct, scale, method, d
     for query in (rows[:1] if n else np.zeros((1, 3)), rng.standard_normal((1, 3))):
         for chosen in ({}, masks):
             plain = index.search(query, k=45, **chosen)
-            found = index.search(query, k=45, calibrate=True, **chosen)
+            found = index.search(query, k=45, standardize=True, **chosen)
             np.testing.assert_array_equal(found.indices, plain.indices)
             returned = found.indices >= 0
             assert np.isfinite(found.scores[returned]).all()
@@ -122,22 +124,22 @@ def test_calibrating_never_changes_a_ranking(seed, n, distinct, scale, method, d
             assert (np.diff(found.scores[returned]) <= 0).all()
 
 
-def test_without_a_spread_the_mean_alone_is_subtracted():
+def test_without_a_spread_only_the_mean_is_subtracted():
     same = np.tile(ROW := FEW[0], (50, 1))
     for method in ("full", "working_set", "gram"):
-        found = esvm.ExemplarIndex(same, method=method).search(ROW, k=3, calibrate=True)
+        found = esvm.ExemplarIndex(same, method=method).search(ROW, k=3, standardize=True)
         np.testing.assert_array_equal(found.scores, 0.0)
     index = esvm.ExemplarIndex(FEW)
     nothing = np.zeros(len(FEW), bool)
     plain = index.search(QUERIES[0], k=4, background=nothing)
-    found = index.search(QUERIES[0], k=4, background=nothing, calibrate=True)
+    found = index.search(QUERIES[0], k=4, background=nothing, standardize=True)
     np.testing.assert_array_equal(found.scores, plain.scores)
 
 
-def test_certified_searches_calibrate_the_scores_that_they_have():
+def test_certified_searches_standardize_the_scores_that_they_have():
     index = esvm.ExemplarIndex(MANY)
     plain = index.search(QUERIES[2], k=10, certify=3)
-    found = index.search(QUERIES[2], k=10, certify=3, calibrate=True)
+    found = index.search(QUERIES[2], k=10, certify=3, standardize=True)
     np.testing.assert_array_equal(found.indices, plain.indices)
     assert found.report == plain.report
     slope, intercept = np.polyfit(plain.scores, found.scores, 1)
@@ -145,13 +147,13 @@ def test_certified_searches_calibrate_the_scores_that_they_have():
 
 
 @pytest.mark.parametrize(("method", "sketch"), METHODS)
-def test_a_search_that_is_out_of_time_calibrates_what_it_has(method, sketch):
+def test_a_search_that_is_out_of_time_standardizes_what_it_has(method, sketch):
     rows = clustered(3000, 96, seed=34, dtype=np.float32)
     index = esvm.ExemplarIndex(rows, method=method, sketch=sketch)
-    found = index.search(rows[:4] + 0.1, k=20, timeout=1e-9, calibrate=True)
+    found = index.search(rows[:4] + 0.1, k=20, timeout=1e-9, standardize=True)
     assert (found.report.status == "deadline").all()
     for timeout in (1e-4, 3e-4, 1e-3, 3e-3, 1.0):
-        found = index.search(rows[:4] + 0.1, k=20, timeout=timeout, calibrate=True)
+        found = index.search(rows[:4] + 0.1, k=20, timeout=timeout, standardize=True)
         returned = found.indices >= 0
         assert np.isfinite(found.scores[returned]).all()
         assert (found.scores[~returned] == -np.inf).all()
@@ -165,7 +167,7 @@ def average_precision(scores, relevant):
     return (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
 
 
-def test_merged_by_calibrated_scores_the_relevant_come_earlier(data_folder):
+def test_merged_by_standardized_scores_the_relevant_come_earlier(data_folder):
     data = np.load(data_folder / "cacm.npz")
     index = esvm.ExemplarIndex(data["doc_emb"])
     merged = {False: [], True: []}
@@ -174,10 +176,29 @@ def test_merged_by_calibrated_scores_the_relevant_come_earlier(data_folder):
         documents = np.sort(data["qrels"][data["qrels"][:, 0] == query, 1])
         if len(documents) < 5:
             continue
-        for calibrate, scores in merged.items():
-            found = index.search_shared(documents[:3], k=20, calibrate=calibrate)
+        for standardize, scores in merged.items():
+            found = index.search_shared(documents[:3], k=20, standardize=standardize)
             scores.append(found.scores)
         relevant.append(np.isin(found.indices, documents[3:]))
     relevant = np.concatenate(relevant)
-    raw, calibrated = (average_precision(np.concatenate(s), relevant) for s in merged.values())
-    assert calibrated > raw + 0.03
+    raw, standardized = (average_precision(np.concatenate(s), relevant) for s in merged.values())
+    assert standardized > raw + 0.03
+
+
+@pytest.mark.parametrize("start", ["search", "search_shared", "session"])
+def test_the_old_keyword_works_and_warns(start):
+    index = esvm.ExemplarIndex(FEW)
+    if start == "session":
+        search = index.session(QUERIES[0]).search
+    else:
+        search = functools.partial(getattr(index, start), QUERIES[0])
+    expected = search(k=5, standardize=True)
+    with pytest.warns(DeprecationWarning, match="calibrate= is now called standardize=") as told:
+        found = search(k=5, calibrate=True)
+    assert told[0].filename == __file__
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    with pytest.raises(TypeError, match="give standardize alone"):
+        search(k=5, calibrate=True, standardize=True)
+    with pytest.raises(TypeError, match="standardize is 'yes', but must be True or False"):
+        search(k=5, standardize="yes")

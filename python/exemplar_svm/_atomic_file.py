@@ -1,8 +1,8 @@
-"""Files that take the place of others when they are complete, and are found as ``open`` finds them.
+"""Files that replace others at once, when they are complete.
 
 Whoever opens the name finds the old file or the new one, also after a crash. Symbolic links are
-followed, the permissions of a file that is replaced are kept, and what a save that was killed has
-left behind is removed by the next one in the same folder.
+followed, and the permissions of the old file are kept. If a save is killed, the next one in the
+same folder removes what it has left behind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import BinaryIO
 if sys.platform != "win32":
     import fcntl
 
-# Short, whatever the file is called: names have a limit. It says nothing of who writes.
+# Short, however long the file's own name is: names have a limit.
 _TEMPORARY = re.compile(r"\.exemplar-svm-[0-9a-f]{12}\.tmp")
 _MOST_LINKS = 40  # Linux's limit
 _KINDS = {
@@ -32,7 +32,7 @@ _KINDS = {
 
 
 def kind_of(found: os.stat_result) -> str | None:
-    """Say what a file is that can be neither read nor replaced like a regular one, or None."""
+    """Name the kind of a file that cannot be read and replaced like a regular one; else None."""
     return _KINDS.get(stat.S_IFMT(found.st_mode))
 
 
@@ -48,8 +48,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        If it is something else or may not be written, or if the new file cannot be. What was there
-        is then as it was.
+        If ``path`` is something else or may not be written, or if the new file cannot be written.
+        The old file is then unchanged.
     """
     name = os.fsdecode(path)
     existing = _replaceable(name)
@@ -59,7 +59,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise _error(errno.EISDIR if last or folder else errno.ENOENT, name)
     _remove_abandoned(folder or os.curdir)
     try:
-        # Nobody else can read it before it has the permissions of the file that it replaces.
+        # Others cannot read the new file before it has the permissions of the old one.
         temporary, descriptor = _create(folder, 0o666 if existing is None else 0o600)
     except OSError as error:
         error.filename = name
@@ -71,9 +71,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
             if existing is not None:
                 _take_over(existing, temporary)
-            if os.name != "nt":  # while it is locked
+            if os.name != "nt":  # while the lock is held
                 os.replace(temporary, target)
-        if os.name == "nt":  # which renames no open file
+        if os.name == "nt":  # Windows renames no open file
             _replace_on_windows(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -87,7 +87,7 @@ def _error(number: int, name: str, reason: str | None = None) -> OSError:
 
 
 def _replaceable(name: str) -> os.stat_result | None:
-    """Return what is known about the file there, None if there is none."""
+    """Return the status of the file that is to be replaced; None if there is none."""
     try:
         found = os.stat(name)
     except FileNotFoundError:  # nothing, or a link to nothing
@@ -97,14 +97,14 @@ def _replaceable(name: str) -> os.stat_result | None:
     kind = kind_of(found)
     if kind is not None:
         raise _error(errno.EINVAL, name, f"an index is saved to a regular file, but this is {kind}")
-    # Renaming needs no permission to write the file, but a caller expects that it matters.
+    # Renaming needs no permission to write the file, but callers expect that it does.
     if not os.access(name, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise _error(errno.EACCES, name)
     return found
 
 
 def _followed(name: str) -> str:
-    """Follow symbolic links in the last component; those before it are the system's business."""
+    """Follow symbolic links in the last component; the system follows those before it."""
     followed = name
     for _ in range(_MOST_LINKS):
         try:
@@ -116,14 +116,14 @@ def _followed(name: str) -> str:
 
 
 def _create(folder: str, mode: int) -> tuple[str, int]:
-    """Create a temporary file, locked as long as it is open: it is not abandoned."""
+    """Create a temporary file. It is locked while it is open, which shows that it is in use."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
         path = os.path.join(folder, f".exemplar-svm-{secrets.token_hex(6)}.tmp")
         descriptor = os.open(path, flags, mode)
         try:
             if sys.platform != "win32":
-                # Some file systems know no locks; nobody can take it for abandoned there.
+                # Some file systems have no locks: no file there can be taken for abandoned.
                 with contextlib.suppress(OSError):
                     fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.path.exists(path):
@@ -133,11 +133,11 @@ def _create(folder: str, mode: int) -> tuple[str, int]:
             with contextlib.suppress(OSError):
                 os.unlink(path)
             raise
-        os.close(descriptor)  # somebody has removed it in the moment before it was locked
+        os.close(descriptor)  # another process removed it just before it was locked
 
 
 def _remove_abandoned(folder: str) -> None:
-    """Remove the temporary files that nobody is writing."""
+    """Remove the temporary files that no process is writing."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if _TEMPORARY.fullmatch(name):
@@ -146,7 +146,7 @@ def _remove_abandoned(folder: str) -> None:
 
 
 def _remove_unless_locked(path: str) -> None:
-    if sys.platform == "win32":  # which removes no open file
+    if sys.platform == "win32":  # Windows removes no open file
         os.unlink(path)
     else:
         flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -159,7 +159,7 @@ def _remove_unless_locked(path: str) -> None:
 
 
 def _take_over(existing: os.stat_result, temporary: str) -> None:
-    """Give a new file the permissions of the one that it replaces; its owner where that may be."""
+    """Give a new file the permissions of the old one, and its owner if the system allows it."""
     if sys.platform != "win32":
         own = os.stat(temporary)
         for ids in ((existing.st_uid, -1), (-1, existing.st_gid)):
@@ -180,17 +180,17 @@ def _replace_on_windows(temporary: str, target: str) -> None:
 
 
 def _sync(folder: str) -> None:
-    """Bring a new name to the disk, where the system can."""
+    """Write a new name to the disk, if the system can."""
     if os.name != "posix":
         return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # files may be made there, but not listed
+    except PermissionError:  # a folder that allows files to be made, but not listed
         return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # the file system cannot
             raise
     finally:
         os.close(descriptor)

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "exemplar_svm/executor.hpp"
+#include "exemplar_svm/problem.hpp"
+#include "model/row_statistics.hpp"
+
+namespace exemplar_svm {
+
+/// What choosing works with.
+template <Real T>
+struct ChoiceScratch {
+    std::vector<double> direction;    ///< weights, of dense rows
+    std::vector<std::uint8_t> signs;  ///< the same as sign codes are multiplied with
+    std::vector<T> example;           ///< of sparse rows
+
+    explicit ChoiceScratch(const RowsView<T>& rows);
+};
+
+/// Chooses the first working set: the rows of the background that seem to score highest under a
+/// Gaussian approximation of the weights. A bad choice costs time, never a rank.
+/// @param scores  n_rows values: guesses, up to a factor
+/// @param chosen  room for all rows
+/// @returns the chosen rows, at most `most`, in ascending order
+template <Real T>
+std::span<RowIndex> choose_rows(const Problem<T>& problem, const RowStatistics<T>& statistics,
+                                std::size_t most, ExecutorRef executor, ChoiceScratch<T>& scratch,
+                                T* scores, RowIndex* chosen) noexcept;
+
+}  // namespace exemplar_svm
