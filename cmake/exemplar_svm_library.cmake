@@ -32,15 +32,20 @@ add_library(exemplar_svm
   ${source_dir}/solve/cholesky.cpp
   ${source_dir}/solve/conjugate_gradients.cpp
   ${source_dir}/solve/curvature.cpp
+  ${source_dir}/solve/descent_epochs.cpp
+  ${source_dir}/solve/descent_scratch.cpp
+  ${source_dir}/solve/descent_weights.cpp
   ${source_dir}/solve/dual_coordinate_descent.cpp
   ${source_dir}/solve/example_block.cpp
   ${source_dir}/solve/gram_descent.cpp
   ${source_dir}/solve/hessian.cpp
   ${source_dir}/solve/linear_svc.cpp
   ${source_dir}/solve/panel.cpp
+  ${source_dir}/solve/polish.cpp
   ${source_dir}/solve/prepared_examples.cpp
   ${source_dir}/solve/primal_descent.cpp
   ${source_dir}/solve/primal_newton.cpp
+  ${source_dir}/solve/verification.cpp
   ${source_dir}/search/choice.cpp
   ${source_dir}/search/exemplar_search.cpp
   ${source_dir}/search/plan.cpp

@@ -1,14 +1,22 @@
 // The index: how it is built and changed, what it knows, and searches.
 
-#include "py_index.hpp"
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "answer.hpp"
 #include "bindings.hpp"
+#include "py_index.hpp"
+#include "query_arrays.hpp"
 #include "reporting_executor.hpp"
 #include "sealed.hpp"
 
@@ -64,70 +72,69 @@ py::array_t<Element> borrowed(const Element* values, std::vector<std::size_t> sh
     return array;
 }
 
-}  // namespace
-
-PyIndex::PyIndex(GivenRows rows, std::optional<py::array> row_scales, const IndexSettings& settings,
-                 int n_threads, std::optional<Parts> parts, const std::optional<py::array>& added,
-                 const std::optional<py::function>& progress)
-    : rows_(std::move(rows)), row_scales_(std::move(row_scales)), parts_(std::move(parts)) {
-    if (added && !parts_) throw py::value_error("added rows need the parts of their index");
-    with_rows_view(rows_, row_scales_, "embeddings", [&]<Real T>(const RowsView<T>& first) {
+/// Builds an index, or restores it from its parts, with the dense rows added to it.
+PyIndex build(const GivenRows& rows, const std::optional<py::array>& row_scales, Loss loss,
+              std::optional<std::pair<double, double>> class_weight, double intercept_scaling,
+              bool center, bool check_finite, Method method, SketchType sketch, int n_threads,
+              const std::optional<Parts>& parts, const std::optional<py::array>& added,
+              const std::optional<py::function>& progress) {
+    const IndexSettings settings =
+        index_settings(loss, class_weight, intercept_scaling, center, check_finite, method, sketch);
+    if (added && !parts) throw py::value_error("added rows need the parts of their index");
+    return with_rows_view(rows, row_scales, "embeddings", [&]<Real T>(const RowsView<T>& first) {
         const RowsView<T> view = added ? followed_by(first, *added) : first;
-        const auto given = parts_ ? views(*parts_) : std::vector<IndexPart>();
+        const auto given = parts ? views(*parts) : std::vector<IndexPart>();
         Work work;
-        run(work, [&] {
+        auto index = run(work, [&] {
             const OpenMpExecutor executor(n_threads, work.waiting());
-            if (parts_) {
-                index_ = hold(Index<T>(view, settings, given));
-            } else if (progress) {
-                const ReportingExecutor reporting(executor, *progress, work);
-                index_ = hold(Index<T>(view, settings, reporting, work.stop()));
-            } else {
-                index_ = hold(Index<T>(view, settings, executor, work.stop()));
-            }
+            if (parts) return hold(Index<T>(view, settings, given));
+            if (!progress) return hold(Index<T>(view, settings, executor, work.stop()));
+            const ReportingExecutor reporting(executor, *progress, work);
+            return hold(Index<T>(view, settings, reporting, work.stop()));
         });
+        return PyIndex(rows, row_scales, parts, std::move(index));
     });
 }
 
-std::size_t PyIndex::n_rows() const {
-    return visit([](const auto& held) { return held.index.n_rows(); });
+std::size_t n_rows(const PyIndex& self) {
+    return self.visit([](const auto& held) { return held.index.n_rows(); });
 }
 
-std::size_t PyIndex::n_live() const {
-    return visit([](const auto& held) { return held.index.n_live(); });
+std::size_t n_live(const PyIndex& self) {
+    return self.visit([](const auto& held) { return held.index.n_live(); });
 }
 
 /// @param make  given an executor and a stop condition, returns the next index
 template <Real T, class Make>
-PyIndex PyIndex::changed(const IndexOf<T>& held, int n_threads, Make&& make) const {
+PyIndex changed(const PyIndex& self, const IndexOf<T>& held, int n_threads, Make&& make) {
     const auto work = [&](const OpenMpExecutor& executor, const StopCondition& stop) {
         return std::make_unique<IndexOf<T>>(IndexOf<T>{make(executor, stop), held.workspaces});
     };
-    return PyIndex(rows_, row_scales_, parts_, without_gil(n_threads, work));
+    return self.followed_by(without_gil(n_threads, work));
 }
 
-PyIndex PyIndex::with_rows(const GivenRows& rows, int n_threads) const {
-    return visit([&]<Real T>(const IndexOf<T>& held) {
+PyIndex with_rows(const PyIndex& self, const GivenRows& rows, int n_threads) {
+    return self.visit([&]<Real T>(const IndexOf<T>& held) {
         const auto view = as_rows_view<T>(rows, "rows");
-        return changed(held, n_threads, [&](const auto& executor, const auto& stop) {
+        return changed(self, held, n_threads, [&](const auto& executor, const auto& stop) {
             return held.index.with_rows(view, executor, stop);
         });
     });
 }
 
-PyIndex PyIndex::without_rows(const py::array_t<RowNumber>& rows, int n_threads) const {
+PyIndex without_rows(const PyIndex& self, const py::array_t<RowNumber>& rows, int n_threads) {
     const auto size = static_cast<std::size_t>(rows.size());
     const std::span removed(as_vector<RowNumber>(rows, size, "rows"), size);
-    return visit([&](const auto& held) {
-        return changed(held, n_threads, [&](const auto& executor, const auto& stop) {
+    return self.visit([&](const auto& held) {
+        return changed(self, held, n_threads, [&](const auto& executor, const auto& stop) {
             return held.index.without_rows(removed, executor, stop);
         });
     });
 }
 
-PyIndex PyIndex::refreshed(int n_threads) const {
-    return visit([&](const auto& held) {
-        return changed(held, n_threads, [&](const auto& executor, const auto& stop) {
+PyIndex refreshed(const PyIndex& self, int n_threads) {
+    return self.visit([&](const auto& held) {
+        return changed(self, held, n_threads, [&](const auto& executor, const auto& stop) {
             auto next = held.index;
             next.refresh(executor, stop);
             return next;
@@ -135,23 +142,26 @@ PyIndex PyIndex::refreshed(int n_threads) const {
     });
 }
 
-py::dict PyIndex::memory_usage() const {
-    const MemoryUsage usage = visit([](const auto& held) { return held.index.memory_usage(); });
-    py::dict parts;
-    parts["added"] = usage.added;
-    parts["live"] = usage.live;
-    parts["norms"] = usage.norms;
-    parts["mean"] = usage.mean;
-    parts["gaussian_model"] = usage.gaussian_model;
-    parts["sign_codes"] = usage.sign_codes;
-    parts["postings"] = usage.postings;
-    parts["sketch"] = usage.sketch;
-    parts["gram"] = usage.gram;
-    return parts;
+/// Bytes per part of the index.
+py::dict memory_usage(const PyIndex& self) {
+    const MemoryUsage usage =
+        self.visit([](const auto& held) { return held.index.memory_usage(); });
+    py::dict bytes;
+    bytes["added"] = usage.added;
+    bytes["live"] = usage.live;
+    bytes["norms"] = usage.norms;
+    bytes["mean"] = usage.mean;
+    bytes["gaussian_model"] = usage.gaussian_model;
+    bytes["sign_codes"] = usage.sign_codes;
+    bytes["postings"] = usage.postings;
+    bytes["sketch"] = usage.sketch;
+    bytes["gram"] = usage.gram;
+    return bytes;
 }
 
-py::array_t<double> PyIndex::mean() const {
-    return visit([](const auto& held) {
+/// What centring subtracts: zeros without it.
+py::array_t<double> mean(const PyIndex& self) {
+    return self.visit([](const auto& held) {
         py::array_t<double> values(static_cast<py::ssize_t>(held.index.n_features()));
         double* const out = values.mutable_data();
         std::fill_n(out, values.size(), 0.0);
@@ -160,15 +170,19 @@ py::array_t<double> PyIndex::mean() const {
     });
 }
 
-py::object PyIndex::live(const py::object& self) {
+// The next three return memory of `self`, a PyIndex, without a copy.
+
+/// A byte per row, 0 for removed ones; None if no row was removed.
+py::object live(const py::object& self) {
     return self.cast<const PyIndex&>().visit([&](const auto& held) -> py::object {
-        const std::uint8_t* const live = held.index.live();
-        if (live == nullptr) return py::none();
-        return borrowed(live, {held.index.n_rows()}, self);
+        const std::uint8_t* const values = held.index.live();
+        if (values == nullptr) return py::none();
+        return borrowed(values, {held.index.n_rows()}, self);
     });
 }
 
-py::object PyIndex::added(const py::object& self) {
+/// The rows that the index owns: an array, or values, columns and starts of sparse rows.
+py::object added(const py::object& self) {
     return self.cast<const PyIndex&>().visit([&]<Real T>(const IndexOf<T>& held) -> py::object {
         const RowsView<T>& rows = held.index.rows();
         if (!rows.is_dense()) {
@@ -186,18 +200,17 @@ py::object PyIndex::added(const py::object& self) {
     });
 }
 
-py::dict PyIndex::parts(const py::object& self) {
+/// Bytes per part of what is known about the rows.
+py::dict parts(const py::object& self) {
     return self.cast<const PyIndex&>().visit([&](const auto& held) {
-        py::dict parts;
+        py::dict bytes;
         for (const IndexPart& part : held.index.parts()) {
-            parts[part.name] =
+            bytes[part.name] =
                 borrowed(static_cast<const std::uint8_t*>(part.data), {part.bytes}, self);
         }
-        return parts;
+        return bytes;
     });
 }
-
-namespace {
 
 /// The best k rows of one search, which has all threads to itself.
 template <Real T>
@@ -220,11 +233,13 @@ Loan<T> workspaces_for(const IndexOf<T>& held, const DenseView<T>& vectors, std:
     return Loan<T>(*held.workspaces, held.index, Room{n_ranks, 1, n_entries}, vectors.rows);
 }
 
-}  // namespace
+// Searches return scores, row numbers and reports. `common` is what all queries share, or null.
 
-py::tuple PyIndex::search(const py::array& queries, std::size_t k, const SearchSettings& settings,
-                          int n_threads, double timeout, const QueryArrays* common) const {
-    return visit([&]<Real T>(const IndexOf<T>& held) {
+/// One SVM per query: the best k rows of each.
+py::tuple search(const PyIndex& self, const py::array& queries, std::size_t k,
+                 const SearchSettings& settings, int n_threads, double timeout,
+                 const QueryArrays* common) {
+    return self.visit([&]<Real T>(const IndexOf<T>& held) {
         const Index<T>& index = held.index;
         const auto vectors = as_vectors(queries, index, "queries");
         Query<T> query = view_of(common, index);
@@ -243,18 +258,20 @@ py::tuple PyIndex::search(const py::array& queries, std::size_t k, const SearchS
     });
 }
 
-py::tuple PyIndex::search_shared(const QueryArrays& examples, std::size_t k,
-                                 const SearchSettings& settings, int n_threads,
-                                 double timeout) const {
-    return visit([&](const auto& held) {
+/// One SVM for all examples: the best k rows.
+py::tuple search_shared(const PyIndex& self, const QueryArrays& examples, std::size_t k,
+                        const SearchSettings& settings, int n_threads, double timeout) {
+    return self.visit([&](const auto& held) {
         return best_rows(held, examples.view(held.index), k, settings, n_threads,
                          stop_after(timeout));
     });
 }
 
-py::tuple PyIndex::decision_function(const py::array& queries, const SearchSettings& settings,
-                                     int n_threads, const QueryArrays* common) const {
-    return visit([&]<Real T>(const IndexOf<T>& held) {
+/// One SVM per query: the scores of all rows, and no row numbers.
+py::tuple decision_function(const PyIndex& self, const py::array& queries,
+                            const SearchSettings& settings, int n_threads,
+                            const QueryArrays* common) {
+    return self.visit([&]<Real T>(const IndexOf<T>& held) {
         const Index<T>& index = held.index;
         const auto vectors = as_vectors(queries, index, "queries");
         Query<T> query = view_of(common, index);
@@ -275,9 +292,10 @@ py::tuple PyIndex::decision_function(const py::array& queries, const SearchSetti
     });
 }
 
-py::tuple PyIndex::fit(const QueryArrays& examples, const SearchSettings& settings,
-                       int n_threads) const {
-    return visit([&]<Real T>(const IndexOf<T>& held) -> py::tuple {
+/// One SVM for all examples: weights, intercept, dual coefficients of rows and examples, reports.
+py::tuple fit(const PyIndex& self, const QueryArrays& examples, const SearchSettings& settings,
+              int n_threads) {
+    return self.visit([&]<Real T>(const IndexOf<T>& held) -> py::tuple {
         const Index<T>& index = held.index;
         const Query<T> query = examples.view(index);
         const std::size_t n_examples = query.n_positives() + query.n_negatives();
@@ -291,8 +309,7 @@ py::tuple PyIndex::fit(const QueryArrays& examples, const SearchSettings& settin
         Reports reports(1);
         without_gil(n_threads, [&](const OpenMpExecutor& executor, const StopCondition& stop) {
             const Loan<T> workspace(*held.workspaces, index, room_for(query, index, 0));
-            *reports.data() =
-                index.fit(query, settings, *workspace, nullptr, executor, stop);
+            *reports.data() = index.fit(query, settings, *workspace, nullptr, executor, stop);
             std::copy_n(workspace->weights().coef.data(), index.n_features(), coef_out);
             std::copy_n(workspace->dual().data(), index.n_rows(), dual_out);
             std::copy_n(workspace->example_dual().data(), n_examples, example_dual_out);
@@ -302,41 +319,32 @@ py::tuple PyIndex::fit(const QueryArrays& examples, const SearchSettings& settin
     });
 }
 
+}  // namespace
+
 void bind_index(py::module_& module) {
     sealed_class<PyIndex>(module, "Index")
-        .def(py::init([](GivenRows rows, std::optional<py::array> row_scales, Loss loss,
-                         std::optional<std::pair<double, double>> class_weight,
-                         double intercept_scaling, bool center, bool check_finite, Method method,
-                         SketchType sketch, int n_threads, std::optional<Parts> parts,
-                         const std::optional<py::array>& added,
-                         const std::optional<py::function>& progress) {
-                 return PyIndex(std::move(rows), std::move(row_scales),
-                                index_settings(loss, class_weight, intercept_scaling, center,
-                                               check_finite, method, sketch),
-                                n_threads, std::move(parts), added, progress);
-             }),
-             py::arg("rows"), py::kw_only(), py::arg("row_scales"), py::arg("loss"),
-             py::arg("class_weight"), py::arg("intercept_scaling"), py::arg("center"),
-             py::arg("check_finite"), py::arg("method"), py::arg("sketch"), py::arg("n_threads"),
-             py::arg("parts") = py::none(), py::arg("added") = py::none(),
+        .def(py::init(&build), py::arg("rows"), py::kw_only(), py::arg("row_scales"),
+             py::arg("loss"), py::arg("class_weight"), py::arg("intercept_scaling"),
+             py::arg("center"), py::arg("check_finite"), py::arg("method"), py::arg("sketch"),
+             py::arg("n_threads"), py::arg("parts") = py::none(), py::arg("added") = py::none(),
              py::arg("progress") = py::none())
-        .def_property_readonly("n_rows", &PyIndex::n_rows)
-        .def_property_readonly("n_live", &PyIndex::n_live)
-        .def("live", &PyIndex::live)
-        .def("added", &PyIndex::added)
-        .def("parts", &PyIndex::parts)
-        .def("with_rows", &PyIndex::with_rows, py::arg("rows"), py::arg("n_threads"))
-        .def("without_rows", &PyIndex::without_rows, py::arg("rows"), py::arg("n_threads"))
-        .def("refreshed", &PyIndex::refreshed, py::arg("n_threads"))
-        .def("memory_usage", &PyIndex::memory_usage)
-        .def("mean", &PyIndex::mean)
-        .def("search", &PyIndex::search, py::arg("queries"), py::arg("k"), py::arg("settings"),
+        .def_property_readonly("n_rows", &n_rows)
+        .def_property_readonly("n_live", &n_live)
+        .def("live", &live)
+        .def("added", &added)
+        .def("parts", &parts)
+        .def("with_rows", &with_rows, py::arg("rows"), py::arg("n_threads"))
+        .def("without_rows", &without_rows, py::arg("rows"), py::arg("n_threads"))
+        .def("refreshed", &refreshed, py::arg("n_threads"))
+        .def("memory_usage", &memory_usage)
+        .def("mean", &mean)
+        .def("search", &search, py::arg("queries"), py::arg("k"), py::arg("settings"),
              py::arg("n_threads"), py::arg("timeout"), py::arg("common"))
-        .def("search_shared", &PyIndex::search_shared, py::arg("query"), py::arg("k"),
-             py::arg("settings"), py::arg("n_threads"), py::arg("timeout"))
-        .def("decision_function", &PyIndex::decision_function, py::arg("queries"),
-             py::arg("settings"), py::arg("n_threads"), py::arg("common"))
-        .def("fit", &PyIndex::fit, py::arg("query"), py::arg("settings"), py::arg("n_threads"));
+        .def("search_shared", &search_shared, py::arg("query"), py::arg("k"), py::arg("settings"),
+             py::arg("n_threads"), py::arg("timeout"))
+        .def("decision_function", &decision_function, py::arg("queries"), py::arg("settings"),
+             py::arg("n_threads"), py::arg("common"))
+        .def("fit", &fit, py::arg("query"), py::arg("settings"), py::arg("n_threads"));
 }
 
 }  // namespace exemplar_svm::python

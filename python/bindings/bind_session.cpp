@@ -15,6 +15,7 @@
 #include "bindings.hpp"
 #include "exemplar_svm/session.hpp"
 #include "py_index.hpp"
+#include "query_arrays.hpp"
 #include "sealed.hpp"
 
 namespace exemplar_svm::python {
@@ -116,7 +117,7 @@ class PySession {
                 [&](const Answer<T>& answer, const auto& executor, const StopCondition& stop) {
                     {
                         const Changing changing(is_changing_);
-                        make_room(session, std::min(k, index.n_rows()), 0);
+                        make_room(session, std::min(k, index.as<T>().n_rows()), 0);
                     }
                     answer.reports[0] = session.search(query, k, settings, answer.scores,
                                                        answer.rows, executor, stop);

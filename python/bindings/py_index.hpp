@@ -15,7 +15,6 @@
 #include "exemplar_svm/index.hpp"
 #include "interpreter.hpp"
 #include "numpy_view.hpp"
-#include "query_arrays.hpp"
 #include "room.hpp"
 
 namespace exemplar_svm::python {
@@ -36,49 +35,17 @@ using Parts = std::map<std::string, py::array>;
 /// never changes: adding and removing rows makes another one, which shares what stays the same.
 class PyIndex {
   public:
-    PyIndex(GivenRows rows, std::optional<py::array> row_scales, const IndexSettings& settings,
-            int n_threads, std::optional<Parts> parts, const std::optional<py::array>& added,
-            const std::optional<py::function>& progress);
+    template <Real T>
+    PyIndex(GivenRows rows, std::optional<py::array> row_scales, std::optional<Parts> parts,
+            std::unique_ptr<IndexOf<T>> index)
+        : rows_(std::move(rows)),
+          row_scales_(std::move(row_scales)),
+          parts_(std::move(parts)),
+          index_(std::move(index)) {}
     PyIndex(PyIndex&&) = default;
     ~PyIndex() {
         free_without_gil(index_, [](const auto& held) { return held->index.n_rows(); });
     }
-
-    std::size_t n_rows() const;
-    std::size_t n_live() const;
-
-    PyIndex with_rows(const GivenRows& rows, int n_threads) const;
-    PyIndex without_rows(const py::array_t<RowNumber>& rows, int n_threads) const;
-    PyIndex refreshed(int n_threads) const;
-
-    /// Bytes per part of the index.
-    py::dict memory_usage() const;
-    /// What centring subtracts: zeros without it.
-    py::array_t<double> mean() const;
-
-    // The next three return memory of `self`, a PyIndex, without a copy.
-
-    /// A byte per row, 0 for removed ones; None if no row was removed.
-    static py::object live(const py::object& self);
-    /// The rows that the index owns: an array, or values, columns and starts of sparse rows.
-    static py::object added(const py::object& self);
-    /// Bytes per part of what is known about the rows.
-    static py::dict parts(const py::object& self);
-
-    // Searches return scores, row numbers and reports. `common` is what all queries share, or null.
-
-    /// One SVM per query: the best k rows of each.
-    py::tuple search(const py::array& queries, std::size_t k, const SearchSettings& settings,
-                     int n_threads, double timeout, const QueryArrays* common) const;
-    /// One SVM for all examples: the best k rows.
-    py::tuple search_shared(const QueryArrays& examples, std::size_t k,
-                            const SearchSettings& settings, int n_threads, double timeout) const;
-    /// One SVM per query: the scores of all rows, and no row numbers.
-    py::tuple decision_function(const py::array& queries, const SearchSettings& settings,
-                                int n_threads, const QueryArrays* common) const;
-    /// One SVM for all examples: weights, intercept, dual coefficients of rows and examples,
-    /// reports.
-    py::tuple fit(const QueryArrays& examples, const SearchSettings& settings, int n_threads) const;
 
     /// Calls `function` with the IndexOf<float> or the IndexOf<double>.
     template <class Function>
@@ -93,18 +60,13 @@ class PyIndex {
         return std::get<std::unique_ptr<IndexOf<T>>>(index_)->index;
     }
 
-  private:
+    /// An index made from this one, over the same memory.
     template <Real T>
-    PyIndex(GivenRows rows, std::optional<py::array> row_scales, std::optional<Parts> parts,
-            std::unique_ptr<IndexOf<T>> index)
-        : rows_(std::move(rows)),
-          row_scales_(std::move(row_scales)),
-          parts_(std::move(parts)),
-          index_(std::move(index)) {}
+    PyIndex followed_by(std::unique_ptr<IndexOf<T>> next) const {
+        return PyIndex(rows_, row_scales_, parts_, std::move(next));
+    }
 
-    template <Real T, class Make>
-    PyIndex changed(const IndexOf<T>& held, int n_threads, Make&& make) const;
-
+  private:
     GivenRows rows_;
     std::optional<py::array> row_scales_;
     std::optional<Parts> parts_;

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -119,7 +118,7 @@ def _create(folder: str, mode: int) -> tuple[str, int]:
     """Create a temporary file. It is locked while it is open, which shows that it is in use."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        path = os.path.join(folder, f".exemplar-svm-{secrets.token_hex(6)}.tmp")
+        path = os.path.join(folder, f".exemplar-svm-{os.urandom(6).hex()}.tmp")
         descriptor = os.open(path, flags, mode)
         try:
             if sys.platform != "win32":

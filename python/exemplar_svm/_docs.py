@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from textwrap import indent
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -75,6 +74,7 @@ def documented(function: Function) -> Function:
     """Fill the placeholders in a function's docstring, if it has one (``python -OO`` has none)."""
     if function.__doc__ is not None:
         function.__doc__ = _PLACEHOLDER.sub(
-            lambda found: indent(_PARAGRAPHS[found[2]], found[1]), function.__doc__
+            lambda found: found[1] + _PARAGRAPHS[found[2]].replace("\n", "\n" + found[1]),
+            function.__doc__,
         )
     return function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +60,7 @@ class StoredRows:
         return StoredRows(self.vectors(np.arange(len(self.rows) + len(self.added))))
 
 
-@dataclass(frozen=True)
-class SavedIndex:
+class SavedIndex(NamedTuple):
     """An index without its core: what a file or a pickle keeps."""
 
     settings: dict[str, Any]  # in types that JSON has

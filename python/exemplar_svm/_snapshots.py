@@ -53,22 +53,23 @@ class Snapshots:
         parts: dict[str, NDArray[np.uint8]] | None = None,
         progress: Callable[[int, float], object] | None = None,
     ) -> Snapshots:
-        """Build an index, or restore it from its parts, with the rows that were added to it."""
+        """Build an index with the rows that were added to it; from its parts, if there are any."""
+        added = stored.added if isinstance(stored.added, np.ndarray) else None
         core = settings.build(
             for_core(stored.rows),
             n_threads,
             parts,
             row_scales=stored.row_scales,
-            added=stored.added
-            if isinstance(stored.added, np.ndarray) and parts is not None
-            else None,
+            added=None if parts is None else added,
             progress=progress,
         )
+        if parts is None and added is not None:
+            core = core.with_rows(added, n_threads)
         return cls(settings, stored.rows, stored.row_scales, core, n_threads)
 
     @classmethod
     def restore(cls, saved: SavedIndex, n_threads: int) -> Snapshots:
-        """Make of a saved index what it was."""
+        """Rebuild a saved index from its parts."""
         settings = IndexSettings.from_json(saved.settings)
         return cls.build(settings, saved.stored, n_threads, saved.parts)
 
@@ -78,7 +79,7 @@ class Snapshots:
         return SavedIndex(self.settings.as_json(), self.stored(core), core.parts())
 
     def copy(self) -> Snapshots:
-        """Return the same rows in memory; what is added and removed later is each one's own."""
+        """Return a copy that shares the rows in memory; changes of one do not affect the other."""
         other = Snapshots(
             self.settings, self.embeddings, self.row_scales, self.core, self.n_threads
         )
@@ -86,7 +87,7 @@ class Snapshots:
         return other
 
     def stored(self, core: _core.Index) -> StoredRows:
-        """See the rows of a snapshot as they are stored."""
+        """View the rows of a snapshot as they are stored."""
         added = core.added()
         if isinstance(self.embeddings, SparseRows):
             data, indices, indptr = added
@@ -104,7 +105,8 @@ class Snapshots:
 
     def reader(self, core: _core.Index | None = None) -> QueryReader:
         """Read the arguments of a call for a snapshot, by default the present one."""
-        return QueryReader(core or self.core, self.dtype, self.n_features, self.sizes)
+        snapshot = self.core if core is None else core
+        return QueryReader(snapshot, self.dtype, self.n_features, self.sizes)
 
     def search_settings(
         self,
@@ -156,7 +158,7 @@ class Snapshots:
         self._replace(without_rows)
 
     def refresh(self) -> None:
-        """Compute anew what is known about the rows."""
+        """Compute anew what the index knows about its rows."""
         self._replace(lambda core: core.refreshed(self.n_threads))
 
     def _replace(self, change: Callable[[_core.Index], _core.Index]) -> _core.Index:
@@ -178,8 +180,4 @@ class Snapshots:
         numbers = np.full(core.n_rows, -1, np.int64)
         numbers[kept] = np.arange(len(kept))
         stored = self.stored(core).only(kept)
-        compact = Snapshots.build(self.settings, stored, self.n_threads)
-        if isinstance(stored.added, np.ndarray):
-            compact.core = compact.core.with_rows(stored.added, self.n_threads)
-            compact.sizes = {compact.core.n_rows}
-        return compact, numbers
+        return Snapshots.build(self.settings, stored, self.n_threads), numbers

@@ -159,7 +159,7 @@ def test_what_another_version_has_pickled_is_told_apart():
     index = esvm.ExemplarIndex(clustered(100, 8))
     state = index.__getstate__()
     state["index"]["version"] = 99
-    with pytest.raises(ValueError, match=r"pickled by a version .* \(99, .*build it anew"):
+    with pytest.raises(ValueError, match=r"pickled by a version .* \(99, .*build the index anew"):
         esvm.ExemplarIndex.__new__(esvm.ExemplarIndex).__setstate__(state)
 
 

@@ -6,7 +6,7 @@
 
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "problem/examples.hpp"
+#include "problem/samples.hpp"
 
 namespace exemplar_svm {
 
@@ -49,8 +49,9 @@ void Postings<T>::guess_scores(const Problem<T>& problem, ExecutorRef executor, 
                                T* scores) const noexcept {
     constexpr std::size_t n_parts = 8;
     const std::size_t n_listed = this->n_listed(), p = problem.examples.rows;
+    const Samples<T> samples(problem);
     const auto factor = [&](std::size_t j) noexcept {
-        return static_cast<T>(example_label(problem, j) / static_cast<double>(p));
+        return static_cast<T>(samples.label(samples.n_rows() + j) / static_cast<double>(p));
     };
     for_each_block(executor, RowBlocks::one_by_one(n_parts),
                    [&](std::size_t, std::size_t, std::size_t part) noexcept {

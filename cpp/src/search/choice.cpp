@@ -5,7 +5,7 @@
 #include <functional>
 #include <limits>
 
-#include "problem/examples.hpp"
+#include "problem/samples.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -37,9 +37,12 @@ void guess_scores(const Problem<T>& problem, const RowStatistics<T>& statistics,
     }
     std::ranges::fill(scratch.direction, 0.0);
     const std::size_t p = problem.examples.rows;
+    const Samples<T> samples(problem);
+    SampleSum<T> mean_example(samples, scratch.direction.data());
     for (std::size_t j = 0; j < p; ++j) {
-        add_raw_example(problem, j, 1.0 / static_cast<double>(p), scratch.direction.data());
+        mean_example.add(1.0 / static_cast<double>(p), samples.n_rows() + j);
     }
+    mean_example.flush();
     statistics.gaussian.suppress(scratch.direction.data());
     statistics.sign_codes.guess_scores(scratch.direction.data(), executor, scratch.signs.data(),
                                        scores);

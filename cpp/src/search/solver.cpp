@@ -21,9 +21,9 @@ SolveReport solve(const Problem<T>& problem, const SolverSettings& settings, Exe
             std::copy_n(start.example_dual, p, solution.example_dual.begin());
         }
     }
-    DualCoordinateDescent<T> solver(problem, settings, executor, solution, scratch.descent, scores,
-                                    stop);
-    solver.start(start.dual == nullptr ? Start::zeros : Start::solution);
+    DualCoordinateDescent<T> solver(problem, settings, executor,
+                                    start.dual == nullptr ? Start::zeros : Start::solution,
+                                    solution, scratch.descent, scores, stop);
     SolveReport report;
     solver.finish(Goal::of(settings, problem), report);
     return report;

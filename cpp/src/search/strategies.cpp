@@ -22,9 +22,8 @@ Outcome FullSearch<T>::finish(const Goal& goal, SolveReport& report) noexcept {
     const SearchTask<T>& task = this->task_;
     SearchScratch<T>& scratch = task.scratch;
     const Stopwatch stopwatch(scratch.profile.solve);
-    DualCoordinateDescent<T> solver(task.problem, task.settings, task.executor, scratch.solution,
-                                    scratch.descent, task.scores, task.stop);
-    solver.start(this->from_);
+    DualCoordinateDescent<T> solver(task.problem, task.settings, task.executor, this->from_,
+                                    scratch.solution, scratch.descent, task.scores, task.stop);
     return solver.finish(goal, report);
 }
 

@@ -92,9 +92,9 @@ bool WorkingSetSearch<T>::prepare() noexcept {
     stage_ = Stage::solving;
     const Stopwatch stopwatch(profile_.solve);
     if (resumes) std::ranges::copy(memory_->example_dual, scratch_.solution.example_dual.begin());
-    solver_.emplace(panel_.restrict(problem_), settings_, executor_, scratch_.solution, descent_,
+    solver_.emplace(panel_.restrict(problem_), settings_, executor_,
+                    resumes ? Start::solution : Start::zeros, scratch_.solution, descent_,
                     panel_.scores.data(), stop_);
-    solver_->start(resumes ? Start::solution : Start::zeros);
     solver_->approach(rough_tol());
     return !has_to_conclude();
 }

@@ -107,9 +107,8 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
     Solution<T> solution(n, d, eliminated.size());
     DescentScratch<T> scratch(rows, row_blocks(rows).count(), eliminated.size(), n_entries);
     std::vector<T> scores(n);
-    DualCoordinateDescent<T> solver(problem, settings, executor, solution, scratch, scores.data(),
-                                    stop);
-    solver.start();
+    DualCoordinateDescent<T> solver(problem, settings, executor, Start::zeros, solution, scratch,
+                                    scores.data(), stop);
     solver.finish(Goal::of(settings, problem), result.report);
     result.weights = std::move(solution.weights);
     result.dual = std::move(solution.dual);

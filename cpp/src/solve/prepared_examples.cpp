@@ -12,6 +12,7 @@ PreparedExamples<T>::PreparedExamples(const RowsView<T>& rows, std::size_t max_e
     : dense_(rows.is_dense() ? max_examples * rows.cols : 0),
       sparse_(rows.is_dense() ? 0 : max_examples, rows.is_dense() ? 0 : max_entries, rows.cols),
       mean_products_(max_examples),
+      shifts_(max_examples),
       prior_(rows.cols),
       wide_(rows.cols) {}
 
@@ -21,9 +22,10 @@ void PreparedExamples<T>::prepare(const Samples<T>& samples, double* example_dua
     sign(samples);
     samples.copy_prior(prior_.data());
     for (std::size_t j = 0; j < samples.n_examples(); ++j) {
+        const std::size_t sample = samples.n_rows() + j;
+        shifts_[j] = rows_.is_dense() ? 0.0 : samples.label(sample) * samples.means_per_row();
         mean_products_[j] = mean == nullptr ? 0.0 : rows_.dot_wide(j, mean);
-        example_dual[j] =
-            std::clamp(example_dual[j], 0.0, samples.penalty(samples.n_rows() + j).upper);
+        example_dual[j] = std::clamp(example_dual[j], 0.0, samples.penalty(sample).upper);
     }
     fill_block(samples, example_dual);
 }

@@ -28,6 +28,8 @@ class PreparedExamples {
     const RowsView<T>& rows() const noexcept { return rows_; }
     /// mean . x of example j in rows(); 0 without a mean
     double mean_product(std::size_t j) const noexcept { return mean_products_[j]; }
+    /// How many means example j brings along: none if it is dense, being centred itself.
+    double shift(std::size_t j) const noexcept { return shifts_[j]; }
     /// w_0, the weights that the prior pulls toward
     const std::vector<double>& prior() const noexcept { return prior_; }
     /// The eliminated examples; empty if there are more than its capacity.
@@ -41,6 +43,7 @@ class PreparedExamples {
     std::vector<T> dense_;
     SparseExamples<T> sparse_;
     std::vector<double> mean_products_;
+    std::vector<double> shifts_;
     std::vector<double> prior_;
     std::vector<double> wide_;  // one example in double precision
     ExampleBlock block_;

@@ -7,7 +7,8 @@
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/real.hpp"
-#include "exemplar_svm/solver.hpp"
+#include "exemplar_svm/settings.hpp"
+#include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "kernels/dispatch.hpp"
 #include "problem/samples.hpp"
