@@ -38,6 +38,7 @@ add_library(exemplar_svm
   ${source_dir}/solve/dual_coordinate_descent.cpp
   ${source_dir}/solve/example_block.cpp
   ${source_dir}/solve/gram_descent.cpp
+  ${source_dir}/solve/hessian.cpp
   ${source_dir}/solve/linear_svc.cpp
   ${source_dir}/solve/panel.cpp
   ${source_dir}/solve/polish.cpp

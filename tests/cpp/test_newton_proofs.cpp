@@ -159,7 +159,7 @@ TEST_CASE("Newton's method ends where it is told to, with dual coefficients with
 
 TEST_CASE("more samples off their bounds than the largest matrix has rows are refused") {
     Random random(9);
-    const std::size_t n = NewtonScratch::max_order + 10;
+    const std::size_t n = HessianScratch::max_order + 10;
     TestData<float> data(n, n, 1, random);
     const Problem<float> problem = exemplar_problem(data, Loss::squared_hinge);
     CHECK(solved(problem, 1e-9, 0.0).outcome == Outcome::cannot);

@@ -12,9 +12,6 @@ namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
-/// Up to this order, the Hessian is factored at once.
-constexpr std::size_t small = 64;
-
 // The proximal term of the hinge begins with this part of the samples' mean square, and is so much
 // smaller in every round. Below the lowest, nothing would be left of H's smallest eigenvalue, 1.
 constexpr double first_proximal = 0.1, proximal_factor = 0.1, lowest_proximal = 1e-12;
@@ -32,22 +29,14 @@ constexpr int most_in_round = 300;
 /// single ones may be in vain where samples come and go.
 constexpr int patience_with_rounding = 10;
 
-/// Samples that are added to the Hessian together, so that they stay in a cache.
-std::size_t panel_rows(std::size_t width) noexcept {
-    return std::clamp<std::size_t>(32768 / width, 32, 512) / 4 * 4;
-}
-
 }  // namespace
 
 NewtonScratch::NewtonScratch(std::size_t n_rows, std::size_t n_features, std::size_t max_examples)
     : max_samples(n_rows + max_examples),
-      order(std::min(n_features < max_order ? n_features + 1 : max_samples, max_order)),
-      panel_size((n_features < max_order ? panel_rows(n_features + 1) : 1) * (n_features + 1)),
-      values(std::make_unique_for_overwrite<double[]>(6 * max_samples + 17 * (n_features + 1) +
-                                                      panel_size + order +
-                                                      Cholesky::scratch_size(order))),
-      indices(std::make_unique_for_overwrite<RowIndex[]>(max_samples + order)),
-      flags(std::make_unique_for_overwrite<std::uint8_t[]>(max_samples)) {}
+      hessian(max_samples, n_features),
+      values(std::make_unique_for_overwrite<double[]>(7 * max_samples + 5 * (n_features + 1))),
+      listed(std::make_unique_for_overwrite<RowIndex[]>(max_samples)),
+      was_inside(std::make_unique_for_overwrite<std::uint8_t[]>(max_samples)) {}
 
 template <Real T>
 double PrimalNewton<T>::work_of_step(std::size_t n_inside, std::size_t n_features) noexcept {
@@ -63,24 +52,18 @@ PrimalNewton<T>::PrimalNewton(const Samples<T>& samples, ExecutorRef executor,
       executor_(executor),
       stop_(stop),
       kernels_(kernels::active_table<double>()),
+      hessian_(samples_, executor, stop_, scratch.hessian),
       smooths_(samples.problem().loss == Loss::hinge),
-      max_order_(scratch.order),
-      n_groups_(samples.groups()),
-      listed_(scratch.indices.get()),
-      factored_(listed_ + scratch.max_samples),
-      was_inside_(scratch.flags.get()) {
+      listed_(scratch.listed.get()),
+      was_inside_(scratch.was_inside.get()) {
     double* at = scratch.values.get();
-    for (double** const values : {&costs_, &duals_, &best_duals_, &centres_, &slacks_, &changes_}) {
+    for (double** const values :
+         {&costs_, &duals_, &best_duals_, &centres_, &slacks_, &changes_, &curvatures_}) {
         *values = std::exchange(at, at + scratch.max_samples);
     }
-    for (double** const values : {&prior_, &weights_, &best_weights_, &gradient_, &step_,
-                                  &residual_, &direction_, &product_, &scaled_, &scales_}) {
+    for (double** const values : {&prior_, &weights_, &best_weights_, &gradient_, &sum_}) {
         *values = std::exchange(at, at + width());
     }
-    partial_ = std::exchange(at, at + (Samples<T>::max_groups - 1) * samples.n_features());
-    panel_ = std::exchange(at, at + scratch.panel_size);
-    inner_ = std::exchange(at, at + max_order_);
-    factor_ = Cholesky(max_order_, at);
     for (std::size_t i = 0; i < count(); ++i) costs_[i] = samples_.cost(i);
     samples_.copy_prior(prior_);
     prior_[width() - 1] = 0.0;
@@ -91,7 +74,6 @@ template <Real T>
 Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_steps, double* dual,
                                double* example_dual) noexcept {
     constexpr double accepted_slope = 0.1;
-    takes_samples_ = true;
     std::copy_n(dual, samples_.n_rows(), duals_);
     std::copy_n(example_dual, samples_.n_examples(), duals_ + samples_.n_rows());
     begin_at_duals();
@@ -139,16 +121,12 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
             lower_proximal();
             steps_in_round = 0;
         }
-        if (!find_inside()) factor_is_current_ = false;
+        find_inside();
         find_gradient();
-        if (!can_factor()) {
-            outcome = Outcome::cannot;
-            break;
-        }
-        outcome = Outcome::stopped;
-        if (!factor_is_current_ && !form_factor()) break;
-        refine();
-        multiply_samples(step_, changes_);
+        hessian_.begin(gradient_);
+        outcome = hessian_.can_refine() ? Outcome::stopped : Outcome::cannot;
+        if (outcome == Outcome::cannot || !hessian_.refine()) break;
+        multiply_samples(hessian_.step(), changes_);
         const double length = search_line(accepted_slope);
         // A step that lowers nothing that can be seen still corrects the coefficients.
         last_move = move(length > 0.0 ? length : 1.0);
@@ -173,13 +151,11 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
     double left = 1.0;                              // the part of its error that the last step left
     double lowest = infinity, shortest = infinity;  // objective, and square of the gradient
     int in_vain = 0;                                // steps that lowered neither
+    bool was_cut_short = false;                     // the last step
     for (steps_ = 0;; ++steps_) {
         const bool is_same = find_inside();
-        if (!is_same) factor_is_current_ = false;
         find_gradient();
-        if (!has_factor_) find_diagonal();
-        precondition();
-        const double square = dot(residual_, scaled_);
+        const double square = hessian_.begin(gradient_);
         const double length_square = dot(gradient_, gradient_);
         const bool is_small = length_square <= largest * largest;
         // A sample that joins or leaves may matter however little the step moved it.
@@ -200,22 +176,23 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
             break;
         }
         const double accuracy = std::clamp(std::sqrt(square / std::max(value, square)), 1e-3, 0.1);
-        if (!solve_for_step(accuracy)) {
+        if (!hessian_.solve(accuracy, was_cut_short)) {
             report.status = SolveStatus::deadline;
             break;
         }
-        multiply_samples(step_, changes_);
+        multiply_samples(hessian_.step(), changes_);
         const double length = search_line(accepted_slope);
         if (length == 0.0) {
             report.status = end;
             break;
         }
-        was_cut_short_ = length < 0.5;
+        // Where samples that a step brings back cut it short, others would do so one by one.
+        was_cut_short = length < 0.5;
         // A step that was cut short is no sign of being near.
         change = largest_change(std::max(length, 1.0));
         // Where a factor was needed, small errors may move scores far: the next step is to tell.
-        left = length == 1.0 && !has_factor_ ? accuracy : 1.0;
-        axpy(length, step_, weights_);
+        left = length == 1.0 && !hessian_.has_factor() ? accuracy : 1.0;
+        axpy(length, hessian_.step(), weights_);
         compute_slacks();
     }
     report.epochs = steps_;
@@ -226,8 +203,7 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
 /// products[i] = z_i . weights
 template <Real T>
 void PrimalNewton<T>::multiply_samples(const double* weights, double* products) const noexcept {
-    const double offset = samples_.offset(weights, constant() * weights[width() - 1]);
-    samples_.multiply(executor_, weights, offset, products);
+    samples_.multiply(executor_, weights, hessian_.offset(weights), products);
 }
 
 template <Real T>
@@ -236,25 +212,10 @@ void PrimalNewton<T>::compute_slacks() noexcept {
     for (std::size_t i = 0; i < count(); ++i) slacks_[i] = 1.0 - slacks_[i];
 }
 
-/// out = sum of factor(i) z_i over the samples i at the first n places.
+/// sum = sum of a_i z_i
 template <Real T>
-template <class Places, class Factor>
-void PrimalNewton<T>::sum(std::size_t n, Places&& at, Factor&& factor, double* out) noexcept {
-    const auto add = [&](std::size_t begin, std::size_t end, SampleSum<T>& part) noexcept {
-        for (std::size_t l = begin; l < end; ++l) part.add(factor(at(l)), at(l));
-    };
-    out[width() - 1] = constant() * samples_.sum(executor_, n, n_groups_, out, partial_, add);
-}
-
-template <Real T>
-void PrimalNewton<T>::sum_duals(double* out) noexcept {
-    sum(count(), std::identity(), [&](std::size_t i) noexcept { return duals_[i]; }, out);
-}
-
-template <Real T>
-template <class Factor>
-void PrimalNewton<T>::sum_listed(std::size_t n, Factor&& factor, double* out) noexcept {
-    sum(n, [&](std::size_t l) noexcept -> std::size_t { return listed_[l]; }, factor, out);
+void PrimalNewton<T>::sum_duals() noexcept {
+    hessian_.sum(count(), std::identity(), [&](std::size_t i) noexcept { return duals_[i]; }, sum_);
 }
 
 /// Lists the samples that the weights ask a dual coefficient of, those in S first. Whether S is
@@ -262,9 +223,8 @@ void PrimalNewton<T>::sum_listed(std::size_t n, Factor&& factor, double* out) no
 template <Real T>
 bool PrimalNewton<T>::find_inside() noexcept {
     bool is_same = true;
-    std::size_t n_capped = 0;
+    std::size_t n_inside = 0, n_capped = 0;
     RowIndex* const end = listed_ + count();
-    n_inside_ = 0;
     for (std::size_t i = 0; i < count(); ++i) {
         const double target = costs_[i] > 0.0 ? wanted(i, slacks_[i]) : 0.0;
         const bool is_capped = smooths_ && target >= costs_[i] && target > 0.0;
@@ -272,28 +232,30 @@ bool PrimalNewton<T>::find_inside() noexcept {
         if (is_capped) {
             end[-static_cast<std::ptrdiff_t>(++n_capped)] = static_cast<RowIndex>(i);
         } else {
-            listed_[n_inside_] = static_cast<RowIndex>(i);  // stays if it is
-            n_inside_ += is_inside ? 1 : 0;
+            listed_[n_inside] = static_cast<RowIndex>(i);  // stays if it is
+            curvatures_[n_inside] = curvature(i);
+            n_inside += is_inside ? 1 : 0;
         }
         const bool has_changed = is_inside != (was_inside_[i] != 0);
         is_same = is_same && !(has_changed && std::abs(slacks_[i]) > 4.0 * epsilon);
         was_inside_[i] = is_inside ? 1 : 0;
     }
-    std::copy(end - n_capped, end, listed_ + n_inside_);
-    n_listed_ = n_inside_ + n_capped;
+    std::copy(end - n_capped, end, listed_ + n_inside);
+    n_listed_ = n_inside + n_capped;
+    hessian_.set(listed_, curvatures_, n_inside, is_same && !has_lowered_);
+    has_lowered_ = false;
     return is_same;
 }
 
-/// The gradient, and `residual_` for a step of nothing.
 template <Real T>
 void PrimalNewton<T>::find_gradient() noexcept {
-    sum_listed(
-        n_listed_,
-        [&](std::size_t i) noexcept { return std::min(wanted(i, slacks_[i]), upper(i)); },
-        gradient_);
+    const auto at = [&](std::size_t l) noexcept -> std::size_t { return listed_[l]; };
+    const auto dual = [&](std::size_t l) noexcept {
+        return std::min(wanted(listed_[l], slacks_[listed_[l]]), upper(listed_[l]));
+    };
+    hessian_.sum(n_listed_, at, dual, gradient_);
     for (std::size_t c = 0; c < width(); ++c) {
         gradient_[c] = (weights_[c] - prior_[c]) - gradient_[c];
-        residual_[c] = -gradient_[c];
     }
 }
 
@@ -309,192 +271,6 @@ double PrimalNewton<T>::objective() const noexcept {
         value += loss_term(samples_.problem().loss, costs_[i], slacks_[i]);
     }
     return value;
-}
-
-template <Real T>
-void PrimalNewton<T>::multiply_by_hessian(const double* in, double* out) noexcept {
-    const double offset = samples_.offset(in, constant() * in[width() - 1]);
-    sum_listed(
-        n_inside_,
-        [&](std::size_t i) noexcept { return curvature(i) * samples_.product(i, in, offset); },
-        out);
-    for (std::size_t c = 0; c < width(); ++c) out[c] += in[c];
-}
-
-/// The square roots of the diagonal of the Hessian, by which conjugate gradients are scaled.
-template <Real T>
-void PrimalNewton<T>::find_diagonal() noexcept {
-    std::fill_n(scales_, width(), 0.0);
-    for (std::size_t l = 0; l < n_inside_; ++l) {
-        const double weight = curvature(listed_[l]);
-        samples_.add_squares(listed_[l], weight, scales_, panel_);
-        scales_[width() - 1] += weight * constant() * constant();
-    }
-    for (std::size_t c = 0; c < width(); ++c) scales_[c] = std::sqrt(1.0 + scales_[c]);
-}
-
-/// Forms the Hessian, or what stands for it, and factors it. Whether there was time to.
-template <Real T>
-bool PrimalNewton<T>::form_factor() noexcept {
-    uses_samples_ = takes_samples_ && n_inside_ < width();
-    has_factor_ = false;
-    factor_.reset(uses_samples_ ? n_inside_ : width());
-    if (!(uses_samples_ ? form_of_samples() : form_of_features())) return false;
-    factor_.factorise(executor_);
-    has_factor_ = factor_is_current_ = true;
-    return true;
-}
-
-/// I + sum over S of z z' / (D + e)
-template <Real T>
-bool PrimalNewton<T>::form_of_features() noexcept {
-    const std::size_t most = panel_rows(width());
-    std::fill_n(factor_.row(0), width() * width(), 0.0);
-    for (std::size_t first = 0; first < n_inside_; first += most) {
-        if (stop_.reached()) return false;
-        const std::size_t n = (std::min(most, n_inside_ - first) + 3) / 4 * 4;
-        const auto fill = [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-            for (std::size_t r = begin; r < end; ++r) {
-                double* const values = panel_ + r * width();
-                if (first + r >= n_inside_) {  // up to a multiple of four
-                    std::fill_n(values, width(), 0.0);
-                    continue;
-                }
-                const std::size_t i = listed_[first + r];
-                const double root = std::sqrt(curvature(i));
-                samples_.widen(i, values);
-                values[width() - 1] = samples_.label(i) * constant();
-                for (std::size_t c = 0; c < width(); ++c) values[c] *= root;
-            }
-        };
-        for_each_block(executor_, RowBlocks(n, width() * 128), fill);
-        factor_.add(executor_, panel_, n);
-    }
-    for (std::size_t c = 0; c < width(); ++c) factor_.row(c)[c] += 1.0;
-    return true;
-}
-
-/// Z Z' + D + e over S
-template <Real T>
-bool PrimalNewton<T>::form_of_samples() noexcept {
-    std::copy_n(listed_, n_inside_, factored_);
-    for (std::size_t a = 0; a < n_inside_; ++a) {
-        if (stop_.reached()) return false;
-        const std::size_t i = factored_[a];
-        samples_.widen(i, panel_);
-        const double offset = samples_.offset(panel_, samples_.label(i) * samples_.bias_square());
-        double* const row = factor_.row(a);
-        for_each_block(executor_, RowBlocks(n_inside_ - a, width() * sizeof(double)),
-                       [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                           for (std::size_t b = a + begin; b < a + end; ++b) {
-                               row[b] = samples_.product(factored_[b], panel_, offset);
-                           }
-                       });
-        row[a] += 1.0 / curvature(i);
-    }
-    return true;
-}
-
-/// scaled = the residual, times the inverse of what approximates the Hessian.
-template <Real T>
-void PrimalNewton<T>::precondition() noexcept {
-    if (!has_factor_) {
-        for (std::size_t c = 0; c < width(); ++c) {
-            scaled_[c] = residual_[c] / (scales_[c] * scales_[c]);
-        }
-        return;
-    }
-    std::copy_n(residual_, width(), scaled_);
-    if (!uses_samples_) return factor_.solve(scaled_);
-    // Woodbury: H^-1 x = x - Z' (Z Z' + D + e)^-1 Z x
-    const double offset = samples_.offset(residual_, constant() * residual_[width() - 1]);
-    for_each_block(executor_, RowBlocks(factor_.order(), samples_.problem().rows.bytes_per_row()),
-                   [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
-                       for (std::size_t a = begin; a < end; ++a) {
-                           inner_[a] = samples_.product(factored_[a], residual_, offset);
-                       }
-                   });
-    factor_.solve(inner_);
-    SampleSum<T> part(samples_, scaled_);
-    for (std::size_t a = 0; a < factor_.order(); ++a) part.add(-inner_[a], factored_[a]);
-    scaled_[width() - 1] += constant() * part.finish();
-}
-
-/// So many iterations of conjugate gradients take as long as forming and decomposing the matrix.
-/// Where samples that a step brings back cut it short, only accurate steps get on: others bring
-/// back one sample after the other.
-template <Real T>
-std::size_t PrimalNewton<T>::patience() const noexcept {
-    if (!can_factor() || factor_is_current_) return 500;
-    if (was_cut_short_ || (!has_factor_ && width() <= small)) return 0;
-    return 3 + width() / 8 + width() * width() / (12 * std::max<std::size_t>(n_inside_, 1));
-}
-
-/// Solves for the step, for a residual of -gradient, until the error is down to a part of
-/// `accuracy` in the norm of the Hessian: the norm of the residual says so, as a factor of this
-/// very Hessian scales it. With any other scaling that norm may be small too early, and the last
-/// iterations must have reduced the error by a small part besides. Whether there was time to.
-template <Real T>
-bool PrimalNewton<T>::solve_for_step(double accuracy) noexcept {
-    constexpr std::size_t window = 4;
-    const double part = accuracy * accuracy;
-    double reductions[window] = {};  // of the square of the error, in the norm of the Hessian
-    double reduction = 0.0;          // all of them
-    std::fill_n(step_, width(), 0.0);
-    std::copy_n(scaled_, width(), direction_);
-    double square = dot(residual_, scaled_), least = part * square;
-    for (std::size_t iteration = 0;; ++iteration) {
-        if (stop_.reached()) return false;
-        if (iteration >= patience()) {
-            if (factor_is_current_ || !can_factor()) return true;
-            if (!form_factor()) return false;
-            precondition();
-            square = dot(residual_, scaled_);
-            least = part * (square + reduction);
-            std::copy_n(scaled_, width(), direction_);
-            iteration = 0;
-        }
-        multiply_by_hessian(direction_, product_);
-        const double along = dot(direction_, product_);
-        if (!(along > 0.0) || !(square > 0.0)) return true;
-        const double length = square / along;
-        axpy(length, direction_, step_);
-        axpy(-length, product_, residual_);
-        precondition();
-        const double next = dot(residual_, scaled_);
-        reduction += length * square;
-        reductions[iteration % window] = length * square;
-        if (!(next > least)) {
-            if (factor_is_current_) return true;
-            // Hestenes and Stiefel (1952): so much more than this was there to be reduced.
-            const double recent = std::accumulate(reductions, reductions + window, 0.0);
-            if (iteration >= window && recent <= part * reduction) return true;
-        }
-        const double ratio = next / square;
-        square = next;
-        for (std::size_t c = 0; c < width(); ++c) {
-            direction_[c] = scaled_[c] + ratio * direction_[c];
-        }
-    }
-}
-
-/// Solves for the step with the factor alone, by iterative refinement. Woodbury's formula subtracts
-/// what nearly cancels, which is no scaling for conjugate gradients.
-template <Real T>
-void PrimalNewton<T>::refine() noexcept {
-    constexpr int most_refinements = 3;
-    constexpr double accurate = 1e-26;
-    std::fill_n(step_, width(), 0.0);
-    double previous = infinity;
-    for (int refinement = 0; refinement <= most_refinements; ++refinement) {
-        const double square = dot(residual_, residual_);
-        if (!(square < previous) || square <= accurate * dot(gradient_, gradient_)) break;
-        previous = square;
-        precondition();
-        axpy(1.0, scaled_, step_);
-        multiply_by_hessian(step_, product_);
-        for (std::size_t c = 0; c < width(); ++c) residual_[c] = -gradient_[c] - product_[c];
-    }
 }
 
 /// The derivatives of the (smoothed) objective along the step, of which the first part of the
@@ -524,9 +300,10 @@ auto PrimalNewton<T>::slope_at(double length, double linear,
 /// @param accepted  the part of the slope that may be left, unless rounding leaves more
 template <Real T>
 double PrimalNewton<T>::search_line(double accepted) const noexcept {
+    const double* const step = hessian_.step();
     double linear = 0.0;
-    for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * step_[c];
-    const double square = dot(step_, step_);
+    for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * step[c];
+    const double square = dot(step, step);
     const Slope first = slope_at(0.0, linear, square);
     if (!(first.derivative < 0.0)) return 0.0;
     const double enough = std::max(-accepted * first.derivative, first.sensitivity * resolution());
@@ -554,8 +331,8 @@ void PrimalNewton<T>::begin_at_duals() noexcept {
     }
     const auto begin = [&]() noexcept {
         std::copy_n(prior_, width(), weights_);
-        sum_duals(residual_);
-        axpy(1.0, residual_, weights_);
+        sum_duals();
+        axpy(1.0, sum_, weights_);
         compute_slacks();
         return objective();
     };
@@ -590,13 +367,14 @@ template <Real T>
 void PrimalNewton<T>::lower_proximal() noexcept {
     std::copy_n(duals_, count(), centres_);
     proximal_ = std::max(proximal_factor * proximal_, lowest_proximal_);
-    factor_is_current_ = false;
+    has_lowered_ = true;
 }
 
 /// The smallest violation that double precision tells from zero.
 template <Real T>
 double PrimalNewton<T>::resolution() const noexcept {
-    const double largest = std::sqrt(samples_.problem().max_squared_norm) + constant();
+    const double largest =
+        std::sqrt(samples_.problem().max_squared_norm) + samples_.problem().intercept_scaling;
     return 4.0 * epsilon * (1.0 + std::sqrt(dot(weights_, weights_)) * largest);
 }
 
@@ -615,10 +393,10 @@ auto PrimalNewton<T>::measure() noexcept -> Distance {
             std::max(distance.violation, std::abs(projected(gradient, duals_[i], bounds.upper)));
         distance.gap += gap_term(loss, cost, bounds.diagonal, duals_[i], slacks_[i]);
     }
-    sum_duals(residual_);
+    sum_duals();
     double square = 0.0;
     for (std::size_t c = 0; c < width(); ++c) {
-        const double drift = weights_[c] - prior_[c] - residual_[c];
+        const double drift = weights_[c] - prior_[c] - sum_[c];
         square += drift * drift;
     }
     distance.gap += 0.5 * square;
@@ -644,7 +422,7 @@ double PrimalNewton<T>::move(double length) noexcept {
         }
         duals_[i] = std::clamp(dual, 0.0, upper(i));
     }
-    axpy(length, step_, weights_);
+    axpy(length, hessian_.step(), weights_);
     compute_slacks();
     return length == 1.0 ? largest : infinity;
 }
@@ -666,9 +444,9 @@ void PrimalNewton<T>::restore_best() noexcept {
 template <Real T>
 void PrimalNewton<T>::scale_duals() noexcept {
     compute_slacks();
-    sum_duals(residual_);
-    double linear = 0.0, quadratic = dot(residual_, residual_);
-    for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * residual_[c];
+    sum_duals();
+    double linear = 0.0, quadratic = dot(sum_, sum_);
+    for (std::size_t c = 0; c < width(); ++c) linear += (weights_[c] - prior_[c]) * sum_[c];
     for (std::size_t i = 0; i < count(); ++i) {
         linear += duals_[i] * slacks_[i];
         quadratic += samples_.penalty(i).diagonal * duals_[i] * duals_[i];

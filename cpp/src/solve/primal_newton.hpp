@@ -7,28 +7,25 @@
 
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/real.hpp"
+#include "exemplar_svm/settings.hpp"
 #include "exemplar_svm/solve_report.hpp"
 #include "exemplar_svm/stop_condition.hpp"
 #include "kernels/dispatch.hpp"
 #include "problem/samples.hpp"
-#include "solve/cholesky.hpp"
+#include "solve/hessian.hpp"
 #include "solve/outcome.hpp"
 
 namespace exemplar_svm {
 
 /// What PrimalNewton works with. Memory is touched as it is needed.
 struct NewtonScratch {
-    /// Larger matrices are not factored: this one takes 32 MB.
-    static constexpr std::size_t max_order = 2048;
-
     NewtonScratch(std::size_t n_rows, std::size_t n_features, std::size_t max_examples);
 
     std::size_t max_samples;
-    std::size_t order;       ///< of the largest matrix
-    std::size_t panel_size;  ///< values of samples that are added to a matrix together
+    HessianScratch hessian;
     std::unique_ptr<double[]> values;
-    std::unique_ptr<RowIndex[]> indices;
-    std::unique_ptr<std::uint8_t[]> flags;
+    std::unique_ptr<RowIndex[]> listed;
+    std::unique_ptr<std::uint8_t[]> was_inside;
 };
 
 /// Newton's method for the primal, which takes all samples together, whatever the conditioning: the
@@ -46,13 +43,6 @@ struct NewtonScratch {
 /// D = 0: the proximal term e (a - c)^2 / 2 around the last dual coefficients c smooths it, and e
 /// falls as the solution is approached (the proximal point method; Li, Sun and Toh, SIAM J. Optim.
 /// 28, 2018, solve SVMs in this way).
-///
-/// H s = -gradient is solved by conjugate gradients, which never form H, scaled by its diagonal.
-/// Where there are few features or few samples in S, or conjugate gradients take long, H is formed
-/// and factored instead by Cholesky, as a matrix of the features, or by Woodbury's formula as one
-/// of the samples in S if they are fewer. The factor then scales the conjugate gradients of this
-/// step, which make up for its rounding, and of the next ones, whose H differ by few samples. What
-/// rounding does to H is what it does to a scaling: it costs iterations, never the accuracy.
 ///
 /// Sums are in double precision, and over fixed groups of samples in order: the number of threads
 /// changes no bit.
@@ -108,7 +98,6 @@ class PrimalNewton {
 
     std::size_t count() const noexcept { return samples_.count(); }
     std::size_t width() const noexcept { return samples_.n_features() + 1; }
-    double constant() const noexcept { return samples_.problem().intercept_scaling; }
     double dot(const double* a, const double* b) const noexcept {
         return kernels_.dot(a, b, width());
     }
@@ -126,31 +115,13 @@ class PrimalNewton {
     }
     double upper(std::size_t i) const noexcept { return smooths_ ? costs_[i] : infinity; }
 
-    // The samples together.
     void multiply_samples(const double* weights, double* products) const noexcept;
     void compute_slacks() noexcept;
-    template <class Places, class Factor>
-    void sum(std::size_t n, Places&& at, Factor&& factor, double* out) noexcept;
-    void sum_duals(double* out) noexcept;
-    template <class Factor>
-    void sum_listed(std::size_t n, Factor&& factor, double* out) noexcept;
+    void sum_duals() noexcept;
     bool find_inside() noexcept;
     void find_gradient() noexcept;
     double objective() const noexcept;
 
-    // A step: H s = -gradient, and how far to go.
-    void multiply_by_hessian(const double* in, double* out) noexcept;
-    void find_diagonal() noexcept;
-    bool can_factor() const noexcept {
-        return (takes_samples_ ? std::min(n_inside_, width()) : width()) <= max_order_;
-    }
-    bool form_factor() noexcept;
-    bool form_of_features() noexcept;
-    bool form_of_samples() noexcept;
-    void precondition() noexcept;
-    std::size_t patience() const noexcept;
-    bool solve_for_step(double accuracy) noexcept;
-    void refine() noexcept;
     Slope slope_at(double length, double linear, double square) const noexcept;
     double search_line(double accepted) const noexcept;
 
@@ -172,37 +143,26 @@ class PrimalNewton {
     ExecutorRef executor_;
     StopCondition stop_;
     const kernels::KernelTable<double>& kernels_;
+    Hessian<T> hessian_;
     bool smooths_;  // the hinge
-    std::size_t max_order_;
-    std::size_t n_groups_;  // parts of the samples that are summed up by themselves
     std::uint32_t steps_ = 0;
     double proximal_ = 0.0;  // e
     double lowest_proximal_ = 0.0;
-    std::size_t n_inside_ = 0;        // samples in S
-    std::size_t n_listed_ = 0;        // and those at their upper bounds
-    bool takes_samples_ = false;      // for a matrix, where these are fewer than features
-    bool has_factor_ = false;         // of some S
-    bool factor_is_current_ = false;  // of this one
-    bool uses_samples_ = false;       // rather than the features
-    bool was_cut_short_ = false;      // the last step
+    bool has_lowered_ = false;  // e, since S was found
 
-    RowIndex* listed_;    // S, and behind it samples at their upper bounds
-    RowIndex* factored_;  // samples of the factor
+    std::size_t n_listed_ = 0;
+    RowIndex* listed_;  // S, and behind it samples at their upper bounds
     std::uint8_t* was_inside_;
     // Per sample:
     double* costs_;  // 0 for those that take no part
     double *duals_, *best_duals_;
-    double* centres_;  // c
-    double* slacks_;   // 1 - z.w
-    double* changes_;  // z.step
+    double* centres_;     // c
+    double* slacks_;      // 1 - z.w
+    double* changes_;     // z.step
+    double* curvatures_;  // of the listed ones
     // Per feature, and for the constant one:
-    double *prior_, *weights_, *best_weights_, *gradient_, *step_;
-    double *residual_, *direction_, *product_, *scaled_;
-    double* scales_;   // square roots of the diagonal of H
-    double* partial_;  // sums of groups
-    double* panel_;    // a few samples, side by side
-    double* inner_;    // per sample of the factor
-    Cholesky factor_;
+    double *prior_, *weights_, *best_weights_, *gradient_;
+    double* sum_;  // of a_i z_i
 };
 
 }  // namespace exemplar_svm
