@@ -14,13 +14,18 @@ constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 // The proximal term of the hinge begins with this part of the samples' mean square, and is so much
 // smaller in every round. Below the lowest, nothing would be left of H's smallest eigenvalue, 1.
-constexpr double first_proximal = 0.1, proximal_factor = 0.1, lowest_proximal = 1e-12;
+constexpr double first_proximal = 0.1, proximal_factor = 0.3, lowest_proximal = 1e-12;
 
 // Steps of prove() that neither halve the lowest gap nor lower the objective by a noticeable part:
 // of the squared hinge, whose Newton steps converge quadratically in the end, and of the hinge,
 // which gets there in rounds.
 constexpr int patience_squared = 4, patience_hinge = 60;
 constexpr double noticeable = 1e-13;
+
+// Steps of the squared hinge that together do not lower the objective by this part: rounding leads
+// them astray.
+constexpr int patience_when_slow = 50;
+constexpr double slow = 1e-3;
 
 // Steps until the smoothed hinge changes, whether or not they have arrived.
 constexpr int most_in_round = 300;
@@ -80,8 +85,9 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
     keep_best();
     double lowest_gap = infinity, lowest_merit = infinity;
     double lowest_value = std::numeric_limits<double>::max();
-    double last_move = infinity;  // of a slack by the last step, if it was a full one
-    int fruitless = 0, steps_in_round = 0;
+    double last_move = infinity;       // of a slack by the last step, if it was a full one
+    double slow_value = lowest_value;  // when the last progress was made
+    int fruitless = 0, slow_steps = 0, steps_in_round = 0;
     Outcome outcome = Outcome::reached;
     for (steps_ = 0;; ++steps_) {
         const Distance distance = measure();
@@ -94,10 +100,15 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
         const bool ends_round = ++steps_in_round >= most_in_round ||
                                 last_move <= std::max(0.1 * distance.violation, 0.25 * tol);
         ++fruitless;
+        ++slow_steps;
         const double value = objective();
         if (distance.gap < 0.5 * lowest_gap) {
-            fruitless = 0;
+            fruitless = slow_steps = 0;
             lowest_gap = distance.gap;
+        }
+        if (value < (1.0 - slow) * slow_value) {
+            slow_steps = 0;
+            slow_value = value;
         }
         // The optimal objective is not below zero: where the coefficients prove nothing, the value
         // bounds the weights' error.
@@ -111,7 +122,8 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
             lowest_value = value;
         }
         const bool is_patient = smooths_ && distance.violation > resolution();
-        const bool is_exhausted = fruitless >= (is_patient ? patience_hinge : patience_squared);
+        const bool is_exhausted = fruitless >= (is_patient ? patience_hinge : patience_squared) ||
+                                  (!smooths_ && slow_steps >= patience_when_slow);
         outcome = stop_.reached()        ? Outcome::stopped
                   : steps_ >= most_steps ? Outcome::limit
                   : is_exhausted         ? Outcome::exhausted
