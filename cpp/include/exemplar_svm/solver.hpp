@@ -33,7 +33,7 @@ namespace exemplar_svm {
 ///   slowly, but few rows support: now and then these are solved for together, by a Newton step
 ///   within the bounds (box_quadratic.hpp).
 /// * Where that is not enough, whatever the conditioning, all samples are solved for together
-///   (proximal_newton.hpp).
+///   (primal_newton.hpp).
 /// * float32 weights serve while violations are large; then the epochs work on the change from
 ///   weights that were recomputed in float64, so that the last digits are not spent on rounding.
 ///

@@ -41,18 +41,16 @@ void Cholesky::add(ExecutorRef executor, const double* vectors, std::size_t n) n
                    });
 }
 
-void Cholesky::factorise(ExecutorRef executor) noexcept {
+void Cholesky::factorise(ExecutorRef executor, double lowest) noexcept {
     const auto& kernels = kernels::active_table<double>();
     for (std::size_t j = 0; j < order_; ++j) scales_[j] = std::sqrt(row(j)[j]);
     for (std::size_t j = 0; j < order_; ++j) {
         for (std::size_t c = j; c < order_; ++c) row(j)[c] /= scales_[j] * scales_[c];
     }
-    // Rounding may leave a pivot at zero or less. The diagonal is raised by as much as rounding
-    // takes from it; where that is not enough, the pivot is as small, and its row has no part in
-    // the rest.
-    const double rounding =
-        8.0 * std::numeric_limits<double>::epsilon() * static_cast<double>(order_);
-    for (std::size_t j = 0; j < order_; ++j) row(j)[j] += rounding;
+    const double raised =
+        lowest > 0.0 ? 0.0
+                     : 8.0 * std::numeric_limits<double>::epsilon() * static_cast<double>(order_);
+    for (std::size_t j = 0; j < order_; ++j) row(j)[j] += raised;
     constexpr std::size_t most = 32;  // rows at a time
     for (std::size_t first = 0; first < order_; first += most) {
         const std::size_t end = std::min(first + most, order_);
@@ -61,11 +59,12 @@ void Cholesky::factorise(ExecutorRef executor) noexcept {
             for (std::size_t r = first; r < k; ++r) {
                 kernels.axpy(-row(r)[k], row(r) + k, pivots + k, order_ - k);
             }
-            const bool is_lost = !(pivots[k] > 0.125 * rounding);
-            const double pivot = std::sqrt(is_lost ? rounding : pivots[k]);
+            const double least = std::max(lowest / (scales_[k] * scales_[k]), raised);
+            const bool is_lost = !(pivots[k] > (lowest > 0.0 ? least : 0.125 * raised));
+            const double pivot = std::sqrt(is_lost ? least : pivots[k]);
             pivots[k] = pivot;
             for (std::size_t c = k + 1; c < order_; ++c) {
-                pivots[c] = is_lost ? 0.0 : pivots[c] / pivot;
+                pivots[c] = is_lost && lowest <= 0.0 ? 0.0 : pivots[c] / pivot;
             }
         }
         if (end == order_) break;

@@ -27,9 +27,13 @@ class Cholesky {
     /// Adds the products of n vectors of values, side by side, n being a multiple of 4.
     void add(ExecutorRef executor, const double* vectors, std::size_t n) noexcept;
 
-    /// Decomposes it in place. Where rounding leaves nothing of a pivot, the factor is that of a
-    /// matrix which is as good in all other directions.
-    void factorise(ExecutorRef executor) noexcept;
+    /// Decomposes it in place. Rounding may leave a pivot at zero or less.
+    /// @param lowest  eigenvalue, at least: pivots are not below it. 0 for a factor that only
+    /// scales:
+    ///                the diagonal is raised by as much as rounding takes from it, and a row whose
+    ///                pivot is lost even so has no part in the rest, so that the scaling is good in
+    ///                all other directions.
+    void factorise(ExecutorRef executor, double lowest) noexcept;
 
     /// x = the inverse of the matrix, times x
     void solve(double* x) const noexcept;

@@ -79,7 +79,7 @@ bool Hessian<T>::solve(double accuracy, bool is_accurate) noexcept {
         if (stop_.reached()) return false;
         if (iteration >= patience(is_accurate)) {
             if (is_current_ || width() > max_order_) return true;
-            if (!form_factor(false)) return false;
+            if (!form_factor(false, 0.0)) return false;
             precondition();
             square = dot(residual_, scaled_);
             least = part * (square + reduction);
@@ -122,7 +122,13 @@ template <Real T>
 bool Hessian<T>::refine() noexcept {
     constexpr int most_refinements = 3;
     constexpr double accurate = 1e-26;
-    if (!is_current_ && !form_factor(n_inside_ < width())) return false;
+    // H has no eigenvalue below 1, and Z Z' + K^-1 none below the lowest of K^-1.
+    const bool uses_samples = n_inside_ < width();
+    double largest = 1.0;
+    for (std::size_t l = 0; uses_samples && l < n_inside_; ++l) {
+        largest = l == 0 ? curvatures_[l] : std::max(largest, curvatures_[l]);
+    }
+    if (!is_current_ && !form_factor(uses_samples, 1.0 / largest)) return false;
     std::fill_n(step_, width(), 0.0);
     double previous = std::numeric_limits<double>::infinity();
     for (int refinement = 0; refinement <= most_refinements; ++refinement) {
@@ -162,13 +168,14 @@ void Hessian<T>::find_diagonal() noexcept {
 }
 
 /// Forms H, or the matrix that stands for it, and factors it. Whether there was time to.
+/// @param lowest  of Cholesky::factorise
 template <Real T>
-bool Hessian<T>::form_factor(bool uses_samples) noexcept {
+bool Hessian<T>::form_factor(bool uses_samples, double lowest) noexcept {
     uses_samples_ = uses_samples;
     has_factor_ = false;
     factor_.reset(uses_samples ? n_inside_ : width());
     if (!(uses_samples ? form_of_samples() : form_of_features())) return false;
-    factor_.factorise(executor_);
+    factor_.factorise(executor_, lowest);
     has_factor_ = is_current_ = true;
     return true;
 }

@@ -93,7 +93,7 @@ class Hessian {
     }
     void multiply(const double* in, double* out) noexcept;
     void find_diagonal() noexcept;
-    bool form_factor(bool uses_samples) noexcept;
+    bool form_factor(bool uses_samples, double lowest) noexcept;
     bool form_of_features() noexcept;
     bool form_of_samples() noexcept;
     void precondition() noexcept;

@@ -325,8 +325,10 @@ double PrimalNewton<T>::search_line(double accepted) const noexcept {
         if (!std::isfinite(slope.derivative)) return low;
         if (std::abs(slope.derivative) <= enough) return length;
         (slope.derivative < 0.0 ? low : high) = length;
-        length -= slope.derivative / slope.curvature;
-        if (!(length > low && length < high)) length = 0.5 * (low + high);
+        // The smoothed hinge has so many kinks that halves are found to take fewer steps in all.
+        const double newton = smooths_ ? 0.0 : length - slope.derivative / slope.curvature;
+        const double middle = high < infinity ? 0.5 * (low + high) : 4.0 * low;
+        length = newton > low && newton < high ? newton : middle;
     }
     return low;
 }
