@@ -22,11 +22,6 @@ constexpr double first_proximal = 0.1, proximal_factor = 0.3, lowest_proximal = 
 constexpr int patience_squared = 4, patience_hinge = 60;
 constexpr double noticeable = 1e-13;
 
-// Steps of the squared hinge that together do not lower the objective by this part: rounding leads
-// them astray.
-constexpr int patience_when_slow = 50;
-constexpr double slow = 1e-3;
-
 // Steps until the smoothed hinge changes, whether or not they have arrived.
 constexpr int most_in_round = 300;
 
@@ -85,9 +80,8 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
     keep_best();
     double lowest_gap = infinity, lowest_merit = infinity;
     double lowest_value = std::numeric_limits<double>::max();
-    double last_move = infinity;       // of a slack by the last step, if it was a full one
-    double slow_value = lowest_value;  // when the last progress was made
-    int fruitless = 0, slow_steps = 0, steps_in_round = 0;
+    double last_move = infinity;  // of a slack by the last step, if it was a full one
+    int fruitless = 0, steps_in_round = 0;
     Outcome outcome = Outcome::reached;
     for (steps_ = 0;; ++steps_) {
         const Distance distance = measure();
@@ -100,15 +94,10 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
         const bool ends_round = ++steps_in_round >= most_in_round ||
                                 last_move <= std::max(0.1 * distance.violation, 0.25 * tol);
         ++fruitless;
-        ++slow_steps;
         const double value = objective();
         if (distance.gap < 0.5 * lowest_gap) {
-            fruitless = slow_steps = 0;
+            fruitless = 0;
             lowest_gap = distance.gap;
-        }
-        if (value < (1.0 - slow) * slow_value) {
-            slow_steps = 0;
-            slow_value = value;
         }
         // The optimal objective is not below zero: where the coefficients prove nothing, the value
         // bounds the weights' error.
@@ -122,8 +111,7 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
             lowest_value = value;
         }
         const bool is_patient = smooths_ && distance.violation > resolution();
-        const bool is_exhausted = fruitless >= (is_patient ? patience_hinge : patience_squared) ||
-                                  (!smooths_ && slow_steps >= patience_when_slow);
+        const bool is_exhausted = fruitless >= (is_patient ? patience_hinge : patience_squared);
         outcome = stop_.reached()        ? Outcome::stopped
                   : steps_ >= most_steps ? Outcome::limit
                   : is_exhausted         ? Outcome::exhausted
