@@ -38,6 +38,8 @@ struct NarrowRow {
 /// Rows of n features; a single row if no stride is given.
 template <class V, class U>
 struct NarrowRows {
+    static constexpr bool interleaves = sizeof(U) == 1;
+
     const U* first;
     std::ptrdiff_t stride;
     std::size_t ahead;
@@ -67,6 +69,8 @@ struct ScaledRow {
 
 template <class V>
 struct ScaledRows {
+    static constexpr bool interleaves = true;
+
     NarrowRows<V, std::int8_t> codes;
     const float* scales;
 
