@@ -84,7 +84,7 @@ class Samples {
         if (problem_.costs == nullptr && takes_part(i)) return common_penalty_;
         return exemplar_svm::penalty(problem_.loss, row_cost(i));
     }
-    /// Of rows without a cost of their own.
+    /// The penalty of every row if problem.costs is null.
     Penalty common_penalty() const noexcept { return common_penalty_; }
 
     Penalty penalty(std::size_t i) const noexcept {
