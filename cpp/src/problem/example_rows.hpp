@@ -31,7 +31,7 @@ class ExampleRows {
     void add(const T* vector) noexcept;
     /// Adds row i of the problem.
     void add(const RowsView<T>& rows, std::size_t i) noexcept { add(rows, i, T(1)); }
-    /// Adds example j times its label. Subtracts the mean (null: none) first if rows are dense.
+    /// Adds example j times its label; a dense example is centred first (null: no mean).
     void add_signed(const RowsView<T>& examples, std::size_t j, double label,
                     const double* mean) noexcept;
 

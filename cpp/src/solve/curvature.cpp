@@ -13,7 +13,7 @@ void Curvature::reset(double diagonal, double last) noexcept {
 }
 
 double* Curvature::add(double weight) noexcept {
-    // What has no room is written where the next one would be.
+    // Beyond the capacity, the last product is replaced.
     const std::size_t place = count_ < capacity_ ? count_++ : capacity_ - 1;
     weights_[place] = weight;
     return column(place);

@@ -101,7 +101,7 @@ class DescentWeights {
 
     void begin_epoch() noexcept { are_fresh_ = false; }
     T* coef() noexcept { return coef_; }
-    /// The score of a row, from coef . x_i.
+    /// @param product  coef . x_i
     double score(std::size_t i, double product, const double* k) const noexcept {
         const double score = product + intercept_ + offset_ -
                              shift_ * samples_.row_mean_product(i) + block_.pending_score(k);
