@@ -10,15 +10,13 @@
 
 namespace exemplar_svm {
 
-/// Copies of examples in the storage of the problem's rows. Among sparse rows an example then costs
-/// a solver as much as a row does, whatever the number of features.
+/// Copies of examples in the storage of the problem's rows. A sparse example then costs a solver as
+/// much as a row, whatever the number of features.
 template <Real T>
 class ExampleRows {
   public:
     /// @param rows         of the problem
-    /// @param max_entries  capacity for the nonzero values of sparse examples; the memory is
-    /// touched
-    ///                     as examples are added
+    /// @param max_entries  capacity for nonzero values of sparse examples; touched as they are added
     ExampleRows(const RowsView<T>& rows, std::size_t max_examples, std::size_t max_entries);
 
     std::size_t max_entries() const noexcept { return max_entries_; }  ///< 0 for dense rows

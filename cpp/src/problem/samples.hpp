@@ -16,8 +16,8 @@ namespace exemplar_svm {
 template <Real T>
 class SampleSum;
 
-/// The samples of a problem, z_i = y_i [x_i - mean, s]: its rows, then its examples. Solvers leave
-/// to this class whether a sample is a row or an example, its storage, and the mean.
+/// The samples of a problem, z_i = y_i [x_i - mean, s]: its rows, then its examples. Products, sums
+/// and norms hide whether a sample is a row or an example, its storage, and the mean.
 ///
 /// Weights are d = n_features() values w in double precision. The intercept b, the constant
 /// feature's part of a score, is passed separately: b = s v with the weight v of that feature, and

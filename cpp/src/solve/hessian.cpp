@@ -98,8 +98,7 @@ bool Hessian<T>::solve(double accuracy, bool is_accurate) noexcept {
         reductions[iteration % window] = length * square;
         if (!(next > least)) {
             if (is_current_) return true;
-            // Hestenes and Stiefel (1952): recent reductions are a lower bound on the earlier
-            // error.
+            // Hestenes and Stiefel (1952): recent reductions bound the earlier error from below.
             const double recent = std::accumulate(reductions, reductions + window, 0.0);
             if (iteration >= window && recent <= part * reduction) return true;
         }

@@ -62,7 +62,7 @@ class Panel {
     std::vector<T> scores;  ///< per row of the panel
 
   private:
-    /// Column numbers of the copies, and where these begin.
+    /// Of column numbers and of starts_.
     using Column = std::int32_t;
 
     static constexpr std::align_val_t alignment{64};
