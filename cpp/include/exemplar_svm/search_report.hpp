@@ -93,8 +93,7 @@ struct SearchReport {
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;
     double duality_gap = 0.0;
-    /// Bound on the error of the score of any row. Infinity if the search stopped before it had
-    /// weights.
+    /// Bound on the error of any row's score. Infinity if the search stopped without weights.
     double score_error_bound = 0.0;
     /// Number of leading ranks that are proven to be those of the exact optimum.
     std::size_t certified_k = 0;

@@ -60,8 +60,7 @@ struct SearchSettings {
 enum class Method : std::uint8_t {
     automatic,    ///< chosen by the shape of the rows, C and the number of examples
     full,         ///< nothing: every search visits every row
-    working_set,  ///< a model that guesses scores: searches visit few rows and prove that no other
-                  ///< row supports
+    working_set,  ///< a model for guessing scores: searches prove that few rows suffice
     gram,         ///< the Gram matrix, which updates all scores; fit() visits every row
     primal,       ///< a Gaussian model of the rows: descent on the primal, for the squared hinge
                   ///< and 1,024 or more dense rows

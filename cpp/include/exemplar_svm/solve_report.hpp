@@ -9,8 +9,7 @@ namespace exemplar_svm {
 enum class SolveStatus : std::uint8_t {
     converged,        ///< no optimality condition is violated by more than tol
     epoch_limit,      ///< max_epochs passes did not suffice
-    precision_limit,  ///< the arithmetic does not resolve tol: no step improves the solution
-                      ///< further
+    precision_limit,  ///< the arithmetic does not resolve tol: no step helps any further
     deadline,         ///< the stop condition was reached first
 };
 
@@ -25,8 +24,8 @@ constexpr std::string_view to_string(SolveStatus status) noexcept {
     return "unknown";
 }
 
-/// The result of a solve. Objectives are float64, of weights recomputed from the dual coefficients
-/// in float64.
+/// The result of a solve. Objectives are those of weights recomputed from the dual coefficients, in
+/// float64.
 struct SolveReport {
     SolveStatus status = SolveStatus::converged;
     std::uint32_t epochs = 0;

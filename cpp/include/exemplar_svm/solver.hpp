@@ -20,7 +20,7 @@ namespace exemplar_svm {
 /// The rounds end when the verification finds no violation above tol. A verification visits every
 /// row; where few of many rows support, Index solves over a working set instead.
 ///
-/// Five refinements shorten the descent where LIBLINEAR's is long:
+/// Five techniques shorten the descent where LIBLINEAR's is long:
 ///
 /// * Up to 32 examples are *eliminated*: they are exactly optimal after every step on a row. Each
 ///   example is coupled to every row, so plain coordinate descent, which visits an example once per

@@ -252,8 +252,7 @@ SearchReport Index<T>::fit(const Query<T>& query, const SearchSettings& settings
     return search.fit();
 }
 
-/// Searches for every query; up to max_batch searches share a scan. finish(search, q) ends search
-/// q.
+/// Searches for every query; up to max_batch searches share a scan. finish(search, q) ends one.
 /// @param scores_out  n_rows() values per query, for Purpose::model
 template <Real T>
 template <class Finish>

@@ -16,7 +16,8 @@ template <Real T>
 class ExampleRows {
   public:
     /// @param rows         of the problem
-    /// @param max_entries  capacity for nonzero values of sparse examples; touched as they are added
+    /// @param max_entries  capacity for nonzero values of sparse examples; touched as they are
+    /// added
     ExampleRows(const RowsView<T>& rows, std::size_t max_examples, std::size_t max_entries);
 
     std::size_t max_entries() const noexcept { return max_entries_; }  ///< 0 for dense rows

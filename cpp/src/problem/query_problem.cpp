@@ -80,7 +80,7 @@ const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, st
     return copy.data();
 }
 
-/// The same intersection, uncopied where one of the two masks already is it with a byte per row.
+/// The same intersection, not copied if it equals one of the two masks and has a byte per row.
 const std::uint8_t* common_mask(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                 std::vector<std::uint8_t>& copy) noexcept {
     if (mask.is_everything()) return live;

@@ -120,8 +120,8 @@ class Samples {
     double means_per_row() const noexcept { return is_centred() ? 1.0 : 0.0; }
     bool is_centred() const noexcept { return problem_.mean != nullptr; }
 
-    /// w -= multiple mean, rounded to T. Returns mean . w of the result; 0 without a mean. Reads
-    /// the mean.
+    /// w -= multiple mean, rounded to T. Returns mean . w afterwards. Without a mean, does nothing
+    /// and returns 0. Reads the mean.
     double centre(double multiple, T* w) const noexcept {
         double product = 0.0;
         for (std::size_t c = 0; problem_.mean != nullptr && c < n_features(); ++c) {
@@ -216,8 +216,8 @@ class Samples {
     /// @param scratch  d values
     void add_squares(std::size_t i, double weight, double* squares, double* scratch) const noexcept;
 
-    /// The coefficient of example j in the mean of the positives (problem.hpp, prior). Takes
-    /// n_examples() operations.
+    /// Weight of example j in the mean of the positives (Problem::prior). Takes n_examples()
+    /// operations.
     double share_in_mean(std::size_t j) const noexcept;
 
     /// w_0. Reads the examples if there is a prior.

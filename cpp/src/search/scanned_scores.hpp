@@ -111,8 +111,7 @@ class ScannedScores {
 };
 
 /// Scores all rows for at most max_batch searches of the same rows, each under its present weights,
-/// in one pass over the rows. The scores have the same bits as those of separate scans. Returns the
-/// seconds taken.
+/// in one pass, with the bits of separate scans. Returns the seconds taken.
 template <Real T>
 double scan_together(ScannedScores<T>* const* scans, std::size_t n_scans, ExecutorRef executor,
                      const StopCondition& stop) noexcept;

@@ -36,8 +36,7 @@ class Anderson {
     /// Copies out the last point and its gradient.
     void restore(double* point, double* gradient) const noexcept;
 
-    /// Moves from the last point to the best combination. Updates its gradient to the predicted
-    /// one.
+    /// Moves from the last point to the best combination, with the predicted gradient.
     void combine(Curvature& curvature, double* point, double* gradient) noexcept;
 
   private:

@@ -28,11 +28,10 @@ class Cholesky {
     void add(ExecutorRef executor, const double* vectors, std::size_t n) noexcept;
 
     /// Factorises the matrix in place. Rounding may make a pivot zero or negative.
-    /// @param lowest  lower bound on the eigenvalues, to which pivots are raised. 0 for a factor
-    /// that
-    ///                serves as a preconditioner only: the diagonal is raised by the size of its
-    ///                rounding, and a row whose pivot is lost even so is decoupled from the others,
-    ///                so that the preconditioner is good in all other directions.
+    /// @param lowest  lower bound on the eigenvalues, to which pivots are raised. 0 for a mere
+    ///                preconditioner: the diagonal is raised by the size of its rounding. A row
+    ///                whose pivot is lost even so is decoupled from the others, and the
+    ///                preconditioner is good in all other directions.
     void factorise(ExecutorRef executor, double lowest) noexcept;
 
     /// Replaces x by the inverse of the matrix times x.

@@ -141,7 +141,7 @@ void DescentWeights<T>::level(std::span<const RowIndex> rows, const T* products)
 template <Real T>
 double DescentWeights<T>::sum_samples(double* weights) noexcept {
     std::copy_n(examples_.prior().data(), samples_.n_features(), weights);
-    double norms = 0.0;  // bound on sum a ||x||, x not centred
+    double norms = 0.0;  // bound on sum a (||x|| + ||mean||)
     std::size_t n_added = 0;
     SampleSum<T> samples_sum(samples_, weights);
     const auto add = [&](std::size_t i, double dual) noexcept {

@@ -11,8 +11,7 @@
 namespace exemplar_svm {
 
 /// The weights of dual coordinate descent: w = w_0 + sum a_i z_i, recomputed in double precision by
-/// refresh() and changed by epochs in the arithmetic of T. During an epoch, the score of a row x_i
-/// is
+/// refresh() and changed by epochs in the arithmetic of T. During an epoch, row x_i has the score
 ///
 ///     coef . x_i + intercept + offset - shift (mean . x_i) + block.pending_score(k_i),
 ///
@@ -80,8 +79,8 @@ class DescentWeights {
     void set_refining(bool refines) noexcept { are_refining_ = refines; }
 
     /// Gives all these rows the same, optimal dual coefficient: a step on one coordinate whose
-    /// sample is the sum of the rows. From zeros, the first rows visited would overshoot the
-    /// intercept on behalf of all rows, and undoing that would take two epochs.
+    /// sample is the sum of the rows. From zeros, the first rows visited would take on all rows'
+    /// part of the intercept, and two epochs would be spent on redistributing it.
     /// @param products  x~_i . x~_j, row by row, for each example j
     void level(std::span<const RowIndex> rows, const T* products) noexcept;
 

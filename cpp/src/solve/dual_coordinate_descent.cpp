@@ -122,8 +122,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     seconds_to_conclude_ += 3.0 * seconds / static_cast<double>(p);
 }
 
-/// Whether at least 31/32 of a sample of the active rows violate the margin under the refreshed
-/// weights.
+/// Whether at least 31/32 of up to 512 active rows violate the margin under the refreshed weights.
 template <Real T>
 bool DualCoordinateDescent<T>::support_all() const noexcept {
     const auto active = epochs_.active();
@@ -189,8 +188,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
         lowest_violation = std::min(lowest_violation, verified.violation);
         const bool exhausted = descent != Outcome::reached || fruitless >= patience ||
                                verified.gap > 0.5 * previous_gap;
-        // Newton's method solves for the weights. Below this violation, epochs improve the dual
-        // coefficients further.
+        // Below this violation, epochs improve dual coefficients more than Newton's method.
         constexpr double nearly_solved = 1e-6;
         if (is_exhausted_ && !within_tol && !has_resumed &&
             std::max(verified.violation, drift) <= nearly_solved) {

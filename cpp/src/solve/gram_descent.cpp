@@ -69,8 +69,7 @@ Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report)
             const double gap = verify(report);
             if (report.violation <= goal.tol && gap <= goal.gap) {
                 report.status = SolveStatus::converged;
-                // If rounding of the products allows a larger error, weights in double precision do
-                // better.
+                // Weights in double precision do better than products of larger rounding.
                 const double error = report.weights_error_bound * largest_norm;
                 return error <= 10.0 * goal.tol ? Outcome::reached : Outcome::hand_over;
             }

@@ -16,8 +16,7 @@
 namespace exemplar_svm {
 namespace {
 
-/// Epochs of the dual before switching to Newton steps on the primal. A dual that converges mostly
-/// takes fewer.
+/// Epochs of the dual before switching to Newton steps on the primal. Most duals need fewer.
 constexpr std::uint32_t dual_epochs = 100;
 
 /// A class is worth eliminating if it is small, also relative to all samples: the block costs p^2

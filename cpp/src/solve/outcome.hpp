@@ -26,8 +26,7 @@ struct Goal {
     }
 };
 
-/// How a solver ended. The dual coefficients are within their bounds, so another solver may start
-/// from them.
+/// How a solver ended. It leaves dual coefficients within their bounds: another solver's start.
 enum class Outcome : std::uint8_t {
     reached,    ///< the goal is reached
     exhausted,  ///< the arithmetic allows no further progress

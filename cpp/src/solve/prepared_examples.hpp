@@ -23,8 +23,7 @@ class PreparedExamples {
     /// into the block if they are at most its capacity.
     void prepare(const Samples<T>& samples, double* example_dual) noexcept;
 
-    /// The examples times their labels. Dense ones are centred; sparse ones are not, to stay
-    /// sparse.
+    /// The examples times their labels. Dense ones are centred; sparse ones stay sparse.
     const RowsView<T>& rows() const noexcept { return rows_; }
     /// mean . x of example j in rows(); 0 without a mean
     double mean_product(std::size_t j) const noexcept { return mean_products_[j]; }

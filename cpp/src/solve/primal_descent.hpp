@@ -58,8 +58,7 @@ struct PrimalScratch {
 ///   Anderson learned there carry over.
 /// * A row with score f < -1 cannot support before the weights have moved by more than
 ///   (-1 - f) / ||x~||, and is not read until then.
-/// * The primal is 1-strongly convex, so ||w~ - w~*|| <= ||gradient||: the last pass is also the
-///   proof.
+/// * The primal is 1-strongly convex, so ||w~ - w~*|| <= ||gradient||: the last pass is the proof.
 ///
 /// Newton's method for the primal is Keerthi and DeCoste's (JMLR 6, 2005) and Chapelle's (Neural
 /// Computation 19, 2007); LIBLINEAR has it with conjugate gradients (Lin, Weng, Keerthi, JMLR 9,

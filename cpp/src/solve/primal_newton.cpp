@@ -186,8 +186,7 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
             report.status = end;
             break;
         }
-        // Samples that enter S cut a step short; without an accurate step, others would follow one
-        // by one.
+        // Samples that enter S cut a step short. Only an accurate step keeps others from following.
         was_cut_short = length < 0.5;
         // A short step does not mean that the minimum is near.
         change = largest_change(std::max(length, 1.0));
@@ -219,8 +218,7 @@ void PrimalNewton<T>::sum_duals() noexcept {
     hessian_.sum(count(), std::identity(), [&](std::size_t i) noexcept { return duals_[i]; }, sum_);
 }
 
-/// Lists the samples with a_i(w) > 0, those in S first. Returns whether S is unchanged, up to
-/// rounding.
+/// Lists the samples with a_i(w) > 0, S first. Returns whether S is unchanged, up to rounding.
 template <Real T>
 bool PrimalNewton<T>::find_inside() noexcept {
     bool is_same = true;

@@ -21,9 +21,8 @@ template <Real T>
 BlockSummary verify(const Samples<T>& samples, const DescentWeights<T>& weights, Accuracy accuracy,
                     ExecutorRef executor, BlockSummary* summaries, T* scores) noexcept;
 
-/// Reports what a verification proves. The primal is 1-strongly convex, so for any weights w~ and
-/// dual coefficients a, ||w~ - w~*||^2 / 2 <= P(w~) - P* <= P(w~) - D(a). Does not set status and
-/// epochs.
+/// Reports what a verification proves, but not status and epochs. The primal is 1-strongly convex,
+/// so for any weights w~ and dual coefficients a, ||w~ - w~*||^2 / 2 <= P(w~) - P* <= P(w~) - D(a).
 template <Real T>
 void report_verified(const BlockSummary& verified, const DescentWeights<T>& weights,
                      SolveReport& report) noexcept;
