@@ -7,7 +7,7 @@
 namespace exemplar_svm {
 
 enum class SolveStatus : std::uint8_t {
-    converged,        ///< no optimality condition is violated by more than tol
+    converged,        ///< no violation exceeds tol
     epoch_limit,      ///< max_epochs passes did not suffice
     precision_limit,  ///< the arithmetic does not resolve tol: no step helps any further
     deadline,         ///< the stop condition was reached first

@@ -37,7 +37,7 @@ struct Candidates {
     }
 };
 
-/// The parts of a problem that it does not borrow from its query.
+/// The parts of a problem that are not borrowed from the query.
 template <Real T>
 struct QueryScratch {
     ExampleRows<T> examples;               ///< positives first

@@ -18,7 +18,6 @@ constexpr double chosen_per_root_dense = 6.0, chosen_per_root_sparse = 10.0;
 // costs less than a working set that is too small.
 constexpr double chosen_per_expected = 1.5;
 
-/// How many rows are worth choosing.
 template <Real T>
 std::size_t count_wanted(const Problem<T>& problem, const GaussianModel<T>& gaussian) noexcept {
     const double root = std::sqrt(static_cast<double>(problem.rows.rows));

@@ -106,8 +106,8 @@ class ScannedScores {
     RowBlocks blocks_;
     double largest_norm_;         // upper bound on ||x|| of any row, not centred
     double scan_norm_ = 0.0;      // ||coef|| in the scan
-    double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
-    double rounding_ = 0.0;       // and under the present weights
+    double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan
+    double rounding_ = 0.0;       // bound on the rounding of a score under the present weights
 };
 
 /// Scores all rows for at most max_batch searches of the same rows, each under its present weights,

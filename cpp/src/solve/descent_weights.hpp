@@ -30,7 +30,7 @@ class DescentWeights {
 
     // State and error bounds of the weights.
 
-    bool are_fresh() const noexcept { return are_fresh_; }  ///< no epoch since they were recomputed
+    bool are_fresh() const noexcept { return are_fresh_; }  ///< unchanged, and all in coef
     bool are_refining() const noexcept { return are_refining_; }
     double largest_norm() const noexcept { return largest_norm_; }  ///< of any row's z_i
     double intercept() const noexcept { return intercept_; }        ///< s^2 sum a_i y_i

@@ -35,7 +35,7 @@ struct GramScratch {
 template <Real T>
 class GramDescent {
   public:
-    /// For at most ExampleBlock::capacity examples and rows that are all negatives.
+    /// For at most ExampleBlock::capacity examples. All rows must be negatives.
     GramDescent(const Samples<T>& samples, const SolverSettings& settings,
                 const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
                 PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,

@@ -461,7 +461,7 @@ double PrimalDescent<T>::gradient_rounding() const noexcept {
             std::numeric_limits<double>::epsilon() * additions * duals);
 }
 
-/// ||x~_i||, or a little more.
+/// Upper bound on ||x~_i||.
 template <Real T>
 double PrimalDescent<T>::norm(std::size_t i) const noexcept {
     return std::sqrt(samples_.squared_norm(i));

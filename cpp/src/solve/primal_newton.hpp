@@ -58,11 +58,12 @@ class PrimalNewton {
     Outcome prove(double tol, double gap_tol, std::uint32_t most_steps, double* dual,
                   double* example_dual) noexcept;
 
-    /// Solves the squared hinge without dual coefficients or squared norms. Ends by two rules. The
-    /// norm of the gradient is below tol min(n_+, n_-) / n times its norm at zero weights,
-    /// LIBLINEAR's rule (`dual=False`). The last step changed neither the set of samples with a
-    /// loss nor any score by more than tol / 10, relative to scores above 1; the first rule alone
-    /// ends far from the minimum if a large feature dominates the gradient.
+    /// Solves the squared hinge without dual coefficients or squared norms. Ends when two
+    /// conditions hold. First, the norm of the gradient is below tol min(n_+, n_-) / n times its
+    /// norm at zero weights: LIBLINEAR's rule (`dual=False`). Second, the last step changed neither
+    /// the set of samples with a loss nor any score by more than tol / 10, relative to scores
+    /// above 1. The first alone may hold far from the minimum if a large feature dominates the
+    /// gradient.
     ///
     /// @return  epochs are Newton steps; max_epochs may be 0. `precision_limit`: rounding keeps the
     ///          gradient above the goal, and steps no longer improve it. The gap is that of
