@@ -273,7 +273,7 @@ TEST_CASE("refused rows leave the index as it was") {
         CHECK(refusal([&] { index.with_rows(reference::view(bad, 8)); }) ==
               "embeddings holds nan at row 41, column 3");
         CHECK(refusal([&] { index.with_rows(reference::view(bad, 4)); }) ==
-              "the added rows have another number of features");
+              "added rows must have as many features as the index");
         CHECK(search(index, query_of(data)) == before);
         check_close(search(index.with_rows(part_of(data, 40, 60)), query_of(data)),
                     search(Index<float>(data.view(), settings), query_of(data)));
@@ -307,7 +307,7 @@ TEMPLATE_TEST_CASE("an index made from another's parts answers with the same bit
             CHECK((refusal([&] { Index<T>(data.view(), settings, spoilt); }) != "" || optional));
             spoilt[i].name = "other";
             CHECK(refusal([&] { Index<T>(data.view(), settings, spoilt); }) ==
-                  "there are parts that no index has");
+                  "parts has a name that no part of an index has");
         }
         CHECK(refusal([&] { Index<T>(part_of(data, 0, 1199), settings, parts); }) != "");
     }
@@ -563,7 +563,7 @@ TEST_CASE("refused sparse rows leave the index as it was") {
                   index.with_rows(bad.part(40, 60));
               }).find("rows has rows whose columns do not ascend strictly") == 0);
         CHECK(refusal([&] { index.with_rows(SparseData<float>(3, 5, 0.3, random).view()); }) ==
-              "the added rows have another number of features");
+              "added rows must have as many features as the index");
         CHECK(search(index, query_of(data)) == before);
         check_close(search(index.with_rows(data.part(40, 60)), query_of(data)),
                     search(Index<float>(RowsView<float>(data.view()), settings), query_of(data)));

@@ -23,17 +23,17 @@ namespace exemplar_svm {
 ///
 /// Q_ij = y_i y_j x~_i.x~_j, and w~ = w~_0 + sum_i a_i y_i x~_i.
 ///
-/// The examples of the query are kept apart from the rows, because they are few and each is coupled
-/// to every row: the solver eliminates them (see solver.hpp).
+/// Examples are separate from rows because they are few and each is coupled to every row: the
+/// solver eliminates them (solver.hpp).
 template <Real T>
 struct Problem {
     RowsView<T> rows;
-    const T* squared_norms = nullptr;          ///< of the rows (less the mean, if one is given)
-    double max_squared_norm = 0.0;             ///< at least the largest of `squared_norms`
+    const T* squared_norms = nullptr;          ///< ||x_i||^2 per row, or ||x_i - mean||^2
+    double max_squared_norm = 0.0;             ///< upper bound on `squared_norms`
     const std::int8_t* labels = nullptr;       ///< +1 or -1 per row; null: every row is a negative
     double cost = 1.0;                         ///< C_i of every row, unless `costs` is given
     const double* costs = nullptr;             ///< C_i per row; a row with cost 0 takes no part
-    const std::uint8_t* background = nullptr;  ///< not 0 for rows that take part; null: all of them
+    const std::uint8_t* background = nullptr;  ///< not 0 for rows that take part; null: all rows do
 
     RowsView<T> examples;
     const std::int8_t* example_labels = nullptr;  ///< +1 or -1 per example; null: all are positives
@@ -48,15 +48,14 @@ struct Problem {
     const T* mean_products = nullptr;  ///< mean . x_i per row; given together with `mean`
     double mean_error = 0.0;  ///< bound on the distance of `mean` from the exact mean of the rows
 
-    /// w_0 = prior * (mean of the positive examples, weighted by their costs, not centred), without
-    /// intercept.
+    /// w_0 = prior * (mean of the positive examples, weighted by cost, not centred); b_0 = 0.
     double prior = 0.0;
 };
 
-/// Dual coefficients to start from, per row and per example, clamped to [0, U_i].
+/// Dual coefficients to start from. The solver clamps them to [0, U_i].
 struct WarmStart {
-    const double* dual = nullptr;  ///< null: all coefficients are zero
-    const double* example_dual = nullptr;
+    const double* dual = nullptr;          ///< per row; null: all coefficients are zero
+    const double* example_dual = nullptr;  ///< per example; null: those of the examples are zero
 };
 
 }  // namespace exemplar_svm

@@ -18,27 +18,27 @@ enum class SearchStatus : std::uint8_t {
 
 /// What is wrong with the input of a search whose status is invalid_input.
 enum class InvalidInput : std::uint8_t {
-    none,  ///< nothing: the status is another one
+    none,  ///< the input is valid
     setting_out_of_range,
     no_positives,
     wrong_number_of_features,  ///< in a vector among the examples
-    workspace_too_small,       ///< or made for rows of another number of features or storage
+    workspace_too_small,       ///< or made for another number of features or another storage
     row_out_of_range,          ///< the row number of an example
     row_removed,               ///< an example names a removed row
     row_on_both_sides,         ///< a row is both a positive and a negative
     wrong_number_of_weights,
-    weight_out_of_range,  ///< not positive and finite
+    weight_out_of_range,  ///< a weight is not positive and finite
     vector_not_finite,    ///< in a vector among the examples
     vector_too_large,     ///< the squared norm of an example overflows
-    rows_not_finite,  ///< a live row of the index or its squared norm is not finite: the index was
-                      ///< told not to check, or the rows have changed since
+    rows_not_finite,  ///< a live row or its squared norm is not finite: the index was told not to
+                      ///< check, or the row has changed since
 };
 
-/// How a search is done. All strategies give the same answer.
+/// The method of a search. All strategies give the same answer.
 enum class Strategy : std::uint8_t {
     full,         ///< coordinate descent over all rows
-    gram,         ///< coordinate descent that keeps all scores up to date by the Gram matrix
-    working_set,  ///< coordinate descent over few rows, and a proof that the others do not matter
+    gram,         ///< coordinate descent that updates all scores through the Gram matrix
+    working_set,  ///< coordinate descent over few rows, and a proof that no other row supports
     primal,       ///< descent on the primal, where many rows support
 };
 
@@ -85,18 +85,17 @@ constexpr std::string_view to_string(InvalidInput reason) noexcept {
     return "unknown";
 }
 
-/// What a search did and what it can prove.
+/// What a search did and what it certifies.
 struct SearchReport {
     SearchStatus status = SearchStatus::converged;
     InvalidInput reason = InvalidInput::none;  ///< why the status is invalid_input
-    Strategy strategy = Strategy::full;        ///< that has found the answer
+    Strategy strategy = Strategy::full;        ///< the one that found the answer
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;
     double duality_gap = 0.0;
-    /// No score of any row is further than this from its exact value. Infinity if a search was
-    /// stopped before it had weights.
+    /// Bound on the error of any row's score. Infinity if the search stopped without weights.
     double score_error_bound = 0.0;
-    /// How many leading ranks are proven to be those of the exact optimum.
+    /// Number of leading ranks that are proven to be those of the exact optimum.
     std::size_t certified_k = 0;
     SearchProfile profile;
 };

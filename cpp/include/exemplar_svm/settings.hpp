@@ -14,8 +14,8 @@ enum class Loss : std::uint8_t {
 
 /// Factors on C for the positives and for the negatives.
 struct ClassWeight {
-    /// scikit-learn's "balanced": with N = n + p samples, a positive weighs N/(2p) and a negative
-    /// N/(2n), so both classes weigh the same. `positive` and `negative` are then ignored.
+    /// scikit-learn's "balanced": of N = n + p samples, a positive weighs N/(2p) and a negative
+    /// N/(2n), so both classes weigh the same. `positive` and `negative` are ignored.
     bool balanced = true;
     double positive = 1.0;
     double negative = 1.0;
@@ -26,8 +26,8 @@ struct SolverSettings {
     /// Largest allowed violation of the optimality conditions, in units of the score: the maximal
     /// projected gradient of the dual.
     double tol = 1e-4;
-    /// The solver also continues until every score is proven to be this close to its exact value
-    /// (certificate.hpp), or as close as the arithmetic allows.
+    /// Largest allowed error bound of a score (certificate.hpp). The solver continues until it is
+    /// proven, or until the arithmetic allows no better proof.
     double score_tol = std::numeric_limits<double>::infinity();
     /// Passes over the active rows before the solver gives up.
     std::uint32_t max_epochs = 1000;
@@ -43,26 +43,25 @@ struct SearchSettings {
     double C = 0.1;
     /// Regularise toward prior * (mean of the positives) instead of toward zero.
     double prior = 0.0;
-    /// Stop as soon as this many leading ranks are proven, if that comes before the solver's own
-    /// goal; 0: always continue to the goal. Used by searches for the best rows with a working set.
+    /// Stop once this many leading ranks are proven, even short of the solver's goal; 0: always
+    /// solve to the goal. Only rankings by working set use this setting.
     std::size_t certify = 0;
     /// Return scores in standard deviations from the mean score of the background, estimated on at
-    /// most 2,048 of its rows, so that results of different searches can be merged. Changes neither
-    /// the ranking nor the report, whose bounds are about the scores before standardization. Used
-    /// by searches for the best rows.
+    /// most 2,048 of its rows, so that results of different searches can be merged. The ranking and
+    /// the report stay the same; the report's bounds hold for scores before standardization. Only
+    /// rankings use this setting.
     bool standardize = false;
-    /// Scores are proven to tol / 50 or better, whatever score_tol is.
+    /// Searches prove scores to tol / 50 or better, whatever score_tol is.
     SolverSettings solver{};
 };
 
-/// What an index prepares, and so the Strategy of its searches. All methods give the same answer.
-/// Searches with more than 32 examples always visit all rows.
+/// What an index prepares for searches, which determines their Strategy. All methods give the same
+/// answer. Searches with more than 32 examples always visit all rows.
 enum class Method : std::uint8_t {
     automatic,    ///< chosen by the shape of the rows, C and the number of examples
     full,         ///< nothing: every search visits every row
-    working_set,  ///< what guesses scores: searches visit few rows, and prove that the others do
-                  ///< not matter
-    gram,         ///< the Gram matrix, which keeps all scores up to date; fit() visits every row
+    working_set,  ///< a model for guessing scores: searches prove that few rows suffice
+    gram,         ///< the Gram matrix, which updates all scores; fit() visits every row
     primal,       ///< a Gaussian model of the rows: descent on the primal, for the squared hinge
                   ///< and 1,024 or more dense rows
 };
@@ -73,23 +72,22 @@ enum class SketchType : std::uint8_t {
     int8,  ///< scalar quantisation with exact error bounds: a quarter of the bytes of float32
 };
 
-/// The exemplar SVM itself. The defaults are those of the recipe:
-/// LinearSVC(C=0.1, class_weight="balanced").
+/// The settings of an exemplar SVM. The defaults are LinearSVC(C=0.1, class_weight="balanced").
 struct IndexSettings {
     Loss loss = Loss::squared_hinge;
     ClassWeight class_weight{};
-    /// Value s of the constant feature, whose weight is the (regularised) intercept divided by s.
+    /// Value s of the constant feature. Its (regularised) weight is the intercept divided by s.
     double intercept_scaling = 1.0;
     /// Act as if the mean of the rows were subtracted from rows and examples.
     bool center = false;
     /// Refuse rows that hold NaN or infinity.
     bool check_finite = true;
     Method method = Method::automatic;
-    SketchType sketch = SketchType::none;  ///< must be none unless searches use a working set
+    SketchType sketch = SketchType::none;  ///< int8 requires working_set or automatic
     SearchSettings search{};
 };
 
-/// Whether require_valid would return, for calls that must not throw.
+/// Whether require_valid() would not throw.
 bool is_valid(const SearchSettings& settings) noexcept;
 
 /// @throws std::invalid_argument with a sentence that names the setting and its value

@@ -7,14 +7,13 @@
 namespace exemplar_svm {
 
 enum class SolveStatus : std::uint8_t {
-    converged,        ///< no optimality condition is violated by more than tol
-    epoch_limit,      ///< max_epochs passes were not enough
-    precision_limit,  ///< tol is below what the arithmetic of T resolves here; nothing improves any
-                      ///< more
+    converged,        ///< no violation exceeds tol
+    epoch_limit,      ///< max_epochs passes did not suffice
+    precision_limit,  ///< the arithmetic does not resolve tol: no step helps any further
     deadline,         ///< the stop condition was reached first
 };
 
-/// The word for a status: the name of its constant.
+/// The name of a status's constant.
 constexpr std::string_view to_string(SolveStatus status) noexcept {
     switch (status) {
         case SolveStatus::converged: return "converged";
@@ -25,17 +24,17 @@ constexpr std::string_view to_string(SolveStatus status) noexcept {
     return "unknown";
 }
 
-/// What a solve reached. Objectives are float64 and belong to weights that were recomputed from the
-/// dual coefficients in float64.
+/// The result of a solve. Objectives are those of weights recomputed from the dual coefficients, in
+/// float64.
 struct SolveReport {
     SolveStatus status = SolveStatus::converged;
     std::uint32_t epochs = 0;
     std::size_t n_support = 0;  ///< rows whose dual coefficient is not zero
-    double violation = 0.0;  ///< largest violation of an optimality condition: projected gradient
+    double violation = 0.0;     ///< largest absolute projected gradient of the dual
     double primal = 0.0;
-    double gap = 0.0;  ///< primal - dual, not computed as this difference: it is accurate when tiny
+    double gap = 0.0;  ///< primal - dual, computed without cancellation: accurate when tiny
 
-    /// Bound on the rounding of the score of any row, the rounding of the weights to T included.
+    /// Bound on the rounding of the score of any row, including the rounding of the weights to T.
     double score_rounding_bound = 0.0;
 
     /// Bound on ||w~ - w~*||, the distance of the weights from the optimal ones (certificate.hpp).

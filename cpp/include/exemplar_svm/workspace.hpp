@@ -17,24 +17,23 @@ struct SearchScratch;
 /// The most searches of a batch that share a scan.
 inline constexpr std::size_t max_batch = 8;
 
-/// Every buffer that a search needs, allocated once. One search uses a workspace at a time.
+/// Every buffer of a search, allocated once. One search uses a workspace at a time.
 ///
-/// A workspace takes about 26 + (2 + p) sizeof(T) bytes per row for p examples, of which at most 32
-/// are counted, and at most a megabyte and 1.4 kB per feature besides. The following memory is
-/// touched only as searches need it. The working set has room for half of the rows or 16,384,
-/// whichever is less; that of sparse rows for half of all. Small values of C take 8 bytes per dense
-/// row. Solving for many sparse rows at once takes 48 bytes per row and 72 per feature. Examples of
-/// sparse rows take memory for what is not zero in them.
+/// A workspace takes about 26 + (2 + p) sizeof(T) bytes per row for p examples (at most 32 count),
+/// plus at most 1 MB and 1.4 kB per feature. Further memory is touched only as searches need it:
+/// a working set of at most half of the rows, if dense also of at most 16,384; 8 bytes per dense
+/// row for small C; 48 bytes per row and 72 per feature for joint steps on many sparse rows; the
+/// nonzero values of sparse examples.
 template <Real T>
 class Workspace {
   public:
     static constexpr std::size_t any_entries = static_cast<std::size_t>(-1);
 
-    /// @param rows          of the index; it also serves indices of fewer rows
+    /// @param rows          of the index; the workspace also serves indices of fewer rows
     /// @param max_ranks     the longest ranking a search may ask for
-    /// @param max_examples  the most examples a search may have, positive and negative ones
-    /// @param max_example_entries  on sparse rows, the most values that are not zero in these
-    ///                             together (see count_entries in query.hpp)
+    /// @param max_examples  the most examples of a search, positive and negative together
+    /// @param max_example_entries  sparse rows: the most nonzero values of all examples together
+    ///                             (count_entries in query.hpp)
     /// @throws std::bad_alloc
     Workspace(const RowsView<T>& rows, std::size_t max_ranks, std::size_t max_examples = 1,
               std::size_t max_example_entries = any_entries);
@@ -60,13 +59,13 @@ class Workspace {
     std::size_t max_examples() const noexcept;
     std::size_t max_example_entries() const noexcept;  ///< 0 for dense rows
 
-    /// Whether searches among these rows find all that there is per row and per block of rows.
+    /// Whether all buffers per row, per feature and per block of rows are large enough.
     bool has_room_for(const RowsView<T>& rows) const noexcept;
 
-    // What solve() and Index::fit() leave behind, until the next call that uses the workspace.
+    // The solution of the last solve() or Index::fit(). Spans may be longer than the problem.
 
-    std::span<const double> dual() const noexcept;          ///< per row, of which there may be more
-    std::span<const double> example_dual() const noexcept;  ///< per example, likewise
+    std::span<const double> dual() const noexcept;          ///< per row
+    std::span<const double> example_dual() const noexcept;  ///< per example
     const Weights<T>& weights() const noexcept;
 
     /// For the library.

@@ -20,8 +20,8 @@
 
 namespace exemplar_svm {
 
-/// Shared by the indices of the same rows: one that is made of another without some of them has the
-/// same sketch. Without a lock: making a sketch takes long, and a process may fork meanwhile.
+/// Holds the sketch that an index shares with the results of its without_rows(). Lock-free:
+/// building a sketch takes long, and a process that forks meanwhile must not inherit a held lock.
 template <Real T>
 struct Index<T>::SketchSlot {
     std::atomic<const SharedSketch<T>*> sketch{nullptr};
@@ -46,7 +46,7 @@ void require_valid(const RowsView<T>& rows, const IndexSettings& settings) {
             "embeddings has more than 2^32 - 2 rows");
 }
 
-// What a part is made of, as bytes and from bytes.
+// Conversions between the values of a part and its bytes.
 
 template <class Values>
 std::span<const std::byte> bytes_of(const Values& values) noexcept {
@@ -61,7 +61,7 @@ template <class V>
 std::span<const V> values_of(const IndexPart& part) {
     const auto address = reinterpret_cast<std::uintptr_t>(part.data);
     require(part.bytes % sizeof(V) == 0 && address % alignof(V) == 0,
-            std::string(part.name) + " does not consist of aligned values");
+            std::string(part.name) + " must hold whole, aligned values");
     return {static_cast<const V*>(part.data), part.bytes / sizeof(V)};
 }
 
@@ -79,7 +79,7 @@ void take(std::vector<V>& to, const IndexPart& part) {
 
 void take(double& to, const IndexPart& part) {
     const auto values = values_of<double>(part);
-    require(values.size() == 1, std::string(part.name) + " is not one value");
+    require(values.size() == 1, std::string(part.name) + " must hold one value");
     to = values.front();
 }
 
@@ -114,7 +114,7 @@ Index<T>::Index(RowsView<T> embeddings, const IndexSettings& settings,
             ++n_taken;
         }
     });
-    require(n_taken == parts.size(), "there are parts that no index has");
+    require(n_taken == parts.size(), "parts has a name that no part of an index has");
     statistics->require_valid(rows_, settings);
     change(std::move(*statistics));
     session_sketch_ = std::make_shared<SketchSlot>();
@@ -134,7 +134,7 @@ template <Real T>
 Index<T> Index<T>::with_rows(const RowsView<T>& added, ExecutorRef executor,
                              const StopCondition& stop) const {
     if (added.rows == 0) return *this;
-    require(added.cols == rows_.cols, "the added rows have another number of features");
+    require(added.cols == rows_.cols, "added rows must have as many features as the index");
     AddedRows<T> owned = added_ == nullptr ? AddedRows<T>(rows_) : *added_;
     owned.append(added.checked("rows"), stop);
     Index next = *this;
@@ -167,12 +167,11 @@ void Index<T>::refresh(ExecutorRef executor, const StopCondition& stop) {
     const RowsView<T> rows = rows_.checked("embeddings");
     statistics.update(rows, settings_, executor, stop);
     auto no_sketch = std::make_shared<SketchSlot>();
-    change(std::move(statistics));  // what follows does not throw
+    change(std::move(statistics));  // nothing throws from here on
     session_sketch_ = std::move(no_sketch);
     rows_ = rows;
 }
 
-/// Puts others in the place of the statistics.
 template <Real T>
 void Index<T>::change(RowStatistics<T> statistics) {
     statistics_ = std::make_shared<const RowStatistics<T>>(std::move(statistics));
@@ -253,7 +252,7 @@ SearchReport Index<T>::fit(const Query<T>& query, const SearchSettings& settings
     return search.fit();
 }
 
-/// Searches for every query, several at a time, which share a scan. finish(search, q) ends one.
+/// Searches for every query; up to max_batch searches share a scan. finish(search, q) ends one.
 /// @param scores_out  n_rows() values per query, for Purpose::model
 template <Real T>
 template <class Finish>

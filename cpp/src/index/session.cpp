@@ -13,7 +13,7 @@
 namespace exemplar_svm {
 namespace {
 
-/// Whether the square of the norm is a finite T, as searches ask for.
+/// Whether the squared norm is a finite T, as searches require.
 template <Real T>
 bool has_finite_norm(std::span<const T> vector) noexcept {
     double square = 0.0;
@@ -125,12 +125,12 @@ void Session<T>::renew(ExecutorRef executor, const StopCondition& stop) {
 template <Real T>
 void Session<T>::follow(const Index<T>& index, ExecutorRef executor, const StopCondition& stop) {
     require(index.n_features() == index_->n_features(),
-            "a session follows an index of as many features as its own has");
+            "a session can only follow an index with the same number of features");
     if (revision_ != index.revision()) begin_afresh(index, executor, stop);
     index_ = &index;
 }
 
-/// Goes on with an index as it is now. Whatever throws comes before what changes the session.
+/// Continues with the present state of an index. Does all that may throw before changing a member.
 template <Real T>
 void Session<T>::begin_afresh(const Index<T>& index, ExecutorRef executor,
                               const StopCondition& stop) {
@@ -200,7 +200,7 @@ SearchReport Session<T>::search(const Query<T>& common, std::size_t k,
                                 const SearchSettings& settings, T* scores_out, RowNumber* rows_out,
                                 ExecutorRef executor, const StopCondition& stop) noexcept {
     if (is_outdated()) {
-        // What is known is about other rows.
+        // The memory is about rows that have changed.
         memory_->holds = SessionMemory<T>::Holds::nothing;
         memory_->sketch = nullptr;
         sketch_.reset();

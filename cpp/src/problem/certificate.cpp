@@ -36,8 +36,8 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
 
     std::size_t proven = 0;
     for (; proven < n_returned; ++proven) {
-        // A lead above the sum of both rows' own errors needs no distance, and ends the loop: the
-        // scores only fall from here.
+        // A lead above the sum of both rows' error bounds needs no distance. It ends the loop,
+        // since later scores are lower still.
         const double enough = error.bound(squared_norm(proven)) + largest_bound;
         std::size_t later = proven + 1;
         while (later < n_ranked && lead(proven, later) <= enough && proven_ahead(proven, later)) {
@@ -45,7 +45,7 @@ std::size_t certified_ranks(const Ranked<T>* ranking, std::size_t n_ranked, std:
         }
         const bool ahead_of_ranked = later == n_ranked || lead(proven, later) > enough;
         if (!ahead_of_ranked) break;
-        // Rows outside `ranking` score at most as much as its last place.
+        // Rows outside `ranking` score at most as much as the last ranked row.
         const bool ahead_of_others =
             all_ranked || later < n_ranked || lead(proven, n_ranked - 1) > enough;
         if (!ahead_of_others) break;

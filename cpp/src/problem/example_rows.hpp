@@ -10,27 +10,27 @@
 
 namespace exemplar_svm {
 
-/// Copies of examples, stored as the rows of their problem are: what a solver does with an example
-/// among sparse rows then costs what it costs with a row, however many features there are.
+/// Copies of examples in the storage of the problem's rows. A sparse example then costs a solver as
+/// much as a row, whatever the number of features.
 template <Real T>
 class ExampleRows {
   public:
     /// @param rows         of the problem
-    /// @param max_entries  of sparse examples, room for so many values that are not zero, touched
-    ///                     as they are added
+    /// @param max_entries  capacity for nonzero values of sparse examples; touched as they are
+    /// added
     ExampleRows(const RowsView<T>& rows, std::size_t max_examples, std::size_t max_entries);
 
     std::size_t max_entries() const noexcept { return max_entries_; }  ///< 0 for dense rows
 
     void clear() noexcept { size_ = 0; }
 
-    // Each adds an example. Not more than fit.
+    // Each call adds one example. The caller stays within max_examples and max_entries.
 
     /// @param vector  n_features values
     void add(const T* vector) noexcept;
-    /// A row of the problem.
+    /// Adds row i of the problem.
     void add(const RowsView<T>& rows, std::size_t i) noexcept { add(rows, i, T(1)); }
-    /// Example j times its label, a dense one less the mean (null: none).
+    /// Adds example j times its label; a dense example is centred first (null: no mean).
     void add_signed(const RowsView<T>& examples, std::size_t j, double label,
                     const double* mean) noexcept;
 

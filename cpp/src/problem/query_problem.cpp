@@ -80,7 +80,7 @@ const std::uint8_t* copy_masks(const RowMask& mask, const std::uint8_t* live, st
     return copy.data();
 }
 
-/// The same, without a copy if one of them alone is the intersection and has a byte per row.
+/// The same intersection, not copied if it equals one of the two masks and has a byte per row.
 const std::uint8_t* common_mask(const RowMask& mask, const std::uint8_t* live, std::size_t n,
                                 std::vector<std::uint8_t>& copy) noexcept {
     if (mask.is_everything()) return live;
@@ -93,7 +93,7 @@ void take_out(std::span<const RowNumber> rows, std::vector<std::uint8_t>& mask) 
 }
 
 /// Clears the mask of rows that equal one of the first n examples.
-/// @param scratch  for an example that is not dense
+/// @param scratch  n_features values, for an example that is not stored as dense T
 template <Real T>
 void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, std::size_t n,
                          T* scratch, std::vector<std::uint8_t>& mask) noexcept {
@@ -105,7 +105,7 @@ void take_out_duplicates(const RowsView<T>& rows, const RowsView<T>& examples, s
     }
 }
 
-/// Whether the scratch has room for the non-zeros of the examples, if rows are sparse.
+/// Whether the nonzero values of sparse examples fit in the scratch; true for dense rows.
 template <Real T>
 bool has_room_for_entries(const Query<T>& query, const RowsView<T>& rows,
                           const QueryScratch<T>& scratch) noexcept {

@@ -22,7 +22,7 @@ struct Candidates {
 
     bool contain(std::size_t row) const noexcept { return mask == nullptr || mask[row] != 0; }
 
-    /// Offers those of the scored rows that are candidates to a ranking.
+    /// Offers the scores of all candidates to a ranking.
     template <Real T>
     void offer(const T* scores, std::size_t n_rows, TopK<T>& best) const noexcept {
         if (mask == nullptr) {
@@ -37,7 +37,7 @@ struct Candidates {
     }
 };
 
-/// The parts of a problem that it does not borrow from its query.
+/// The parts of a problem that are not borrowed from the query.
 template <Real T>
 struct QueryScratch {
     ExampleRows<T> examples;               ///< positives first
@@ -45,15 +45,15 @@ struct QueryScratch {
     std::vector<double> costs;             ///< per example
     std::vector<std::uint8_t> background;  ///< per row
     std::vector<std::uint8_t> candidates;  ///< per row
-    std::vector<T> row;                    ///< one example of sparse rows, spread out
+    std::vector<T> row;                    ///< one example, decompressed
 
     QueryScratch(const RowsView<T>& rows, std::size_t max_examples, std::size_t max_entries);
 
     std::size_t max_examples() const noexcept { return labels.size(); }
 };
 
-/// What is wrong with a query. It must fit the rows and the scratch, name live rows only, and have
-/// finite vectors; rows given by number are not checked for that.
+/// What is wrong with a query. A query must fit the rows and the scratch, name live rows only, and
+/// have finite vectors. Rows given by number are not checked for finite values.
 /// @param live  not 0 for live rows; null: all rows are live
 template <Real T>
 InvalidInput why_invalid(const Query<T>& query, const RowsView<T>& rows, const std::uint8_t* live,

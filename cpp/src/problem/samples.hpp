@@ -16,20 +16,19 @@ namespace exemplar_svm {
 template <Real T>
 class SampleSum;
 
-/// The samples of a problem, z_i = y_i [x_i - mean, s]: its rows, then its examples. This is the
-/// one place that knows which of the two a sample is, how it is stored, and whether there is a
-/// mean.
+/// The samples of a problem, z_i = y_i [x_i - mean, s]: its rows, then its examples. Products, sums
+/// and norms hide whether a sample is a row or an example, its storage, and the mean.
 ///
-/// Weights are d = n_features() values w in double precision. What the constant feature adds to a
-/// score, the intercept b, goes beside them: with the weight v of that feature it is s v, and for
-/// weights that are a sum of a_i z_i it is s^2 sum a_i y_i.
+/// Weights are d = n_features() values w in double precision. The intercept b, the constant
+/// feature's part of a score, is passed separately: b = s v with the weight v of that feature, and
+/// b = s^2 sum a_i y_i for weights sum a_i z_i.
 ///
-/// Nothing is allocated and nothing throws. A call without a word on its cost takes a few
-/// operations; "reads" a sample means a pass over the values that are stored of it.
+/// Nothing allocates or throws. A function takes a few operations unless its comment states the
+/// cost. To "read" a sample is a pass over its stored values.
 template <Real T>
 class Samples {
   public:
-    /// The most parts in which sum() adds up.
+    /// The most parts of sum().
     static constexpr std::size_t max_groups = 8;
 
     /// Reads the mean. Copies the problem, not what it borrows.
@@ -72,7 +71,7 @@ class Samples {
         return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];
     }
 
-    // The same for rows, in a few operations less.
+    // The same for rows only, a few operations faster.
 
     double row_label(std::size_t i) const noexcept {
         return problem_.labels == nullptr ? -1.0 : static_cast<double>(problem_.labels[i]);
@@ -85,44 +84,44 @@ class Samples {
         if (problem_.costs == nullptr && takes_part(i)) return common_penalty_;
         return exemplar_svm::penalty(problem_.loss, row_cost(i));
     }
-    /// Of rows without a cost of their own.
+    /// The penalty of every row if problem.costs is null.
     Penalty common_penalty() const noexcept { return common_penalty_; }
 
     Penalty penalty(std::size_t i) const noexcept {
         return exemplar_svm::penalty(problem_.loss, cost(i));
     }
 
-    /// Values that are stored of a sample.
+    /// Number of stored values of a sample.
     std::size_t entries(std::size_t i) const noexcept {
         const RowsView<T>& rows = is_row(i) ? problem_.rows : problem_.examples;
         return rows.is_dense() ? rows.cols : rows.sparse().count(is_row(i) ? i : i - n_rows());
     }
 
-    /// ||z_i||^2. Of a row, what the problem says; an example is read, with the mean, in double
-    /// precision.
+    /// ||z_i||^2: of a row from problem.squared_norms; of an example computed in double precision,
+    /// which reads the example and the mean.
     double squared_norm(std::size_t i) const noexcept;
 
     /// Feature c of the mean; 0 without one.
     double mean(std::size_t c) const noexcept { return is_centred() ? problem_.mean[c] : 0.0; }
 
-    /// mean . w; 0 without a mean, which else is read.
+    /// mean . w; 0 without a mean. Reads the mean.
     double mean_product(const double* w) const noexcept {
         if (problem_.mean == nullptr) return 0.0;
         return std::inner_product(w, w + n_features(), problem_.mean, 0.0);
     }
 
-    /// mean . x_i of a row, as the problem says; 0 without a mean.
+    /// mean . x_i of a row, from problem.mean_products; 0 without a mean.
     double row_mean_product(std::size_t i) const noexcept {
         return problem_.mean_products == nullptr ? 0.0
                                                  : static_cast<double>(problem_.mean_products[i]);
     }
 
-    /// How many means a row brings along: 1; 0 without a mean.
+    /// How often a row contains the mean: 1, or 0 without a mean.
     double means_per_row() const noexcept { return is_centred() ? 1.0 : 0.0; }
     bool is_centred() const noexcept { return problem_.mean != nullptr; }
 
-    /// w -= multiple mean, rounded to T. Returns mean . w afterwards; 0 without a mean, which else
-    /// is read.
+    /// w -= multiple mean, rounded to T. Returns mean . w afterwards. Without a mean, does nothing
+    /// and returns 0. Reads the mean.
     double centre(double multiple, T* w) const noexcept {
         double product = 0.0;
         for (std::size_t c = 0; problem_.mean != nullptr && c < n_features(); ++c) {
@@ -132,13 +131,12 @@ class Samples {
         return product;
     }
 
-    /// What the weights add to the product of every raw row: the intercept - mean . w. Reads the
-    /// mean.
+    /// intercept - mean . w: the score of a row minus its product with w. Reads the mean.
     double offset(const double* w, double intercept) const noexcept {
         return intercept - mean_product(w);
     }
 
-    /// x_i . w + offset: the score of a sample. Reads it.
+    /// x_i . w + offset: the score of a sample. Reads the sample.
     double score(std::size_t i, const double* w, double offset) const noexcept {
         return (is_row(i) ? problem_.rows.dot_wide(i, w)
                           : problem_.examples.dot_wide(i - n_rows(), w)) +
@@ -150,8 +148,7 @@ class Samples {
         return label(i) * score(i, w, offset);
     }
 
-    /// The products of all samples; 0 for those that take no part. Reads all others, with whatever
-    /// threads the executor has.
+    /// The products of all samples; 0 for samples of cost 0. Reads all others, in parallel.
     /// @param products  count() values
     void multiply(ExecutorRef executor, const double* w, double offset,
                   double* products) const noexcept {
@@ -167,8 +164,8 @@ class Samples {
         multiply_from(n_rows(), count());
     }
 
-    /// In how many parts a sum of many samples is worth adding up: no more than there are blocks of
-    /// rows, nor than passes over d values take as long as one over the entries of sparse rows.
+    /// A good number of parts for a sum() of many samples: at most the number of blocks of rows. On
+    /// sparse rows, as many passes over d values take no longer than one over all entries.
     std::size_t groups() const noexcept {
         const RowsView<T>& rows = problem_.rows;
         std::size_t most = max_groups;
@@ -178,11 +175,10 @@ class Samples {
         return std::clamp<std::size_t>(row_blocks(rows).count(), 1, std::max<std::size_t>(most, 1));
     }
 
-    /// The weighted sum of some of n things: body(begin, end, sum) adds those from begin to end to
-    /// a SampleSum. They are summed up in n_groups parts, which threads share, and these are added
-    /// in order: the number of threads changes no bit. Takes what the body does, and 2 n_groups
-    /// passes over d values.
-    /// @param w        d values, which are overwritten
+    /// A weighted sum of samples, by n items of the caller: body(begin, end, sum) adds the items
+    /// [begin, end) to a SampleSum. Threads share n_groups parts, which are then added in order, so
+    /// the number of threads changes no bit. Takes 2 n_groups passes over d values besides body.
+    /// @param w        d values: receives the sum
     /// @param partial  (n_groups - 1) d values
     /// @returns the weighted sum of the labels
     template <class Body>
@@ -206,23 +202,22 @@ class Samples {
         return labels[0];
     }
 
-    /// w -= multiple mean; nothing without a mean, which else is read.
+    /// w -= multiple mean; does nothing without a mean. Reads the mean.
     void subtract_mean(double multiple, double* w) const noexcept {
         if (problem_.mean == nullptr) return;
         for (std::size_t c = 0; c < n_features(); ++c) w[c] -= multiple * problem_.mean[c];
     }
 
-    /// y_i (x_i - mean), all but the constant feature of a sample, which is y_i s. Takes d
-    /// operations.
+    /// out = y_i (x_i - mean): z_i without its constant feature. Takes d operations.
     void widen(std::size_t i, double* out) const noexcept;
 
-    /// squares[c] += weight (x_i - mean)[c]^2 for every feature. Reads the sample, and takes d
-    /// operations if there is a mean.
+    /// squares[c] += weight (x_i - mean)[c]^2 for every feature. Reads the sample; with a mean,
+    /// also takes d operations.
     /// @param scratch  d values
     void add_squares(std::size_t i, double weight, double* squares, double* scratch) const noexcept;
 
-    /// The part of example j in the mean of the positives, which the prior is a multiple of. Takes
-    /// as many operations as there are examples.
+    /// Weight of example j in the mean of the positives (Problem::prior). Takes n_examples()
+    /// operations.
     double share_in_mean(std::size_t j) const noexcept;
 
     /// w_0. Reads the examples if there is a prior.
@@ -235,8 +230,8 @@ class Samples {
     double mean_square_ = 0.0;
 };
 
-/// Adds multiples of samples to weights, the mean in the end: four dense rows at a time, with the
-/// same bits as one by one. Each sample is read.
+/// Adds multiples of samples to weights. Adds four dense rows at a time, with the same bits as one
+/// by one, and subtracts the mean last. Reads each sample.
 template <Real T>
 class SampleSum {
   public:
@@ -244,7 +239,7 @@ class SampleSum {
     SampleSum(const Samples<T>& samples, double* w) noexcept
         : samples_(samples), w_(w), rows_(samples.problem().rows, w) {}
 
-    /// w += factor z_i, but for the mean; nothing is read for a factor of zero.
+    /// w += factor z_i without its mean; a factor of zero reads nothing.
     void add(double factor, std::size_t i) noexcept {
         const double multiple = samples_.label(i) * factor;
         if (multiple == 0.0) return;
@@ -254,13 +249,13 @@ class SampleSum {
         samples_.problem().examples.axpy_wide(multiple, i - samples_.n_rows(), w_);
     }
 
-    /// @returns the weighted sum of the labels, which is how many means are still to be subtracted
+    /// @returns the weighted sum of the labels: the multiple of the mean still to be subtracted
     double flush() noexcept {
         rows_.finish();
         return labels_;
     }
 
-    /// Subtracts the means as well.
+    /// flush(), then subtracts the mean.
     double finish() noexcept {
         samples_.subtract_mean(flush(), w_);
         return labels_;

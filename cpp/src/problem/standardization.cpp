@@ -19,7 +19,7 @@ std::size_t sample_background(const Problem<T>& problem, RowIndex* sample) noexc
             static_cast<std::size_t>(std::count(background, background + n, std::uint8_t{0}));
     }
     const std::size_t n_sampled = std::min(n_negatives, max_standardizing);
-    // Random places, not equidistant ones: the order of the rows may have a period.
+    // Random, not equidistant: the order of the rows may be periodic.
     SplitMix64 random(0);
     std::size_t row = 0, n_passed = 0;  // n_passed: negatives before `row`
     for (std::size_t s = 0; s < n_sampled; ++s) {

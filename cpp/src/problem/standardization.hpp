@@ -11,11 +11,10 @@ namespace exemplar_svm {
 /// standard deviations; three standard errors of their deviation are 5 % of it for normal scores.
 inline constexpr std::size_t max_standardizing = 2048;
 
-/// Writes the rows that standardize a search into `sample`: all rows of the background, or
-/// max_standardizing of them, one at random from each of as many runs of equal length. The sample
-/// depends only on the background, which excludes named examples. Returns its size.
-///
-/// @param sample  room for min(n_rows, max_standardizing) row numbers, which ascend
+/// Writes the rows that standardize a search into `sample`, in ascending order: all background
+/// rows, or one at random from each of max_standardizing runs of equal length. The sample depends
+/// only on the background, which excludes named examples. Returns the size of the sample.
+/// @param sample  room for min(n_rows, max_standardizing) row numbers
 template <Real T>
 std::size_t sample_background(const Problem<T>& problem, RowIndex* sample) noexcept;
 

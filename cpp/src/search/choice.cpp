@@ -10,15 +10,14 @@
 namespace exemplar_svm {
 namespace {
 
-// The number of support rows grows slowly with n: about 560 of 10,000 and 730 of 60,000 text
-// embeddings at C = 0.1. So many rows are chosen, per square root of n.
+// Rows chosen per square root of n. The number of support vectors grows slowly with n: about 560 of
+// 10,000 and 730 of 60,000 text embeddings at C = 0.1.
 constexpr double chosen_per_root_dense = 6.0, chosen_per_root_sparse = 10.0;
 
-// Among sparse rows support grows with 1 / C instead, and a scan costs less than to choose too few:
-// so many of the expected number.
+// Rows chosen per expected support vector, for sparse rows: their number grows with 1 / C. A scan
+// costs less than a working set that is too small.
 constexpr double chosen_per_expected = 1.5;
 
-/// How many rows are worth choosing.
 template <Real T>
 std::size_t count_wanted(const Problem<T>& problem, const GaussianModel<T>& gaussian) noexcept {
     const double root = std::sqrt(static_cast<double>(problem.rows.rows));
@@ -75,7 +74,7 @@ std::span<RowIndex> choose_rows(const Problem<T>& problem, const RowStatistics<T
         const std::size_t i = s * n / n_sampled;
         if (is_negative(i)) sample[n_in_sample++] = scores[i];
     }
-    // Where few rows are negatives, the sample may have none of them: then all are chosen.
+    // A sample without enough negatives gives a threshold of -infinity: all negatives are chosen.
     sample[n_in_sample] = -std::numeric_limits<T>::infinity();
     T* const threshold = sample + std::min(n_sampled * n_wanted / n, n_in_sample);
     std::nth_element(sample, threshold, sample + n_in_sample + 1, std::greater<>());

@@ -11,19 +11,19 @@
 
 namespace exemplar_svm {
 
-/// What choosing works with.
+/// Scratch of choose_rows().
 template <Real T>
 struct ChoiceScratch {
-    std::vector<double> direction;    ///< weights, of dense rows
-    std::vector<std::uint8_t> signs;  ///< the same as sign codes are multiplied with
-    std::vector<T> example;           ///< of sparse rows
+    std::vector<double> direction;    ///< dense rows: approximate weights
+    std::vector<std::uint8_t> signs;  ///< dense rows: the weights in the form that sign codes take
+    std::vector<T> example;           ///< sparse rows: one example, decompressed
 
     explicit ChoiceScratch(const RowsView<T>& rows);
 };
 
-/// Chooses the first working set: the rows of the background that seem to score highest under a
-/// Gaussian approximation of the weights. A bad choice costs time, never a rank.
-/// @param scores  n_rows values: guesses, up to a factor
+/// Chooses the first working set: the background rows with the highest scores under a Gaussian
+/// approximation of the weights. A bad choice costs time, never a rank.
+/// @param scores  n_rows values: receives the approximate scores, up to a factor
 /// @param chosen  room for all rows
 /// @returns the chosen rows, at most `most`, in ascending order
 template <Real T>

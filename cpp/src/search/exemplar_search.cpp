@@ -11,18 +11,18 @@
 namespace exemplar_svm {
 namespace {
 
-/// A violation of tol leaves scores that differ by up to about tol from the exact ones, enough to
-/// swap close ranks; proving them to this part of it costs two to five epochs over few rows and
-/// makes nearly all ranks certain (docs/numerics.md).
+/// A violation of tol leaves score errors of up to about tol, enough to swap close ranks. Proving
+/// scores to this fraction of tol costs two to five epochs over few rows and certifies nearly all
+/// ranks (docs/numerics.md).
 constexpr double score_tol_per_tol = 0.02;
 
-/// Where the proof of some leading ranks is all that is asked for, it is tried here first.
+/// A search that need only certify some leading ranks tries this multiple of tol first.
 constexpr double early_tol_per_tol = 30.0;
 
-/// Rows are read from memory at least as fast as this, wherever they are.
+/// Rows are read at least this fast, from cache or from memory.
 constexpr double seconds_per_byte = 2.5e-10;
 
-/// At most what it takes to score the rows that standardize a search.
+/// Upper estimate of the time to score the rows that standardize a search.
 template <Real T>
 double seconds_to_standardize(const RowsView<T>& rows) noexcept {
     const std::size_t n = std::min(rows.rows, max_standardizing);
@@ -50,7 +50,7 @@ InvalidInput why_invalid(const SearchSettings& settings, const Query<T>& query,
     return why_invalid(query, rows, statistics.live_mask(), workspace.scratch().query);
 }
 
-/// Calls f(search) with the strategy that is searching.
+/// Calls call(strategy) with the strategy at work, if any.
 template <class Search, class Call>
 void with(Search& search, Call&& call) noexcept {
     std::visit(
@@ -104,7 +104,7 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 template <Real T>
 void ExemplarSearch<T>::prepare() noexcept {
     if (reason_ != InvalidInput::none) return;
-    // Coefficients of sparse rows are worth no more than equal ones, where the examples are others.
+    // On sparse rows, dual coefficients for other examples are no better a start than equal ones.
     const bool resumes = memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows &&
                          (rows_.is_dense() || statistics_.gaussian.empty());
     if (resumes) std::ranges::copy(memory_->example_dual, scratch_.solution.example_dual.begin());
@@ -137,8 +137,8 @@ void scan(ExemplarSearch<T>* const* searches, std::size_t n_searches,
     scan_together(scanning, n_scanning, executor);
 }
 
-/// Solves up to a goal. Where a strategy hands over, another one goes on to the final goal with the
-/// epochs that are left.
+/// Solves up to a goal. If the strategy hands over, its successor continues to the final goal with
+/// the remaining epochs.
 template <Real T>
 void ExemplarSearch<T>::finish(Goal goal) noexcept {
     for (;;) {
@@ -177,7 +177,7 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
                              goal.max_epochs},
                             n_returned, n_ranked);
     }
-    // A strategy that has taken over has gone on to the end.
+    // A successor has already reached the final goal.
     const bool goes_on = certified < certify && strategy_ == Strategy::working_set &&
                          solved_.status != SolveStatus::deadline;
     if (!early || goes_on) certified = rank_at(goal, n_returned, n_ranked);
@@ -193,7 +193,7 @@ SearchReport ExemplarSearch<T>::rank(std::size_t k, T* scores_out, RowNumber* ro
     return done;
 }
 
-/// Solves up to a goal, ranks into scratch.ranking, and returns how many ranks are proven.
+/// Solves up to a goal, ranks into scratch.ranking, and returns the number of certified ranks.
 template <Real T>
 std::size_t ExemplarSearch<T>::rank_at(const Goal& goal, std::size_t n_returned,
                                        std::size_t& n_ranked) noexcept {
@@ -201,7 +201,7 @@ std::size_t ExemplarSearch<T>::rank_at(const Goal& goal, std::size_t n_returned,
     TopK<T> best(scratch_.ranking.data(), n_returned + 1);
     with(search_, [&](auto& search) noexcept { search.rank(best); });
     const Stopwatch stopwatch(scratch_.profile.verify);
-    // Fewer than rows if scores are NaN, or the search was stopped before it had seen all.
+    // Less than n_returned + 1 if there are fewer rows, if scores are NaN, or after an early stop.
     n_ranked = best.finish();
     if (auto* const search = working_set(); search && !search->has_seen_all_rows()) return 0;
     return certified_ranks(scratch_.ranking.data(), n_ranked, std::min(n_returned, n_ranked),
@@ -224,7 +224,7 @@ SearchReport ExemplarSearch<T>::fit() noexcept {
     return report();
 }
 
-/// Leaves no weights and scores of another search where a fit's would be.
+/// Overwrites what an earlier search left in the outputs of fit().
 template <Real T>
 void ExemplarSearch<T>::forget() noexcept {
     constexpr T nothing = std::numeric_limits<T>::quiet_NaN();
@@ -235,7 +235,7 @@ void ExemplarSearch<T>::forget() noexcept {
     std::ranges::fill(scratch_.solution.example_dual, 0.0);
 }
 
-/// Tells the session what the next search may begin with.
+/// Records for the session what its next search can start from.
 template <Real T>
 void ExemplarSearch<T>::remember() noexcept {
     using Holds = typename SessionMemory<T>::Holds;
@@ -249,7 +249,7 @@ void ExemplarSearch<T>::remember() noexcept {
     }
 }
 
-/// Brings the scores of ranked rows onto the scale of the background's.
+/// Standardizes the scores of the ranked rows by those of the background.
 template <Real T>
 void ExemplarSearch<T>::standardize(T* scores, std::size_t n) noexcept {
     if (n == 0) return;
@@ -278,7 +278,7 @@ SearchReport ExemplarSearch<T>::report() const noexcept {
         return report;
     }
     report.status = search_status(solved_.status);
-    // Rows that have become so since they were measured.
+    // The rows were finite when the index measured them, and have changed since.
     if (std::isnan(solved_.gap)) {
         report.status = SearchStatus::invalid_input;
         report.reason = InvalidInput::rows_not_finite;
@@ -288,7 +288,7 @@ SearchReport ExemplarSearch<T>::report() const noexcept {
     report.n_support = solved_.n_support;
     report.duality_gap = solved_.gap;
     report.score_error_bound = score_error().bound(statistics_.max_squared_norm);
-    // Whatever conditions hold: objectives that are so far apart are not those of a solution.
+    // A larger relative duality gap disproves convergence, whatever the violations say.
     constexpr double unsolved = 1e-3;
     if (report.status == SearchStatus::converged &&
         !(report.duality_gap <= unsolved * (1.0 + solved_.primal))) {

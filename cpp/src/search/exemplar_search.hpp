@@ -22,18 +22,18 @@ namespace exemplar_svm {
 
 /// One search from its query to its report:
 ///
-///   plan      state the problem, and decide on a strategy      the constructor
-///   prepare   guess, choose, solve roughly                     prepare()
-///   scan      read all rows, where the strategy wants that     scan(), for several searches
+///   plan      state the problem, choose a strategy             the constructor
+///   prepare   choose a working set, solve roughly              prepare()
+///   scan      score all rows, if the strategy needs it         scan(), for several searches
 ///   finish    solve to the end; the strategy may hand over     rank() or fit()
-///   report    what was done and what it proves
+///   report    what was done, what is certified                 rank() or fit()
 template <Real T>
 class ExemplarSearch {
   public:
     /// Everything is borrowed.
-    /// @param scores  n_rows values: of every row after fit(), else scratch
-    /// @param memory  of the session, if the search is one of its steps: it begins with what the
-    ///                last step has left there and in the workspace, and rank() leaves it anew
+    /// @param scores  n_rows values: the scores of all rows after fit(), otherwise scratch
+    /// @param memory  null except in a step of a session. The search starts from what the last step
+    ///                left in `memory` and the workspace; rank() updates both
     ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T>& statistics,
                    const IndexSettings& index, const SearchSettings& settings,
                    const Query<T>& query, Purpose purpose, ExecutorRef executor,
@@ -72,7 +72,7 @@ class ExemplarSearch {
     StopCondition stop_;
     SearchScratch<T>& scratch_;
     SessionMemory<T>* memory_;
-    InvalidInput reason_;  // why nothing is searched; none: it is
+    InvalidInput reason_;  // none, or why nothing is searched
 
     Problem<T> problem_;
     Candidates candidates_;
@@ -87,8 +87,7 @@ class ExemplarSearch {
     SolveReport solved_;
 };
 
-/// Scans all rows for those of at most max_batch searches of the same rows that want it, in one
-/// reading.
+/// Reads the rows once for all of at most max_batch searches of the same rows that want a scan.
 template <Real T>
 void scan(ExemplarSearch<T>* const* searches, std::size_t n_searches,
           ExecutorRef executor) noexcept;

@@ -8,12 +8,12 @@
 namespace exemplar_svm {
 namespace {
 
-// Among sparse rows, a working set of more than this part of them is found no sooner than the
-// solution over all rows.
+// Sparse rows: above this fraction of support vectors, solving over all rows is as fast as finding
+// the working set.
 constexpr double large_part_sparse = 0.3;
 
-// Among dense rows, finding a working set of more than this part of them, or of more rows than
-// this, takes longer than descent on the primal.
+// Dense rows: above this fraction or this number of support vectors, descent on the primal is
+// faster than finding the working set.
 constexpr double large_part_dense = 0.45, many_rows = 8192.0;
 
 /// Whether descent on the primal can solve the problem.
@@ -29,10 +29,10 @@ bool eliminates_examples(const Situation& s) noexcept {
 }  // namespace
 
 Strategy plan(const Situation& s) noexcept {
-    // The other strategies rest on the elimination of the examples.
+    // The other strategies require that the examples are eliminated.
     if (s.prepared == Method::full || !eliminates_examples(s)) return Strategy::full;
     if (s.prepared == Method::gram) {
-        // It forms no weights.
+        // The Gram strategy forms no weights.
         return s.purpose == Purpose::ranking ? Strategy::gram : Strategy::full;
     }
     if (s.prepared == Method::primal) return has_primal(s) ? Strategy::primal : Strategy::full;

@@ -16,25 +16,25 @@ enum class Purpose : std::uint8_t {
     model,    ///< weights, dual coefficients and the scores of all rows
 };
 
-/// What decides how a search is done.
+/// Everything that plan() looks at.
 struct Situation {
-    Method method = Method::automatic;  ///< what the index was asked for
-    Method prepared = Method::full;     ///< what it has prepared: never automatic
+    Method method = Method::automatic;  ///< of the index settings
+    Method prepared = Method::full;     ///< what the index has prepared; never automatic
     Purpose purpose = Purpose::ranking;
     Loss loss = Loss::squared_hinge;
     bool is_dense = true;
     std::size_t n_rows = 0;
     std::size_t n_examples = 1;
     double cost = 0.0;              ///< of a row
-    double expected_support = 0.0;  ///< rows that will support, where the index has a model of them
-    bool has_spread = false;        ///< by that model, rows differ from each other
-    bool has_time = true;           ///< for two readings of the rows
+    double expected_support = 0.0;  ///< number of support vectors by the Gaussian model; 0 without
+    bool has_spread = false;        ///< whether rows differ from each other, by that model
+    bool has_time = true;           ///< for two passes over the rows before the deadline
 };
 
-/// The one place that decides how a search is done.
+/// Chooses the strategy of a search. No other function does.
 Strategy plan(const Situation& situation) noexcept;
 
-/// Who goes on where a strategy hands over.
+/// The strategy that continues after another one hands over.
 Strategy successor(Strategy strategy, const Situation& situation) noexcept;
 
 template <Real T>

@@ -53,7 +53,7 @@ bool ScannedScores<T>::have_all_rows() const noexcept {
     return std::ranges::find(block_highest(), not_scanned) == block_highest().end();
 }
 
-/// Keeps the weights under which all rows have been scored.
+/// Keeps the weights of the scan, and bounds its rounding.
 template <Real T>
 void ScannedScores<T>::end_scan() noexcept {
     scratch_.weights = weights_;
@@ -67,7 +67,7 @@ template <Real T>
 double ScannedScores<T>::loss_at_most(const std::uint8_t* mask) const noexcept {
     const Drift moved = drift();
     const double most = beyond_scan_at_most(moved);
-    // By the inequality of Cauchy and Schwarz, for rows that have not been scanned.
+    // The Cauchy-Schwarz bound on the score of a row that was not scanned.
     const double highest = norm_of(weights_) * largest_norm_ + weights_.intercept;
     const double unknown = loss_term(problem_.loss, problem_.cost, 1.0 + highest + rounding_);
     double loss = 0.0;
@@ -99,7 +99,7 @@ auto ScannedScores<T>::drift() const noexcept -> Drift {
     return {std::sqrt(square), common + scan_rounding_ + rounding_};
 }
 
-/// A bound on the score of a row under the present weights, less its score in the scan.
+/// Upper bound on a row's score under the present weights minus its score in the scan.
 template <Real T>
 double ScannedScores<T>::beyond_scan(std::size_t i, const Drift& drift) const noexcept {
     const double sketch_error = reads_sketch() ? static_cast<double>(sketch_.error(i)) : 0.0;
@@ -107,7 +107,7 @@ double ScannedScores<T>::beyond_scan(std::size_t i, const Drift& drift) const no
            drift.distance * std::sqrt(static_cast<double>(problem_.squared_norms[i]));
 }
 
-/// The same for any row.
+/// The largest beyond_scan() of any row.
 template <Real T>
 double ScannedScores<T>::beyond_scan_at_most(const Drift& drift) const noexcept {
     return drift.common + scan_norm_ * max_sketch_error_ +
@@ -120,7 +120,7 @@ std::span<RowIndex> ScannedScores<T>::collect_if(double lowest, Test&& test) noe
     std::size_t n_collected = 0;
     for (std::size_t b = 0; b < blocks_.count(); ++b) {
         const T highest = scratch_.block_highest[b];
-        // The scores of a block that has not been scanned are guesses.
+        // A block that was not scanned still holds the guesses of choose_rows().
         if (highest == not_scanned || static_cast<double>(highest) <= lowest) continue;
         for (std::size_t i = blocks_.begin(b); i < blocks_.end(b); ++i) {
             if (static_cast<double>(scores_[i]) <= lowest || scores_[i] == left_out) continue;
@@ -140,7 +140,7 @@ std::span<RowIndex> ScannedScores<T>::collect_reaching(double threshold,
                                                        const std::uint8_t* mask) noexcept {
     const Drift moved = drift();
     return collect_if(threshold - beyond_scan_at_most(moved), [&](std::size_t i) noexcept {
-        // A score that is not a number is looked at.
+        // Negated, so that NaN is collected.
         return is_in(mask, i) &&
                !(static_cast<double>(scores_[i]) + beyond_scan(i, moved) <= threshold);
     });

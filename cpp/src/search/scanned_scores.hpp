@@ -16,32 +16,32 @@
 
 namespace exemplar_svm {
 
-/// What a scan works with.
+/// Scratch of ScannedScores.
 template <Real T>
 struct ScanScratch {
-    std::vector<T> block_highest;     ///< best score of each block of rows
-    Weights<T> weights;               ///< those of the last scan
-    IntegerWeights sketch_weights;    ///< the same for a sketch
-    std::vector<RowIndex> collected;  ///< rows to look at again
+    std::vector<T> block_highest;     ///< highest score of each block of rows
+    Weights<T> weights;               ///< of the last scan
+    IntegerWeights sketch_weights;    ///< the same, quantised for a sketch
+    std::vector<RowIndex> collected;  ///< rows to score again
     std::vector<T> collected_scores;
 
     explicit ScanScratch(const RowsView<T>& rows);
 };
 
-/// The scores of all rows in the last scan, and bounds on what they are now. With the weights w now
-/// and w_1 in the scan,
+/// The scores of all rows in the last scan, and upper bounds on their present scores. With present
+/// weights w, and w_1 in the scan,
 ///
 ///     f(x) <= f_1(x) + (w - w_1).mean + b - b_1 + ||w - w_1|| ||x - mean||,
 ///
-/// and a sketch x^ adds ||w_1|| ||x - x^||. So few rows have to be looked at again.
+/// and a sketch x^ adds ||w_1|| ||x - x^||. The bounds leave few rows to score again.
 ///
-/// A mask is a byte per row, not 0 for rows that are meant; null: all of them.
+/// A mask has a byte per row, not 0 for rows it selects; a null mask selects all rows.
 template <Real T>
 class ScannedScores {
   public:
     /// @param sketch            scanned in place of the rows unless it is empty
-    /// @param max_sketch_error  at least the error of any row in it
-    /// @param weights           the present ones
+    /// @param max_sketch_error  upper bound on ||x - x^|| of any row
+    /// @param weights           the present weights, borrowed
     /// @param scores            n_rows values
     ScannedScores(const Problem<T>& problem, const Sketch<T>& sketch, double max_sketch_error,
                   const Weights<T>& weights, ScanScratch<T>& scratch, T* scores) noexcept;
@@ -57,10 +57,10 @@ class ScannedScores {
     void forget() noexcept { std::ranges::fill(block_highest(), not_scanned); }
     bool have_all_rows() const noexcept;
 
-    /// Takes a row out of what is collected and of what may add to the loss.
+    /// Excludes a row from collect(), collect_reaching() and loss_at_most().
     void leave_out(RowIndex row) noexcept { scores_[row] = left_out; }
 
-    /// An upper bound on the loss of the rows of a mask under the present weights.
+    /// Upper bound on the loss of the rows of a mask under the present weights.
     double loss_at_most(const std::uint8_t* mask) const noexcept;
 
     /// The rows of a mask that scored above a threshold in the scan.
@@ -81,7 +81,7 @@ class ScannedScores {
     /// The highest score of a block that has not been scanned.
     static constexpr T not_scanned = -std::numeric_limits<T>::infinity();
 
-    /// How far scores may be from those of the scan: for a row x, by distance ||x|| + common.
+    /// The score of a row x exceeds that of the scan by at most distance ||x - mean|| + common.
     struct Drift {
         double distance;
         double common;
@@ -104,15 +104,14 @@ class ScannedScores {
     ScanScratch<T>& scratch_;
     T* scores_;
     RowBlocks blocks_;
-    double largest_norm_;         // of the rows as they are
+    double largest_norm_;         // upper bound on ||x|| of any row, not centred
     double scan_norm_ = 0.0;      // ||coef|| in the scan
-    double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan,
-    double rounding_ = 0.0;       // and under the present weights
+    double scan_rounding_ = 0.0;  // bound on the rounding of a score in the scan
+    double rounding_ = 0.0;       // bound on the rounding of a score under the present weights
 };
 
-/// Scores all rows under the present weights of several searches of the same rows, at most
-/// max_batch, in one reading of the rows. Scores have the bits that a scan alone gives. Returns the
-/// seconds that it has taken.
+/// Scores all rows for at most max_batch searches of the same rows, each under its present weights,
+/// in one pass, with the bits of separate scans. Returns the seconds taken.
 template <Real T>
 double scan_together(ScannedScores<T>* const* scans, std::size_t n_scans, ExecutorRef executor,
                      const StopCondition& stop) noexcept;

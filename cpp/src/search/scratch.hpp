@@ -15,7 +15,7 @@
 
 namespace exemplar_svm {
 
-/// What a search works with: the scratch of its parts, and what passes from one to the next.
+/// Scratch of a search: that of its parts, and the data that pass between parts.
 template <Real T>
 struct SearchScratch {
     QueryScratch<T> query;
@@ -27,7 +27,7 @@ struct SearchScratch {
     Solution<T> solution;
     std::vector<T> scores;           ///< per row
     std::vector<RowIndex> sample;    ///< rows that standardize the scores
-    std::vector<T> sample_scores;    ///< of these
+    std::vector<T> sample_scores;    ///< scores of the rows in `sample`
     std::vector<Ranked<T>> ranking;  ///< one place more than is returned, for the certificate
     SearchProfile profile;
 

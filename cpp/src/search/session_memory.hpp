@@ -28,21 +28,20 @@ struct SharedSketch {
     }
 };
 
-/// What the next search of a session begins with, besides what the last one has left in the
-/// scratch.
+/// What the next search of a session starts from, together with the scratch of the last search.
 template <Real T>
 struct SessionMemory {
     /// Where the dual coefficients of the last search are.
     enum class Holds : std::uint8_t {
         nothing,
-        panel,  ///< in the working set's solution; the panel still holds its rows
-        rows,   ///< in that of all rows
+        panel,  ///< in WorkingSetScratch::solution; the panel still holds its rows
+        rows,   ///< in SearchScratch::solution
     };
 
     Holds holds = Holds::nothing;
-    std::vector<double> example_dual;         ///< of the next search's examples, in its order
-    double seconds_to_gather = 0.0;           ///< what copying the rows of the panel has taken
-    const SharedSketch<T>* sketch = nullptr;  ///< scanned in place of rows that have none
+    std::vector<double> example_dual;         ///< of the next search's examples, in query order
+    double seconds_to_gather = 0.0;           ///< time spent on copying rows into the panel
+    const SharedSketch<T>* sketch = nullptr;  ///< scanned if the index has no sketch of its own
 };
 
 }  // namespace exemplar_svm

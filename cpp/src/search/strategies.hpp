@@ -17,7 +17,7 @@
 
 namespace exemplar_svm {
 
-/// What a strategy is asked to do. Everything is borrowed.
+/// The inputs of a strategy. Everything is borrowed.
 template <Real T>
 struct SearchTask {
     const Problem<T>& problem;
@@ -31,16 +31,16 @@ struct SearchTask {
     T* scores;  ///< n_rows values
 };
 
-// The strategies that look at all rows, with one interface. WorkingSetSearch has the same.
+// The strategies other than WorkingSetSearch. All four have one interface:
 //
 //     Outcome finish(const Goal&, SolveReport&);        solve
 //     void rank(TopK<T>&);                              offer the candidates to a ranking
 //     void score(std::span<const RowIndex>, T* scores); scores of any rows
 //     void score_all();                                 scores of all rows, into task.scores
 //
-// The solution is left in the scratch.
+// finish() leaves the solution in the scratch.
 
-/// What strategies share that leave the scores of all rows in task.scores.
+/// Base of strategies whose finish() leaves the scores of all rows in task.scores.
 template <Real T>
 class SearchWithAllScores {
   public:
@@ -56,7 +56,6 @@ class SearchWithAllScores {
     Start from_;
 };
 
-/// Strategy::full
 template <Real T>
 class FullSearch : public SearchWithAllScores<T> {
   public:
@@ -66,7 +65,6 @@ class FullSearch : public SearchWithAllScores<T> {
     Outcome finish(const Goal& goal, SolveReport& report) noexcept;
 };
 
-/// Strategy::gram
 template <Real T>
 class GramSearch : public SearchWithAllScores<T> {
   public:
@@ -76,7 +74,6 @@ class GramSearch : public SearchWithAllScores<T> {
     Outcome finish(const Goal& goal, SolveReport& report) noexcept;
 };
 
-/// Strategy::primal
 template <Real T>
 class PrimalSearch {
   public:

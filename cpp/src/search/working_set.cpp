@@ -12,20 +12,20 @@
 namespace exemplar_svm {
 namespace {
 
-// Before all rows have been scanned, more than a rough solution would be wasted. The scores of
-// sparse rows lie close together: their standard deviation is 0.02 to 0.04 on TF-IDF.
+// Largest violation before the scan: the scan changes the working set, so more accuracy would be
+// wasted. Scores of sparse rows lie close together: standard deviation 0.02 to 0.04 on TF-IDF.
 constexpr double rough_tol_dense = 0.2, rough_tol_sparse = 5e-3;
 
-// Rows that come this close to the margin in the scan join the panel too: the weights still move.
-// So close they stay there in the next step of a session.
+// Rows this close to the margin in the scan join the panel, since the weights still change. They
+// stay in the panel for the next step of a session.
 constexpr double slack_dense = 0.02, slack_sparse = 2e-3;
 
 constexpr int most_scans = 4;
 
-// A pass over the scores of the scan, with a stop condition: about as long as reading them.
+// Time per score of a pass over the scan's scores after a stop: about that of reading them.
 constexpr double seconds_per_score = 1e-9;
 
-// What no clock within sees: looking at clocks, the last steps of a block, returning.
+// Time that no Stopwatch sees: reading clocks, the last steps of a block, returning.
 constexpr double seconds_to_return = 2e-5;
 
 /// The sketch that a search scans.
@@ -99,7 +99,7 @@ bool WorkingSetSearch<T>::prepare() noexcept {
     return !has_to_conclude();
 }
 
-/// Copies the rows that seem to score highest. Returns false if there was no time for that.
+/// Copies the chosen rows into the panel. Returns false if there was no time to choose.
 template <Real T>
 bool WorkingSetSearch<T>::fill_panel() noexcept {
     panel_.clear(problem_.rows);
@@ -117,10 +117,10 @@ bool WorkingSetSearch<T>::fill_panel() noexcept {
     return true;
 }
 
-/// Keeps those rows of the session's last panel that are near the margin or beyond. Returns false
-/// if there are none, or too many of its rows have left the background; and among sparse rows,
-/// where choosing costs less, and coefficients that were optimal for other examples are worth no
-/// more than equal ones.
+/// Keeps the rows of the session's last panel that support or lie within slack() of the margin.
+/// Returns false if none is left, or if more than half have left the background. Also returns false
+/// on sparse rows, where choosing costs less and dual coefficients for other examples are no better
+/// a start than equal ones.
 template <Real T>
 bool WorkingSetSearch<T>::resume() noexcept {
     if (!problem_.rows.is_dense()) return false;
@@ -182,8 +182,8 @@ Outcome WorkingSetSearch<T>::finish(const Goal& goal, SolveReport& report) noexc
     }
 }
 
-/// Moves what the scan has found near the margin into the panel. Hands over if that is too much, or
-/// takes too long.
+/// Moves the rows that the scan found near the margin into the panel. Hands over if they are too
+/// many, or if there is no time for them.
 template <Real T>
 Outcome WorkingSetSearch<T>::join() noexcept {
     const auto collect_near = [&]() noexcept {
@@ -192,7 +192,7 @@ Outcome WorkingSetSearch<T>::join() noexcept {
     };
     std::span<RowIndex> joining = collect_near();
     for (int scans = 1; joining.size() > most_joining(); ++scans) {
-        // The weights of the scan were far off. The worst rows of many make them better.
+        // The weights of the scan were inaccurate. Adding the highest scoring rows improves them.
         if (scans == most_scans || panel_.size() == panel_.capacity() ||
             has_to_conclude(seconds_to_gather(std::min(joining.size(), panel_.size())))) {
             return Outcome::hand_over;
@@ -212,14 +212,15 @@ Outcome WorkingSetSearch<T>::join() noexcept {
     return Outcome::reached;
 }
 
-/// A scan costs about as much as copying and visiting an eighth of the rows.
+/// Above this number, another scan is cheaper: a scan costs about as much as copying and visiting
+/// an eighth of the rows.
 template <Real T>
 std::size_t WorkingSetSearch<T>::most_joining() const noexcept {
     return std::min(panel_.capacity() - panel_.size(),
                     std::max(panel_.size(), problem_.rows.rows / 8));
 }
 
-/// Moves the rows that scored highest into the panel, not more than it has.
+/// Moves the highest scoring rows into the panel, at most doubling it.
 template <Real T>
 void WorkingSetSearch<T>::add_worst(std::span<RowIndex> rows) noexcept {
     const T* const scores = scanned_.scores();
@@ -249,7 +250,6 @@ std::span<RowIndex> WorkingSetSearch<T>::collect_violating() noexcept {
     return rows.first(n_violating);
 }
 
-/// Moves rows into the panel.
 template <Real T>
 void WorkingSetSearch<T>::add(std::span<const RowIndex> rows) noexcept {
     const Stopwatch stopwatch(profile_.gather);
@@ -267,7 +267,7 @@ template <Real T>
 void WorkingSetSearch<T>::end_scan(double seconds) noexcept {
     profile_.scan += seconds;
     for (std::size_t s = 0; s < panel_.size(); ++s) scanned_.leave_out(panel_.row(s));
-    // In a batch, perhaps for the sake of a search that takes longer to conclude than this one.
+    // In a batch, another search that takes longer to conclude may have cut the scan short.
     cut_short_ = !has_seen_all_rows();
 }
 
@@ -294,28 +294,28 @@ bool WorkingSetSearch<T>::has_to_conclude(double seconds) const noexcept {
            (cut_short_ || stop_.earlier_by(seconds_to_conclude() + seconds).reached());
 }
 
-/// What the solver takes over a panel in cache, and half of what it has taken to copy the panel for
-/// bringing it back there, after a scan of all rows.
+/// The solver's own estimate assumes a panel in cache. Loading the panel again after a scan takes
+/// half of the time of copying it.
 template <Real T>
 double WorkingSetSearch<T>::seconds_to_conclude() const noexcept {
     return solver_->seconds_to_conclude() + 0.5 * seconds_to_gather();
 }
 
-/// By what the rows so far have taken.
+/// Estimated from the rows copied so far.
 template <Real T>
 double WorkingSetSearch<T>::seconds_to_gather(std::size_t n) const noexcept {
     return seconds_to_gather() * static_cast<double>(n) /
            static_cast<double>(std::max<std::size_t>(panel_.size(), 1));
 }
 
-/// At least what a solver over all rows takes: to begin with one scan of them, and to conclude() in
-/// the time of three. A sketch is a quarter of float32 rows.
+/// The least time of a solver over all rows: one scan to start and the time of three to conclude().
+/// Scanning float32 rows takes four times as long as scanning a sketch.
 template <Real T>
 double WorkingSetSearch<T>::seconds_over_all_rows() const noexcept {
     return (scanned_.reads_sketch() ? 16.0 : 4.0) * profile_.scan;
 }
 
-/// Ends with the weights as they are.
+/// Ends with the present weights.
 template <Real T>
 Outcome WorkingSetSearch<T>::conclude(SolveReport& report) noexcept {
     const Stopwatch stopwatch(profile_.verify);
@@ -325,14 +325,14 @@ Outcome WorkingSetSearch<T>::conclude(SolveReport& report) noexcept {
     return Outcome::stopped;
 }
 
-/// Brings the rows outside of the panel into what the solver has concluded about those inside.
+/// Extends the solver's report on the panel to all rows, by a bound on the loss outside the panel.
 template <Real T>
 void WorkingSetSearch<T>::add_outside(SolveReport& report) noexcept {
     stopped_ = true;
     const double loss = scanned_.loss_at_most(problem_.background);
     report.primal += loss;
     report.gap += loss;
-    // The root of a sum is at most the sum of the roots.
+    // sqrt(a + b) <= sqrt(a) + sqrt(b).
     report.weights_error_bound += weights_error_from_gap(loss);
 }
 
@@ -350,8 +350,8 @@ void WorkingSetSearch<T>::rank(TopK<T>& best) noexcept {
         const RowIndex row = panel_.row(s);
         if (candidates_.contain(row)) best.offer(panel_.scores[s], static_cast<RowNumber>(row));
     }
-    // Negatives outside of the panel score at most -1, unless there was no time to see to that. All
-    // rows are negatives, or all that are candidates.
+    // If every candidate is a background row and the search was not stopped, all candidates outside
+    // the panel score at most -1.
     if (!stopped_ && (problem_.background == nullptr || problem_.background == candidates_.mask) &&
         static_cast<double>(best.threshold()) > -1.0 + scanned_.rounding()) {
         return;

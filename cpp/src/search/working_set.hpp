@@ -23,7 +23,7 @@
 
 namespace exemplar_svm {
 
-/// What a search by working set works with.
+/// Scratch of WorkingSetSearch.
 template <Real T>
 struct WorkingSetScratch {
     Panel<T> panel;        ///< the working set
@@ -36,64 +36,61 @@ struct WorkingSetScratch {
     bool has_room_for(const RowsView<T>& rows) const noexcept;
 };
 
-/// Solves an exemplar SVM over all rows by looking closely at few of them, exactly:
+/// Solves an exemplar SVM over all rows exactly, by coordinate descent over few of them:
 ///
-///   1. choose:  guess every score, and copy the rows that seem to score highest into a panel, the
-///               working set;
-///   2. solve    roughly over the panel;
-///   3. scan     all rows once, or their sketch, under these weights: those at or near the margin
-///               join the panel;
-///   4. solve    over the panel, to the end;
-///   5. verify:  no row outside of the panel may score above -1. Its score in the scan and the
-///               change of the weights since then bound its score now (ScannedScores), so few rows
-///               have to be looked at again. Those that violate the margin join the panel, and the
-///               search goes on at 4.
+///   1. choose   guess all scores, and copy the rows with the highest guesses into a panel, the
+///               working set
+///   2. solve    over the panel, roughly
+///   3. scan     score all rows, or their sketch, once under the rough weights; rows at or near the
+///               margin join the panel
+///   4. solve    over the panel, to the goal
+///   5. verify   that no row outside the panel scores above -1. A row's score in the scan and the
+///               change of the weights since bound its present score (ScannedScores); few rows are
+///               scored again. Violating rows join the panel, and the search returns to 4.
 ///
-/// Where a stop condition is reached on the way, the panel is scored under the weights so far and
-/// the scan, or as much of it as there is, bounds the scores of the rows outside.
+/// On a stop, the panel is scored under the present weights. The scan, as far as it got, bounds the
+/// scores outside the panel.
 ///
-/// The rows outside have dual coefficients of zero and do not violate their margins, so they add
-/// nothing to the duality gap: that of the panel is that of all rows. Malisiewicz, Gupta and Efros
-/// mine hard negatives in the same way, without an exact stop.
+/// Rows outside the panel have dual coefficients of zero and do not violate the margin. They add
+/// nothing to the duality gap, so the gap of the panel is that of all rows. Malisiewicz, Gupta and
+/// Efros mine hard negatives in the same way, without an exact stop.
 template <Real T>
 class WorkingSetSearch {
   public:
     /// @param scores  n_rows values, for the scan
-    /// @param memory  of the session, if the search is one of its steps
+    /// @param memory  null except in a step of a session
     WorkingSetSearch(const Problem<T>& problem, const Candidates& candidates,
                      const SolverSettings& settings, const RowStatistics<T>& statistics,
                      ExecutorRef executor, const StopCondition& stop, WorkingSetScratch<T>& scratch,
                      DescentScratch<T>& descent, SearchProfile& profile, T* scores,
                      const SessionMemory<T>* memory) noexcept;
 
-    /// Up to the scan. Returns whether that comes next: if not, there is time left for finish()
-    /// only.
+    /// Does steps 1 and 2. Returns whether there is time for the scan.
     bool prepare() noexcept;
 
-    /// The rest; may go on to another goal. Outcome::hand_over if the panel cannot hold the working
-    /// set.
+    /// Does steps 4 and 5. May be called again with another goal. Outcome::hand_over: the panel
+    /// cannot hold the working set.
     Outcome finish(const Goal& goal, SolveReport& report) noexcept;
 
-    /// Whether all rows were looked at; always, unless the stop condition was reached.
+    /// Whether all rows were scanned. False only after a stop.
     bool has_seen_all_rows() const noexcept;
 
-    /// Ranks the rows under the weights that were found, usually without looking at more of them.
+    /// Ranks the rows under the present weights, usually without scoring rows outside the panel.
     void rank(TopK<T>& best) noexcept;
 
-    /// Scores of any rows, as those that rank() has ranked.
+    /// Scores rows as rank() does.
     void score(std::span<const RowIndex> rows, T* scores) noexcept;
 
-    /// Scores of all rows.
     void score_all() noexcept;
 
-    /// Whether another search may go on from the panel and the dual coefficients of its rows.
+    /// Whether another search can start from the panel and the dual coefficients of its rows.
     bool can_be_resumed() const noexcept { return stage_ == Stage::solving; }
     double seconds_to_gather() const noexcept { return gathered_before_ + profile_.gather; }
 
     /// Copies the dual coefficients of the examples and the weights.
     void deliver(Solution<T>& solution) const noexcept;
 
-    /// Copies the dual coefficients of the panel's rows; those of the others are zero.
+    /// Copies the dual coefficients of the panel's rows; all others become zero.
     void deliver_dual(Solution<T>& solution) const noexcept;
 
   private:
@@ -137,13 +134,13 @@ class WorkingSetSearch {
     ScannedScores<T> scanned_;
     std::optional<DualCoordinateDescent<T>> solver_;
     Stage stage_ = Stage::nothing;
-    bool has_joined_ = false;  // what the scan has found
-    bool cut_short_ = false;   // the scan
+    bool has_joined_ = false;  // the rows that the scan found are in the panel
+    bool cut_short_ = false;   // the scan did not reach all rows
     bool stopped_ = false;
-    double gathered_before_ = 0.0;  // seconds that the panel of the step before has taken
+    double gathered_before_ = 0.0;  // seconds that earlier steps spent on copying the panel's rows
 };
 
-/// Scans all rows for several searches of the same rows, at most max_batch, in one reading.
+/// Scans all rows for at most max_batch searches of the same rows, in one pass.
 template <Real T>
 void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
                    ExecutorRef executor) noexcept;

@@ -12,7 +12,7 @@
 namespace exemplar_svm {
 namespace {
 
-/// Refuses sizes in the order of rows, features and examples that would wrap around.
+/// Refuses numbers of rows, features or examples for which buffer sizes would overflow.
 /// @throws std::bad_alloc
 template <Real T>
 void require_countable(const RowsView<T>& rows, std::size_t max_examples) {
@@ -88,7 +88,7 @@ std::size_t Workspace<T>::max_example_entries() const noexcept {
 
 template <Real T>
 bool Workspace<T>::has_room_for(const RowsView<T>& rows) const noexcept {
-    // Longer sparse rows are cut into more blocks.
+    // As many sparse rows with more entries are cut into more blocks.
     return n_rows() >= rows.rows && n_features() == rows.cols &&
            scratch_->working_set.has_room_for(rows);
 }

@@ -29,11 +29,11 @@ void Anderson::restore(double* point, double* gradient) const noexcept {
 }
 
 void Anderson::combine(Curvature& curvature, double* point, double* gradient) noexcept {
-    // A change that is a combination of others, up to this part of its square, tells nothing new.
+    // A change whose squared orthogonal part is below this fraction of its square is dropped.
     constexpr double dependent = 1e-10;
     const auto& kernels = kernels::active_table<double>();
     std::size_t n_kept = 0;
-    for (std::size_t age = 1; age <= count_; ++age) {  // the newest are kept
+    for (std::size_t age = 1; age <= count_; ++age) {  // newest first, so that these are kept
         const std::size_t j = (next_ + memory - age) % memory;
         double* const y = part(direction, n_kept);
         double* const image_y = part(image, n_kept);

@@ -94,7 +94,7 @@ bool minimise(const BoxQuadratic& q, double* step) noexcept {
         }
         double reaches = value(q, trial);
         if (!inside && reaches >= reached) {
-            // The projected step is too long; the straight one to the first bound never is.
+            // The projected step may overshoot. The straight step to the first bound cannot.
             for (std::size_t a = 0; a < n_free; ++a) {
                 const std::size_t i = q.free_order[a];
                 trial[i] =

@@ -25,7 +25,7 @@ void add_products(double sign, const double* vectors, std::size_t n, std::size_t
     }
 }
 
-/// Blocks of rows that are worth a thread when 32 vectors or more are added to each.
+/// Blocks large enough for a thread each if 32 or more vectors are added to every row.
 RowBlocks blocks_of(std::size_t n_rows, std::size_t order) noexcept {
     return {n_rows, order * 1024};
 }

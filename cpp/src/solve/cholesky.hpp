@@ -6,8 +6,8 @@
 
 namespace exemplar_svm {
 
-/// A symmetric positive definite matrix, scaled to a diagonal of ones, as R'R with an upper
-/// triangle R (Golub and Van Loan, Matrix Computations, section 4.2). It borrows its memory.
+/// The factor R'R, R upper triangular, of a symmetric positive definite matrix scaled to a unit
+/// diagonal (Golub and Van Loan, Matrix Computations, section 4.2). Memory is borrowed.
 class Cholesky {
   public:
     static std::size_t scratch_size(std::size_t max_order) noexcept {
@@ -15,27 +15,26 @@ class Cholesky {
     }
 
     Cholesky() = default;
-    /// @param scratch  scratch_size() values, touched as they are needed
+    /// @param scratch  scratch_size() values, touched as needed
     Cholesky(std::size_t max_order, double* scratch) noexcept
         : scales_(scratch), matrix_(scratch + max_order) {}
 
-    /// Begins with a matrix, whose upper triangle is still to be written, from the diagonal on.
+    /// Starts a new matrix. The caller writes its upper triangle: row(j)[c] for c >= j.
     void reset(std::size_t order) noexcept { order_ = order; }
     double* row(std::size_t j) noexcept { return matrix_ + j * order_; }
     std::size_t order() const noexcept { return order_; }
 
-    /// Adds the products of n vectors of values, side by side, n being a multiple of 4.
+    /// Adds the outer products v v' of n contiguous vectors. n is a multiple of 4.
     void add(ExecutorRef executor, const double* vectors, std::size_t n) noexcept;
 
-    /// Decomposes it in place. Rounding may leave a pivot at zero or less.
-    /// @param lowest  eigenvalue, at least: pivots are not below it. 0 for a factor that only
-    /// scales:
-    ///                the diagonal is raised by as much as rounding takes from it, and a row whose
-    ///                pivot is lost even so has no part in the rest, so that the scaling is good in
-    ///                all other directions.
+    /// Factorises the matrix in place. Rounding may make a pivot zero or negative.
+    /// @param lowest  lower bound on the eigenvalues, to which pivots are raised. 0 for a mere
+    ///                preconditioner: the diagonal is raised by the size of its rounding. A row
+    ///                whose pivot is lost even so is decoupled from the others, and the
+    ///                preconditioner is good in all other directions.
     void factorise(ExecutorRef executor, double lowest) noexcept;
 
-    /// x = the inverse of the matrix, times x
+    /// Replaces x by the inverse of the matrix times x.
     void solve(double* x) const noexcept;
 
   private:

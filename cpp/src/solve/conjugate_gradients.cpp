@@ -9,7 +9,7 @@
 namespace exemplar_svm {
 namespace {
 
-/// Rows that are fetched before they are read.
+/// Number of rows to prefetch ahead of the one that is read.
 constexpr std::size_t ahead = 4;
 
 }  // namespace
@@ -42,8 +42,8 @@ void ConjugateGradients<T>::add(RowIndex row, double dual, double diagonal,
 
 template <Real T>
 Outcome ConjugateGradients<T>::solve(const Goal& goal) noexcept {
-    // Coordinates below zero are looked for once the gap has fallen to this part of its initial
-    // value, and in the end.
+    // Check for negative coordinates once the gap is below this fraction of its initial value, and
+    // at convergence.
     constexpr double early_part = 1e-4;
     constexpr int most_looks = 5;
     int n_looks = 0;
@@ -97,13 +97,13 @@ std::size_t ConjugateGradients<T>::count_below() const noexcept {
         std::count_if(duals_, duals_ + n_free_, [](double dual) { return dual < 0.0; }));
 }
 
-/// The diagonal of the matrix, but for what the examples take off.
+/// The diagonal of Q + D, without the examples' Schur complement.
 template <Real T>
 double ConjugateGradients<T>::curvature(std::size_t s) const noexcept {
     return samples_.squared_norm(rows_[s]) + diagonals_[s];
 }
 
-/// Takes the coordinates below zero there, and out of those that are free.
+/// Moves the negative coordinates to zero and removes them from the free ones.
 template <Real T>
 void ConjugateGradients<T>::hold_at_zero() noexcept {
     for (std::size_t s = 0; s < n_free_; ++s) directions_[s] = std::max(0.0, -duals_[s]);
@@ -122,7 +122,6 @@ void ConjugateGradients<T>::swap(std::size_t s, std::size_t t) noexcept {
     for (double* const values : {duals_, diagonals_, residuals_}) std::swap(values[s], values[t]);
 }
 
-/// A step along the direction.
 template <Real T>
 void ConjugateGradients<T>::take(double length) noexcept {
     for (std::size_t s = 0; s < n_free_; ++s) {
@@ -131,7 +130,6 @@ void ConjugateGradients<T>::take(double length) noexcept {
     }
 }
 
-/// The product of the matrix with the direction.
 template <Real T>
 void ConjugateGradients<T>::multiply() noexcept {
     const double offset = samples_.offset(sums_, sum_samples() * samples_.bias_square());
@@ -146,11 +144,11 @@ void ConjugateGradients<T>::multiply() noexcept {
                    });
 }
 
-/// Adds up the rows, times their parts in the direction, and the examples as they follow. Returns
-/// the sum of the labels.
+/// Sums the rows weighted by the direction, and the examples weighted by their response. Returns
+/// the weighted sum of the labels.
 template <Real T>
 double ConjugateGradients<T>::sum_samples() noexcept {
-    // To clear and to add up a group's sum costs as much as a few entries per feature.
+    // Clearing and adding a group's sum costs as much as a few entries per feature.
     constexpr std::size_t entries_per_feature = 4;
     const std::size_t n_groups =
         std::clamp(n_entries_ / (entries_per_feature * samples_.n_features()), std::size_t{1},

@@ -10,16 +10,16 @@
 
 namespace exemplar_svm {
 
-/// Minimises the dual over the coordinates of many sparse rows at once, all of them negatives, the
-/// eliminated examples following: a Newton step. Conjugate gradients (Golub and Van Loan, Matrix
-/// Computations, section 11.3) on Q + D less the examples' Schur complement, scaled by the
-/// diagonal. The matrix is never formed: a product with it is a sum of the rows in double
-/// precision, and then the products of the rows with that sum, both of which threads share. The
-/// rows' mean apart, products of sparse rows with each other are small, so that few are needed.
+/// A Newton step on the dual coefficients of many sparse rows, all negatives, while the eliminated
+/// examples stay optimal. Runs conjugate gradients (Golub and Van Loan, Matrix Computations,
+/// section 11.3) on the Schur complement of the examples in Q + D, preconditioned by the diagonal.
+/// The matrix is never formed: a product with it is a weighted sum of the rows in double precision,
+/// then the products of the rows with that sum; threads share both. Apart from their mean, sparse
+/// rows have small products with each other, so few iterations suffice.
 ///
-/// Coordinates that the minimum takes below zero are held there, and it goes on with the others.
-/// More and Toraldo (SIAM J. Optim. 1, 1991) take such steps once it is known which bounds are met,
-/// for which coordinate descent is better.
+/// Coordinates that fall below zero are held at zero, and the others continue. More and Toraldo
+/// (SIAM J. Optim. 1, 1991) take the same steps once the active bounds are known; coordinate
+/// descent is better at finding these.
 template <Real T>
 class ConjugateGradients {
   public:
@@ -28,31 +28,30 @@ class ConjugateGradients {
     }
 
     /// @param samples  of a problem with the squared hinge
-    /// @param block    of all examples, optimal for the present coefficients of the rows
-    /// @param rows     room for as many as there are
+    /// @param block    of all examples, optimal for the present dual coefficients of the rows
+    /// @param rows     room for n_rows() row numbers
     /// @param scratch  scratch_size() values
     ConjugateGradients(const Samples<T>& samples, const ExampleBlock& block, ExecutorRef executor,
                        const StopCondition& stop, RowIndex* rows, double* scratch) noexcept;
 
     /// Adds the coordinate of a row.
-    /// @param dual      its coefficient
     /// @param diagonal  D
-    /// @param gradient  of the dual along it
+    /// @param gradient  of the dual objective in this coordinate
     void add(RowIndex row, double dual, double diagonal, double gradient) noexcept;
 
-    /// Until no gradient exceeds the goal's tol, and together they add at most its gap to the
-    /// duality gap. Hands over if many coordinates would be below zero, or after goal.max_epochs
+    /// Iterates until no gradient exceeds goal.tol and the gradients add at most goal.gap to the
+    /// duality gap. Hands over if many coordinates are below zero, or after goal.max_epochs
     /// iterations.
     Outcome solve(const Goal& goal) noexcept;
 
     std::size_t size() const noexcept { return size_; }
     RowIndex row(std::size_t s) const noexcept { return rows_[s]; }
 
-    /// The new coefficient, not below zero if the goal is reached.
+    /// The new dual coefficient, not below zero if the goal is reached.
     double dual(std::size_t s) const noexcept { return duals_[s]; }
 
   private:
-    /// If more than one of so many is below zero, it is not known yet which stay there.
+    /// If more than 1 / held_part of the coordinates are below zero, the active bounds are unknown.
     static constexpr std::size_t held_part = 16;
 
     std::size_t count_below() const noexcept;
@@ -68,7 +67,7 @@ class ConjugateGradients {
     ExecutorRef executor_;
     StopCondition stop_;
     std::size_t size_ = 0;
-    std::size_t n_free_ = 0;  // coordinates, before those that are held
+    std::size_t n_free_ = 0;  // free coordinates come first, then those held at zero
     std::size_t n_entries_ = 0;
     RowIndex* rows_;
     // Per coordinate:
@@ -77,8 +76,7 @@ class ConjugateGradients {
     double* residuals_;  // minus the gradient
     double* directions_;
     double* products_;  // of the matrix with the direction
-    // Per feature, of the samples, in groups; the first one becomes that of all:
-    double* sums_;
+    double* sums_;      // weighted sums of samples by groups; the first becomes the sum of all
 };
 
 }  // namespace exemplar_svm

@@ -13,7 +13,7 @@ void Curvature::reset(double diagonal, double last) noexcept {
 }
 
 double* Curvature::add(double weight) noexcept {
-    // What has no room is written where the next one would be.
+    // Beyond the capacity, the last product is replaced.
     const std::size_t place = count_ < capacity_ ? count_++ : capacity_ - 1;
     weights_[place] = weight;
     return column(place);
@@ -31,7 +31,7 @@ void Curvature::factorise() noexcept {
             if (l == k) v += 1.0 / weights_[k];
             const double* const other = factor_ + l * capacity_;
             for (std::size_t b = 0; b < l; ++b) v -= row[b] * other[b];
-            // Positive but for rounding: W^-1 is.
+            // W^-1 is positive, so only rounding makes v negative.
             row[l] = l < k ? v / other[l] : std::sqrt(v > 0.0 ? v : 1.0 / weights_[k]);
         }
     }

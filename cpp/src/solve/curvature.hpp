@@ -4,13 +4,13 @@
 
 namespace exemplar_svm {
 
-/// A model of a symmetric positive definite matrix of order n: a diagonal, all of whose entries but
-/// the last are equal, and a few weighted outer products, D + sum_k w_k u_k u_k'. By the identity
-/// of Sherman, Morrison and Woodbury (Golub and Van Loan, Matrix Computations, section 2.1.4)
+/// A model D + sum_k w_k u_k u_k' of a symmetric positive definite matrix of order n. The entries
+/// of the diagonal D are equal but for the last. The inverse is that of Sherman, Morrison and
+/// Woodbury (Golub and Van Loan, Matrix Computations, section 2.1.4):
 ///
 ///     (D + U W U')^-1 = D^-1 - D^-1 U (W^-1 + U' D^-1 U)^-1 U' D^-1.
 ///
-/// It borrows its memory.
+/// Memory is borrowed.
 class Curvature {
   public:
     static std::size_t scratch_size(std::size_t order, std::size_t capacity) noexcept {
@@ -29,14 +29,14 @@ class Curvature {
     /// Starts over with D.
     void reset(double diagonal, double last) noexcept;
 
-    /// Adds an outer product, whose weight is positive, unless there is no room. Returns where its
-    /// vector has to be written.
+    /// Adds an outer product of positive weight; beyond the capacity, replaces the last one.
+    /// Returns where the caller writes the vector.
     double* add(double weight) noexcept;
 
-    /// Ends the additions.
+    /// Call after the last add() and before solve().
     void factorise() noexcept;
 
-    /// Solves for x, in place.
+    /// Replaces x by the inverse of the matrix times x.
     void solve(double* x) noexcept;
 
   private:

@@ -70,7 +70,7 @@ EpochSummary DescentEpochs<T>::run(const StopCondition& stop) noexcept {
 template <Real T>
 void DescentEpochs<T>::visit_all(const StopCondition& stop, EpochSummary& seen) noexcept {
     constexpr std::size_t rows_per_example = 4;  // between two visits to outside examples
-    // Often enough to stop in time, and seldom enough for reading a clock not to matter.
+    // Frequent enough to stop in time; rare enough that reading the clock costs nothing.
     constexpr std::size_t rows_per_look = 16;
     RowIndex* const active = scratch_.active.data();
     const std::size_t n_examples = samples_.n_examples();
@@ -93,7 +93,7 @@ void DescentEpochs<T>::visit_all(const StopCondition& stop, EpochSummary& seen) 
         }
         bool stays[2];
         visit_rows(active + s, n_visited, stays, seen);
-        // From the back, so that what is swapped in has not been visited.
+        // From the back, so that rows swapped in have not been visited.
         std::size_t n_staying = n_visited;
         for (std::size_t v = n_visited; v-- > 0;) {
             if (stays[v]) continue;
@@ -115,8 +115,8 @@ void DescentEpochs<T>::visit_all(const StopCondition& stop, EpochSummary& seen) 
     while (visits < n_outside) visit_next_outside();
 }
 
-/// Puts the active rows into a random order. Where most sparse rows are active, they are too small
-/// to be fetched one by one: runs of neighbours stay together.
+/// Puts the active rows into a random order. If many sparse rows are active, runs of neighbours
+/// stay together, because single sparse rows are too small to prefetch.
 template <Real T>
 void DescentEpochs<T>::order_visits() noexcept {
     constexpr std::size_t run = 16;
@@ -134,8 +134,7 @@ void DescentEpochs<T>::order_visits() noexcept {
         if (marks[i] != 0) sorted[n_sorted++] = static_cast<RowIndex>(i);
         marks[i] = 0;
     }
-    // The runs in the order of a line through a torus: each once, if the step has no divisor with
-    // their number.
+    // A step coprime to the number of runs visits each run once.
     const std::size_t n_runs = (n_sorted + run - 1) / run;
     std::size_t step = 1 + random_.below(n_runs);
     while (std::gcd(step, n_runs) != 1) ++step;
@@ -147,9 +146,9 @@ void DescentEpochs<T>::order_visits() noexcept {
     }
 }
 
-/// Steps of coordinate descent on one row, or on two dense ones one after the other. Two share the
-/// reading and writing of the weights: the product of the rows says what the first step does to the
-/// second row's score.
+/// Steps of coordinate descent on one row, or on two dense rows in turn. The two share one reading
+/// and writing of the weights: the product of the rows gives the first step's effect on the second
+/// score.
 /// @param stays  whether each row stays active
 template <Real T>
 void DescentEpochs<T>::visit_rows(const RowIndex* rows, std::size_t n_visited, bool* stays,
@@ -182,8 +181,7 @@ void DescentEpochs<T>::visit_rows(const RowIndex* rows, std::size_t n_visited, b
     }
 }
 
-/// One step of coordinate descent, but for the change of coef, which is the returned multiple of
-/// the row.
+/// One step of coordinate descent. The caller adds the returned multiple of the row to coef.
 /// @param product  coef . x_i
 template <Real T>
 double DescentEpochs<T>::visit_row(RowIndex i, double product, bool& stays,
@@ -207,7 +205,7 @@ double DescentEpochs<T>::visit_row(RowIndex i, double product, bool& stays,
              gap_term(samples_.problem().loss, samples_.row_cost(i), bounds.diagonal, dual, slack));
     if (violation == 0.0) return 0.0;
 
-    // Rounded up by what the products with the examples, in T, may lose of it.
+    // Rounded up to cover the rounding of the products with the examples in T.
     const double curvature = samples_.squared_norm(i) * product_slack<T> + bounds.diagonal;
     Coordinate coordinate{gradient, curvature, bounds.diagonal, y, -dual, bounds.upper - dual};
     const double step = block_.minimise(coordinate, k);
@@ -235,7 +233,7 @@ void DescentEpochs<T>::visit_example(std::size_t j, EpochSummary& seen) noexcept
                           -dual,           bounds.upper - dual};
     const double step = block_.minimise(coordinate, eliminates ? block_.gram_row(j) : nullptr);
     weights_.set_dual(sample, coordinate.settle(dual + step, bounds.upper));
-    // The next fold() brings the step of an example of the block into the weights.
+    // fold() adds the steps of the block's examples to the weights.
     if (!eliminates) weights_.add_example(j, step);
 }
 

@@ -16,8 +16,8 @@
 namespace exemplar_svm {
 
 /// Epochs of dual coordinate descent over the active rows, in random order, with the shrinking of
-/// Hsieh et al. 2008, Algorithm 3. The eliminated examples follow every step; others are visited as
-/// ordinary coordinates, one after every few rows.
+/// Hsieh et al. 2008, Algorithm 3. Eliminated examples stay optimal after every step. Other
+/// examples are visited as ordinary coordinates, one after every few rows.
 template <Real T>
 class DescentEpochs {
   public:
@@ -26,19 +26,19 @@ class DescentEpochs {
                   DescentWeights<T>& weights, Solution<T>& solution,
                   DescentScratch<T>& scratch) noexcept;
 
-    /// One epoch, or as much of it as there is time for. Leaves the weights folded.
+    /// Runs one epoch, or part of it until the stop. Leaves the weights folded.
     EpochSummary run(const StopCondition& stop) noexcept;
 
     std::span<const RowIndex> active() const noexcept {
         return {scratch_.active.data(), n_active_};
     }
-    /// Active rows off zero.
+    /// Number of active rows whose dual coefficient is not zero.
     std::size_t count_inside() const noexcept;
 
-    /// Takes in a row behind all others.
+    /// Adds a row, whose number is the next after all others. Active unless its cost is zero.
     void add(std::size_t i) noexcept;
-    /// Makes active what a verification has found: rows that support, and rows at zero or at their
-    /// upper bound whose gradient is within `slack` of pushing them off it.
+    /// Makes rows active after a verification: those between their bounds, and those at a bound
+    /// whose gradient is within `slack` of leaving it.
     void activate_violators(const T* scores, double slack) noexcept;
     void stop_shrinking() noexcept { shrinks_ = false; }
 
@@ -60,9 +60,9 @@ class DescentEpochs {
     ExampleBlock& block_;
     const kernels::KernelTable<T>& kernels_;
     SplitMix64 random_;
-    bool visits_pairs_;  // of rows: dense ones
+    bool visits_pairs_;  // dense rows are visited in pairs
     bool shrinks_;
-    // Gradients beyond which a row at a bound leaves the epochs: the extremes of the epoch before.
+    // A row at a bound with a gradient beyond these is shrunk: the extremes of the last epoch.
     double shrink_above_ = std::numeric_limits<double>::infinity();
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     std::size_t n_active_ = 0;

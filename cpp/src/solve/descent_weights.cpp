@@ -46,8 +46,8 @@ double DescentWeights<T>::precise_rounding(std::size_t i) const noexcept {
     return precise_rounding_ + precise_rounding_per_norm_ * std::max(norm - largest_norm_, 0.0);
 }
 
-/// The rounding of a score in T, and that of the dual coefficients in double precision, which are
-/// as large together as the examples'.
+/// The rounding of a score in T, plus that of the dual coefficients in double precision. The rows'
+/// coefficients sum to about as much as the examples'.
 template <Real T>
 double DescentWeights<T>::resolution() const noexcept {
     const std::size_t d = samples_.n_features();
@@ -89,7 +89,7 @@ void DescentWeights<T>::refresh(std::span<const RowIndex> active) noexcept {
     if (are_refining_) rebase(active);
 }
 
-/// Begins to work on the change from the refreshed weights.
+/// Starts to refine: coef becomes the change from the refreshed weights.
 template <Real T>
 void DescentWeights<T>::rebase(std::span<const RowIndex> active) noexcept {
     for (const RowIndex i : active) {
@@ -109,7 +109,7 @@ void DescentWeights<T>::level(std::span<const RowIndex> rows, const T* products)
         solution_.dual[i] = 1.0;
         for (std::size_t j = 0; j < p; ++j) sums[j] += static_cast<double>(products[i * p + j]);
     }
-    // The rows are added up once, for the curvature of that coordinate and for the weights.
+    // One sum of the rows serves the curvature of the common coordinate and the weights.
     const double* const prior = examples_.prior().data();
     double* const rows_sum = other_;
     sum_samples(wide_);
@@ -137,11 +137,11 @@ void DescentWeights<T>::level(std::span<const RowIndex> rows, const T* products)
     round(optimise_examples(sum + changes.finish()));
 }
 
-/// Adds up the weights of the dual coefficients, and returns sum a_i y_i.
+/// Computes the weights of the dual coefficients; returns sum a_i y_i.
 template <Real T>
 double DescentWeights<T>::sum_samples(double* weights) noexcept {
     std::copy_n(examples_.prior().data(), samples_.n_features(), weights);
-    double norms = 0.0;  // a ||z||, added up
+    double norms = 0.0;  // bound on sum a (||x|| + ||mean||)
     std::size_t n_added = 0;
     SampleSum<T> samples_sum(samples_, weights);
     const auto add = [&](std::size_t i, double dual) noexcept {
@@ -156,9 +156,8 @@ double DescentWeights<T>::sum_samples(double* weights) noexcept {
         add(samples_.n_rows() + j, example_dual(j));
     }
     const double sum = samples_sum.finish();
-    // Each addition rounds what has been added so far. Costs are rounded a few times, too: with
-    // exact ones, coefficients that are larger or smaller by as much have the same terms of the
-    // gap.
+    // Each addition rounds the sum so far. Costs are also rounded a few times: with exact costs,
+    // dual coefficients changed by the same relative amount have the same terms of the gap.
     const auto roundings = static_cast<double>(n_added + samples_.n_examples() + 16);
     sum_rounding_ =
         roundings * epsilon * (norms + prior_norm_) + samples_.problem().mean_error * std::abs(sum);
@@ -166,9 +165,9 @@ double DescentWeights<T>::sum_samples(double* weights) noexcept {
     return sum;
 }
 
-/// Makes the eliminated examples optimal for the weights, and brings them in.
-/// @param sum  sum a_i y_i of the weights
-/// @returns the same afterwards
+/// Makes the eliminated examples optimal, and adds their changes to the weights.
+/// @param sum  sum a_i y_i before
+/// @returns sum a_i y_i afterwards
 template <Real T>
 double DescentWeights<T>::optimise_examples(double sum) noexcept {
     const std::size_t n = samples_.n_rows(), p = block_.count();
@@ -216,7 +215,7 @@ void DescentWeights<T>::adopt_changes() noexcept {
     adopt(wide_, s > 0.0 ? intercept_ / s : 0.0);
 }
 
-/// Takes over the weights in wide_.
+/// Rounds the weights in wide_ to T, and bounds the rounding of scores.
 /// @param sum  sum a_i y_i
 template <Real T>
 void DescentWeights<T>::round(double sum) noexcept {
@@ -235,8 +234,7 @@ void DescentWeights<T>::round(double sum) noexcept {
     coef_rounding_ = std::sqrt(rounding_square);
     const double raw_norm = largest_norm_ + mean_norm_;
     const double norm = norm_of(wide_, d) + coef_rounding_;
-    // Products of tiny values are lost. The mean's part in the scores is rounded once for each
-    // feature.
+    // Products of tiny values underflow. The mean's part of a score is rounded once per feature.
     const double underflow =
         static_cast<double>(d + 2) * static_cast<double>(std::numeric_limits<T>::denorm_min());
     const double offset_rounding =

@@ -48,7 +48,7 @@ DualCoordinateDescent<T>::DualCoordinateDescent(const Problem<T>& problem,
                scratch.coef.data(), scratch.wide_coef.data(), scratch.wide.data(), scores),
       epochs_(samples_, settings, weights_, solution, scratch) {
     add_rows(0, from);
-    // Rows without labels and costs of their own can begin together; sparse ones do.
+    // Sparse rows with common label and cost start at a common dual coefficient.
     is_level_ = from == Start::zeros && !problem.rows.is_dense() && weights_.eliminates() &&
                 problem.labels == nullptr && problem.costs == nullptr;
     if (is_level_) {
@@ -65,7 +65,6 @@ void DualCoordinateDescent<T>::extend(const Problem<T>& problem) noexcept {
     add_rows(n_before, Start::zeros);
 }
 
-/// Takes in the rows from `begin` on.
 template <Real T>
 void DualCoordinateDescent<T>::add_rows(std::size_t begin, Start from) noexcept {
     for (std::size_t i = begin; i < samples_.n_rows(); ++i) {
@@ -75,16 +74,16 @@ void DualCoordinateDescent<T>::add_rows(std::size_t begin, Start from) noexcept 
         epochs_.add(i);
     }
     if (weights_.eliminates()) return multiply_rows_by_examples(begin);
-    // Nothing has told how fast the rows are read: three times from memory at 10 GB/s.
+    // No scan has been timed: assume three passes over memory at 10 GB/s.
     constexpr double seconds_per_byte = 3e-10;
     const std::size_t n_bytes =
         (samples_.n_rows() - begin) * samples_.problem().rows.bytes_per_row();
     seconds_to_conclude_ += seconds_per_byte * static_cast<double>(n_bytes);
 }
 
-/// k_ij = x~_i . x~_j for every row i from `first` on and example j: one scan of these rows. It
-/// tells how long conclude() will take, which scans them once and then adds up those that support
-/// in double precision, at about twice the price.
+/// Computes k_ij = x~_i . x~_j for every row i >= first and example j. The time predicts that of
+/// conclude(), which scans the rows once and sums those that support in double precision, at about
+/// twice the cost of a scan.
 template <Real T>
 void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noexcept {
     const PreparedExamples<T>& examples = scratch_.examples;
@@ -99,7 +98,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     const RowsView<T> rows = samples_.problem().rows.from(first);
     T* const workings = scores_ + first;
     T* const products = scratch_.products.data() + first * p;
-    // A sparse example is spread out to be multiplied with, one at a time.
+    // Sparse examples are decompressed one at a time.
     const std::size_t at_once = examples.rows().is_dense() ? p : 1;
     for (std::size_t from = 0; from < p; from += at_once) {
         const T* const spread = examples.rows().read(from, scratch_.rows.data());
@@ -123,7 +122,7 @@ void DualCoordinateDescent<T>::multiply_rows_by_examples(std::size_t first) noex
     seconds_to_conclude_ += 3.0 * seconds / static_cast<double>(p);
 }
 
-/// Whether nearly all active rows of a sample violate the margin under the refreshed weights.
+/// Whether at least 31/32 of up to 512 active rows violate the margin under the refreshed weights.
 template <Real T>
 bool DualCoordinateDescent<T>::support_all() const noexcept {
     const auto active = epochs_.active();
@@ -138,7 +137,7 @@ bool DualCoordinateDescent<T>::support_all() const noexcept {
 
 template <Real T>
 void DualCoordinateDescent<T>::approach(double tol) noexcept {
-    // Where so many are not enough, the rows that are missing matter more.
+    // If 64 epochs do not suffice, adding the missing rows helps more than further epochs.
     constexpr std::uint32_t most_epochs = 64;
     descend({tol, infinity, std::min(goal_.max_epochs, n_epochs_ + most_epochs)});
     if (weights_.are_refining()) {
@@ -162,8 +161,8 @@ template <Real T>
 Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept {
     Goal goal = goal_;           // of a round
     constexpr int patience = 2;  // rounds that do not halve the lowest violation
-    // Scores that are proven no better than this are worth Newton steps. The hinge's bound falls
-    // with the root of its rounding, whatever tol is.
+    // A score bound above this justifies Newton steps. The bound of the hinge falls with the root
+    // of its rounding, whatever tol is.
     const double poor_proof = 30.0 * std::max(goal_.tol, 1e-4);
     double lowest_violation = infinity, previous_gap = infinity;
     int fruitless = 0;
@@ -180,7 +179,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
         const BlockSummary verified = verify(Accuracy::precise);
         report_verified(verified, weights_, report);
 
-        // Weights that differ from those of the coefficients by more than rounding are not optimal.
+        // Weights that differ from those of the dual coefficients beyond rounding are not optimal.
         const double drift = weights_.drift_beyond_rounding() * weights_.largest_norm();
         const bool within_tol = std::max(verified.violation, drift) <= goal_.tol;
         const double error = weights_error_from_gap(verified.gap) * weights_.largest_norm();
@@ -189,8 +188,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
         lowest_violation = std::min(lowest_violation, verified.violation);
         const bool exhausted = descent != Outcome::reached || fruitless >= patience ||
                                verified.gap > 0.5 * previous_gap;
-        // Newton's method solves for the weights; where hardly anything is left to do, epochs bring
-        // the coefficients closer still.
+        // Below this violation, epochs improve dual coefficients more than Newton's method.
         constexpr double nearly_solved = 1e-6;
         if (is_exhausted_ && !within_tol && !has_resumed &&
             std::max(verified.violation, drift) <= nearly_solved) {
@@ -210,9 +208,8 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
         if (descent == Outcome::limit) return Outcome::limit;
         if (at_resolution) return Outcome::exhausted;
         previous_gap = verified.gap;
-        // Rows are shrunk too early, again and again.
         if (fruitless >= patience) epochs_.stop_shrinking();
-        // A row was shrunk too early, or the descent's weights had drifted by rounding.
+        // A row was shrunk too early, or rounding had made the epochs' weights drift.
         goal.tol *= 0.5;
         goal.gap *= 0.25;
         epochs_.activate_violators(scores_, verified.violation);
@@ -230,32 +227,31 @@ SolveReport DualCoordinateDescent<T>::conclude() noexcept {
     return report;
 }
 
-/// Epochs over the active rows until their violations are within the goal's tol and prove its gap,
-/// or until nothing improves any more.
+/// Runs epochs over the active rows until they reach goal.tol and goal.gap, or no longer improve.
 template <Real T>
 Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
-    // Every step rounds the weights in the arithmetic of T, and what adds up exceeds the rounding
-    // of a score. So the last epochs work on the change from weights in double precision: what is
-    // small is rounded by little.
+    // Every step rounds the weights in T, and the accumulated rounding exceeds that of a score.
+    // Later epochs therefore refine: a small change from weights in double precision has a small
+    // rounding.
     constexpr std::uint32_t unrefined_epochs = 16;
-    // Where epochs make slow progress the problem is ill-conditioned: C ||x||^2 is large, and so
-    // few rows support that solving for them directly is cheap. It costs as much as about half as
-    // many epochs as there are such rows, so it is tried whenever that many have been spent.
+    // Slow progress means an ill-conditioned problem: C ||x||^2 is large, and few rows support. A
+    // polish solves for these directly. It costs about half as many epochs as there are rows off
+    // their bounds, so it runs after that many.
     constexpr std::size_t polish_interval = 10;
-    // Epochs without a new lowest violation: close to what the arithmetic can resolve; and where
-    // the violations are small enough and only the proof of the scores is not.
+    // Epochs allowed without a new lowest violation: near the resolution of the arithmetic, and
+    // within tol while the gap is still too large.
     constexpr int patience = 3, patience_within_tol = 8;
 
     is_exhausted_ = false;
     std::uint32_t since_polish = 0, since_start = 0;
-    // Epochs to wait for the next step on many sparse rows: longer after each that gave up.
+    // Settled epochs to skip before the next joint step: more after each that handed over.
     std::uint32_t joint_wait = 0, since_joint = 0;
     const bool was_level = std::exchange(is_level_, false);
     std::size_t n_inside = was_level ? 0 : epochs_.count_inside();
     double lowest = infinity;
     int without_progress = 0;
     if (was_level && can_step_jointly() && support_all()) {
-        ++n_epochs_;  // so that no round comes for nothing
+        ++n_epochs_;  // counted, so that every round uses up epochs
         const Outcome stepped = step_jointly(goal);
         if (stepped != Outcome::hand_over) return stepped;
     }
@@ -279,7 +275,7 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
             return Outcome::exhausted;
         }
 
-        // Once it is settled which coordinates are off their bounds.
+        // A joint step needs a stable set of coordinates off their bounds.
         const auto [fewer, more] = std::minmax(seen.n_inside, n_inside);
         const bool is_settled = more - fewer <= more / 32;
         n_inside = seen.n_inside;
@@ -305,7 +301,7 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
     return Outcome::limit;
 }
 
-/// Where many coordinates are better solved for together than one by one.
+/// Whether the problem is one that ConjugateGradients can solve.
 template <Real T>
 bool DualCoordinateDescent<T>::can_step_jointly() const noexcept {
     const Problem<T>& problem = samples_.problem();
@@ -313,8 +309,8 @@ bool DualCoordinateDescent<T>::can_step_jointly() const noexcept {
            problem.loss == Loss::squared_hinge;
 }
 
-/// A step on all coordinates that are off their bounds, or about to leave them, by conjugate
-/// gradients. If too many would leave their bounds, epochs have to go on from there.
+/// A step by conjugate gradients on all coordinates that are off zero or about to leave it. Hands
+/// over to epochs if too many coordinates would become negative.
 template <Real T>
 Outcome DualCoordinateDescent<T>::step_jointly(const Goal& goal) noexcept {
     weights_.set_refining(false);
@@ -337,9 +333,8 @@ Outcome DualCoordinateDescent<T>::step_jointly(const Goal& goal) noexcept {
     return outcome;
 }
 
-/// After how many epochs a Newton step over all samples is worth its price: these have then taken
-/// as long as the steps that it takes to the end. Never where the steps would take longer than all
-/// epochs that are allowed.
+/// The number of epochs that cost as much as solving by PrimalNewton, after which it is tried.
+/// Infinity if PrimalNewton would cost more than four times all epochs allowed.
 template <Real T>
 double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) const noexcept {
     constexpr double fewest = 32.0;
@@ -355,14 +350,14 @@ double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) cons
     return std::max(fewest, std::min(epochs, 0.25 * limit));
 }
 
-/// Whether there are epochs left for that, and samples few enough for it to take little time.
+/// Whether epochs are left for PrimalNewton, and its cost is acceptable.
 template <Real T>
 bool DualCoordinateDescent<T>::can_solve_together() const noexcept {
     return n_epochs_ < goal_.max_epochs &&
            std::isfinite(epochs_before_newton(epochs_.count_inside()));
 }
 
-/// Solves for all samples together, to the end.
+/// Solves for all samples by PrimalNewton.
 template <Real T>
 Outcome DualCoordinateDescent<T>::solve_together(const Goal& goal) noexcept {
     since_newton_ = 0;

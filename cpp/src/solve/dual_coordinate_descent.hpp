@@ -18,12 +18,11 @@
 
 namespace exemplar_svm {
 
-/// The solver of solver.hpp, which can also be stopped at a rough solution and go on with more
-/// rows.
+/// The solver of solver.hpp. It can also stop at a rough solution and continue with more rows.
 template <Real T>
 class DualCoordinateDescent {
   public:
-    /// Everything is borrowed. Begins at dual coefficients of zero, or at those in the solution.
+    /// Everything is borrowed.
     /// @param scores  n_rows values
     DualCoordinateDescent(const Problem<T>& problem, const SolverSettings& settings,
                           ExecutorRef executor, Start from, Solution<T>& solution,
@@ -32,23 +31,21 @@ class DualCoordinateDescent {
     DualCoordinateDescent(const DualCoordinateDescent&) = delete;
     DualCoordinateDescent& operator=(const DualCoordinateDescent&) = delete;
 
-    /// Epochs until no visited row violates its optimality condition by more than tol, or until
-    /// conclude() has to begin. Looks at no row again, and leaves the weights in the solution.
+    /// Runs epochs until no visited row has a violation above tol, or until conclude() must begin.
+    /// Leaves the weights in the solution. Does not verify.
     void approach(double tol) noexcept;
 
-    /// Goes on with a problem that has more rows behind those of before.
+    /// Continues with a problem that has more rows after the present ones.
     void extend(const Problem<T>& problem) noexcept;
 
     /// Solves to the goal, as solve() does.
     Outcome finish(const Goal& goal, SolveReport& report) noexcept;
 
-    /// Ends short of the goal: leaves the present weights in the solution, and the scores under
-    /// them. Their primal objective, and the gap to the dual one, which is the bound on their
-    /// error then, are upper bounds. There is no violation in the report, and no more to be done
-    /// here.
+    /// Ends short of the goal: leaves the present weights and the scores under them. The primal
+    /// objective and the gap of the report are upper bounds. Must be the last call.
     SolveReport conclude() noexcept;
 
-    /// About how many seconds conclude() takes.
+    /// Estimated seconds of conclude().
     double seconds_to_conclude() const noexcept { return seconds_to_conclude_; }
 
   private:
@@ -61,12 +58,12 @@ class DualCoordinateDescent {
     StopCondition stop_to_conclude(double seconds = 0.0) const noexcept {
         return stop_.earlier_by(seconds_to_conclude_ + seconds);
     }
-    /// Whether there is no time left for anything, or for what takes `seconds`, but to conclude().
+    /// Whether less than `seconds` remain until conclude() must begin.
     bool has_to_conclude(double seconds = 0.0) const noexcept {
         return stop_.is_set() && stop_to_conclude(seconds).reached();
     }
 
-    // Steps on many coordinates together.
+    // Steps on many coordinates at once.
     bool can_step_jointly() const noexcept;
     Outcome step_jointly(const Goal& goal) noexcept;
     double epochs_before_newton(std::size_t n_inside) const noexcept;
@@ -91,7 +88,7 @@ class DualCoordinateDescent {
     std::uint32_t since_newton_ = 0;  // epochs
     double seconds_to_conclude_ = 0.0;
     bool is_level_ = false;      // all active rows have the same dual coefficient
-    bool is_exhausted_ = false;  // double precision has allowed no more
+    bool is_exhausted_ = false;  // PrimalNewton ended at the limit of double precision
 };
 
 }  // namespace exemplar_svm

@@ -7,8 +7,8 @@
 namespace exemplar_svm {
 namespace {
 
-// A pivot below this part of its diagonal counts as linear dependence. Double precision leaves
-// about 1e-16; products of float32 rows are summed in double, so they leave no more.
+// A pivot below this fraction of its diagonal means linear dependence. Rounding leaves about 1e-16,
+// also for float32 rows, whose products are summed in double precision.
 constexpr double dependent = 1e-11;
 
 }  // namespace
@@ -50,11 +50,11 @@ void ExampleBlock::respond(const double* products, double* changes) const noexce
 
 double ExampleBlock::walk(Coordinate& c, const double* k) noexcept {
     double taken = 0.0;
-    // Every member can leave and enter once on a path in exact arithmetic; the limit ends the walk
-    // where rounding makes a member hesitate at its bound.
+    // In exact arithmetic, every member leaves and enters at most once. The limit ends walks in
+    // which rounding makes a member leave and enter repeatedly.
     for (std::size_t leg = 0; leg <= 4 * count_; ++leg) {
         double z[capacity];
-        // Too large a curvature shortens the step; too small a one would make it overshoot.
+        // Rounded up: too large a curvature shortens the step, too small a one overshoots.
         double curvature = c.curvature * (1.0 + rounding_);
         for (std::size_t j = 0; j < count_; ++j) {
             z[j] = state_[j] == State::free ? response(j, k) : 0.0;
@@ -71,7 +71,7 @@ double ExampleBlock::walk(Coordinate& c, const double* k) noexcept {
         step = std::clamp(step, c.lowest_step, c.highest_step);
         if (step == 0.0) break;
 
-        // The first member to change its state on the way shortens this leg.
+        // The first member to change its state ends this leg.
         std::size_t changing = count_;
         State becomes = State::outside;
         for (std::size_t j = 0; j < count_; ++j) {
@@ -125,8 +125,8 @@ void ExampleBlock::optimise(const double* gradients) noexcept {
     std::fill_n(state_, count_, State::outside);
     invert_free();
 
-    // One after the other: move it to its minimum while those already in the block follow, then
-    // take it in. The members are jointly optimal after every step, so they all are at the end.
+    // Move each example to its minimum while the members stay optimal, then make it a member. All
+    // members are jointly optimal after every step, hence at the end.
     for (std::size_t j = 0; j < count_; ++j) {
         double gradient = gradients[j];
         for (std::size_t l = 0; l < count_; ++l) {
@@ -158,8 +158,8 @@ void ExampleBlock::change_state(std::size_t j, State to) noexcept {
     if (free_set_changes) invert_free();
 }
 
-/// H = (K_FF + D_FF)^-1 by Cholesky, p^3 operations: only when F changes, which is rare. A free
-/// example that depends on the free ones before it is put outside.
+/// H = (K_FF + D_FF)^-1 by Cholesky: p^3 operations, when F changes, which is rare. Moves a free
+/// example outside if it depends linearly on the free ones before it.
 void ExampleBlock::invert_free() noexcept {
     std::fill_n(inverse_, count_ * count_, 0.0);
 

@@ -11,7 +11,7 @@
 namespace exemplar_svm {
 namespace {
 
-// Where the first epochs do not end it, few rows support and a Newton step on them is better.
+// If this many epochs do not suffice, few rows support, and Newton steps on them are faster.
 constexpr std::uint32_t most_epochs = 48;
 
 }  // namespace
@@ -47,8 +47,8 @@ Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report)
     const double largest_norm =
         std::sqrt(samples_.problem().max_squared_norm + samples_.bias_square());
     const std::uint32_t limit = std::min(goal.max_epochs, most_epochs);
-    // float32 changes serve while violations are large; then they start again from zero, so that
-    // the last digits are not spent on rounding.
+    // Changes are in T while violations are large. A refresh below this violation restarts them
+    // from zero, so that rounding does not limit the last digits.
     double next_refresh = 1e-3;
     double tol = goal.tol, needed_gap = goal.gap;
     while (report.epochs < limit) {
@@ -69,12 +69,11 @@ Outcome GramDescent<T>::solve(Start from, const Goal& goal, SolveReport& report)
             const double gap = verify(report);
             if (report.violation <= goal.tol && gap <= goal.gap) {
                 report.status = SolveStatus::converged;
-                // Where the rounding of the products may leave more than this in the scores,
-                // weights in double precision do better.
+                // Weights in double precision do better than products of larger rounding.
                 const double error = report.weights_error_bound * largest_norm;
                 return error <= 10.0 * goal.tol ? Outcome::reached : Outcome::hand_over;
             }
-            // A row was left out too early, or the changes had drifted by rounding.
+            // A row was shrunk too early, or rounding had made the changes drift.
             tol *= 0.5;
             needed_gap *= 0.25;
             activate_all();
@@ -105,7 +104,7 @@ void GramDescent<T>::start(Start from) noexcept {
         const Stopwatch stopwatch(seconds_to_verify_);
         multiply_rows_by_examples();
     }
-    // n <= 2 d, and the end reads the products of the support rows with all others only.
+    // n <= 2 d, and the last refresh reads only the Gram rows of the support vectors.
     seconds_to_verify_ *= 0.5 / static_cast<double>(block_.count());
     for (std::size_t i = 0; i < n_rows(); ++i) {
         solution_.dual[i] = std::clamp(solution_.dual[i], 0.0, samples_.penalty(i).upper);
@@ -141,7 +140,7 @@ EpochSummary GramDescent<T>::epoch() noexcept {
     EpochSummary seen;
     RowIndex* const active = scratch_.active.data();
     permute(active, n_active_, random_);
-    // Often enough to stop in time, and seldom enough for reading a clock not to matter.
+    // Frequent enough to stop in time; rare enough that reading the clock costs nothing.
     constexpr std::size_t rows_per_look = 16;
     std::size_t since_look = 0;
     for (std::size_t s = 0; s < n_active_;) {
@@ -196,7 +195,7 @@ bool GramDescent<T>::visit(RowIndex i, EpochSummary& seen) noexcept {
     return true;
 }
 
-/// Brings the waiting steps into the scores of all rows.
+/// Adds the waiting steps to the scores of all rows.
 template <Real T>
 void GramDescent<T>::flush() noexcept {
     const T* rows[max_waiting];
@@ -211,8 +210,8 @@ void GramDescent<T>::flush() noexcept {
     n_waiting_ = 0;
 }
 
-/// Recomputes what the scores owe to the prior and the rows, in double precision, and makes the
-/// examples optimal for it.
+/// Recomputes the contribution of the prior and the rows to the scores in double precision, and
+/// makes the examples optimal.
 template <Real T>
 void GramDescent<T>::refresh() noexcept {
     const std::size_t n = n_rows(), p = block_.count();
@@ -221,7 +220,7 @@ void GramDescent<T>::refresh() noexcept {
     std::fill_n(scores_, n, T(0));
     double shares[ExampleBlock::capacity];
     for (std::size_t j = 0; j < p; ++j) shares[j] = samples_.share_in_mean(j);
-    // w_0 . (x_i - m) with w_0 = prior * (mean of the positives as they were given)
+    // w_0 . (x_i - m) with w_0 = prior * (mean of the positives, not centred)
     const double prior = samples_.problem().prior;
     for (std::size_t i = 0; prior > 0.0 && i < n; ++i) {
         double sum = 0.0;
@@ -266,15 +265,15 @@ void GramDescent<T>::refresh() noexcept {
     block_.optimise(gradients);
 }
 
-/// Measures all optimality conditions and the gap, and leaves the scores in scores_. Returns the
-/// gap before roundings are added to it.
+/// Measures all violations and the gap, and leaves the scores in scores_. Returns the gap without
+/// its rounding bound.
 template <Real T>
 double GramDescent<T>::verify(SolveReport& report) noexcept {
     const std::size_t n = n_rows(), p = block_.count();
     const Problem<T>& problem = samples_.problem();
     double duals = dual_sum_;
     for (std::size_t j = 0; j < p; ++j) duals += block_.dual(j) + problem.prior;
-    // Every product errs by at most rounding * (the norms); sums are in double precision.
+    // A product errs by at most rounding() times both norms; sums are in double precision.
     double largest = problem.max_squared_norm;
     for (std::size_t j = 0; j < p; ++j) largest = std::max(largest, block_.gram_row(j)[j]);
     const double largest_norm = std::sqrt(largest) + std::sqrt(samples_.mean_square());
@@ -313,8 +312,8 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
         measure(n + j, block_.dual(j), 1.0 - score);
         solution_.example_dual[j] = block_.dual(j);
     }
-    // The scores are those of the dual coefficients' weights but for `rounding`; costs, and with
-    // them the bounds of the coefficients, are rounded a few times.
+    // The scores are those of the dual coefficients' weights up to `rounding`. The costs, and hence
+    // the bounds of the dual coefficients, are rounded a few times.
     constexpr double few = 16.0 * std::numeric_limits<double>::epsilon();
     const double drift = few * duals * std::sqrt(square + bias_square);
     const Proof proof = prove(sums, drift);

@@ -18,31 +18,31 @@
 
 namespace exemplar_svm {
 
-/// What GramDescent works with.
+/// Scratch of GramDescent.
 template <Real T>
 struct GramScratch {
-    std::vector<RowIndex> active;    ///< rows the next epoch visits come first
+    std::vector<RowIndex> active;    ///< active rows come first
     std::vector<T> products;         ///< x_i . x_j, row by row, for each example j
-    std::vector<double> row_scores;  ///< what scores owe to the rows
+    std::vector<double> row_scores;  ///< contribution of the prior and the rows to each score
 
-    /// For searches among these rows, or fewer.
+    /// For searches among at most these rows.
     GramScratch(const RowsView<T>& rows, std::size_t max_examples);
 };
 
-/// Dual coordinate descent with the Gram matrix at hand, for few rows of many features: all scores
-/// are kept up to date, so that looking at a row costs nothing and a step costs n instead of 2 d,
-/// and the last scores need no scan. No weights are ever formed.
+/// Dual coordinate descent with the Gram matrix, for few rows of many features. Every step updates
+/// all scores, at a cost of n instead of 2 d. Visiting a row without a step is then almost free,
+/// and the final scores need no scan. Weights are never formed.
 template <Real T>
 class GramDescent {
   public:
-    /// For at most ExampleBlock::capacity examples and rows that are all negatives.
+    /// For at most ExampleBlock::capacity examples. All rows must be negatives.
     GramDescent(const Samples<T>& samples, const SolverSettings& settings,
                 const GramMatrix<T>& gram, ExecutorRef executor, Solution<T>& solution,
                 PreparedExamples<T>& examples, GramScratch<T>& scratch, T* scores,
                 const StopCondition& stop = {}) noexcept;
 
-    /// Hands over where steps on one row after the other make too little progress. Leaves the
-    /// primal objective of the report at zero.
+    /// Hands over if coordinate descent progresses slowly, or if the Gram matrix's rounding leaves
+    /// too large a score bound. Leaves the primal objective of the report at zero.
     Outcome solve(Start from, const Goal& goal, SolveReport& report) noexcept;
 
   private:
@@ -80,7 +80,7 @@ class GramDescent {
     ExampleBlock& block_;
     T* scores_;
     StopCondition stop_;
-    double seconds_to_verify_ = 0.0;  // about what the last refresh() and verify() take
+    double seconds_to_verify_ = 0.0;  // estimate for the last refresh() and verify()
     const kernels::KernelTable<T>& kernels_;
     SplitMix64 random_;
     Penalty penalty_;
@@ -89,15 +89,15 @@ class GramDescent {
     double shrink_below_ = -std::numeric_limits<double>::infinity();
     std::size_t n_active_ = 0;
 
-    // The score of row i is scratch.row_scores[i] + scores_[i] + (what waits) - s^2 dual_sum_
-    // + a' k_i: the first as of the last refresh, in double precision, the second its change since.
+    // The score of row i is scratch.row_scores[i] (last refresh, in double precision) + scores_[i]
+    // (change since) + (waiting steps) - s^2 dual_sum_ + a' k_i.
     double dual_sum_ = 0.0;  // of the rows
     static constexpr std::size_t max_waiting = 4;
     std::size_t n_waiting_ = 0;
-    RowIndex waiting_[max_waiting];  // rows whose steps are not in scores_ yet,
-    T changes_[max_waiting];         // and how far they went
+    RowIndex waiting_[max_waiting];  // rows whose steps are not yet in scores_
+    T changes_[max_waiting];         // minus the steps
 
-    double example_scores_[ExampleBlock::capacity];  // as of the last refresh, without a' K
+    double example_scores_[ExampleBlock::capacity];  // of the last refresh, without a' K
 };
 
 }  // namespace exemplar_svm

@@ -8,10 +8,10 @@
 namespace exemplar_svm {
 namespace {
 
-/// Up to this order, the Hessian is factored at once.
+/// Up to this order, the Hessian is factored before any conjugate gradients.
 constexpr std::size_t small = 64;
 
-/// Samples that are added to the Hessian together, so that they stay in a cache.
+/// Number of samples to add to the Hessian at once: as many as fit in cache.
 std::size_t panel_rows(std::size_t width) noexcept {
     return std::clamp<std::size_t>(32768 / width, 32, 512) / 4 * 4;
 }
@@ -63,9 +63,9 @@ double Hessian<T>::begin(const double* gradient) noexcept {
     return dot(residual_, scaled_);
 }
 
-/// The norm of the residual tells the error, as a factor of this very H scales it. With any other
-/// scaling that norm may be small too early, and the last iterations must have reduced the error by
-/// a small part besides.
+/// Preconditioned by a factor of this H, the norm of the residual is the error. With any other
+/// preconditioner the norm may be small too early, so the last iterations must also have reduced
+/// the error by little.
 template <Real T>
 bool Hessian<T>::solve(double accuracy, bool is_accurate) noexcept {
     constexpr std::size_t window = 4;
@@ -98,7 +98,7 @@ bool Hessian<T>::solve(double accuracy, bool is_accurate) noexcept {
         reductions[iteration % window] = length * square;
         if (!(next > least)) {
             if (is_current_) return true;
-            // Hestenes and Stiefel (1952): so much more than this was there to be reduced.
+            // Hestenes and Stiefel (1952): recent reductions bound the earlier error from below.
             const double recent = std::accumulate(reductions, reductions + window, 0.0);
             if (iteration >= window && recent <= part * reduction) return true;
         }
@@ -110,7 +110,7 @@ bool Hessian<T>::solve(double accuracy, bool is_accurate) noexcept {
     }
 }
 
-/// So many iterations of conjugate gradients take as long as forming and factoring H.
+/// The number of conjugate gradient iterations that cost as much as forming and factoring H.
 template <Real T>
 std::size_t Hessian<T>::patience(bool is_accurate) const noexcept {
     if (width() > max_order_ || is_current_) return 500;
@@ -167,7 +167,7 @@ void Hessian<T>::find_diagonal() noexcept {
     for (std::size_t c = 0; c < width(); ++c) scales_[c] = std::sqrt(1.0 + scales_[c]);
 }
 
-/// Forms H, or the matrix that stands for it, and factors it. Whether there was time to.
+/// Forms and factors H, or the matrix of samples. Returns whether it ended before the stop.
 /// @param lowest  of Cholesky::factorise
 template <Real T>
 bool Hessian<T>::form_factor(bool uses_samples, double lowest) noexcept {
@@ -230,7 +230,7 @@ bool Hessian<T>::form_of_samples() noexcept {
     return true;
 }
 
-/// scaled = the residual, times the inverse of what approximates H.
+/// scaled = P residual, P the present approximation of H^-1.
 template <Real T>
 void Hessian<T>::precondition() noexcept {
     if (!has_factor_) {

@@ -13,27 +13,26 @@
 
 namespace exemplar_svm {
 
-/// What Hessian works with. Memory is touched as it is needed.
+/// Scratch of Hessian. Memory is touched as needed.
 struct HessianScratch {
-    /// Larger matrices are not factored: this one takes 32 MB.
+    /// Largest order of a factor: 32 MB.
     static constexpr std::size_t max_order = 2048;
 
     HessianScratch(std::size_t max_samples, std::size_t n_features);
 
     std::size_t order;       ///< of the largest matrix
-    std::size_t panel_size;  ///< values of samples that are added to a matrix together
+    std::size_t panel_size;  ///< values of the samples that are added to a matrix at once
     std::unique_ptr<double[]> values;
     std::unique_ptr<RowIndex[]> factored;
 };
 
-/// H = I + sum over S of k_i z_i z_i', the Hessian of the primal where the samples in S have a loss
-/// with the second derivatives k_i, and Newton's step, which solves H s = -gradient.
+/// The Hessian H = I + sum over S of k_i z_i z_i' of the primal, where S are the samples with a
+/// loss and k_i its second derivative, and the Newton step s, which solves H s = -gradient.
 ///
-/// Conjugate gradients never form H, and are scaled by its diagonal (Keerthi and DeCoste, JMLR 6,
-/// 2005). Where there are few features, or conjugate gradients take long, H is formed and factored
-/// instead. The factor then scales the conjugate gradients of this step, which make up for its
-/// rounding, and of the next ones, whose H differ by few samples. What rounding does to H is what
-/// it does to a scaling: it costs iterations, never the accuracy.
+/// Conjugate gradients, preconditioned by the diagonal of H, never form H (Keerthi and DeCoste,
+/// JMLR 6, 2005). With few features, or when conjugate gradients take long, H is formed and
+/// factored. The factor then preconditions the conjugate gradients of this step and of later ones,
+/// whose H differ by few samples. Rounding of the factor costs iterations, never accuracy.
 ///
 /// Vectors have an entry per feature, and a last one for the constant feature.
 template <Real T>
@@ -43,32 +42,31 @@ class Hessian {
             HessianScratch& scratch) noexcept;
 
     /// Sets S and k, which are borrowed.
-    /// @param is_same  as they were before, up to what rounding makes of S
+    /// @param is_same  whether S and k are unchanged, up to rounding
     void set(const RowIndex* inside, const double* curvatures, std::size_t n_inside,
              bool is_same) noexcept;
 
-    /// Begins with a gradient. Returns its square in the norm of the inverse of H, as well as that
-    /// is known.
+    /// Sets the gradient. Returns gradient' P gradient, P the present approximation of H^-1.
     double begin(const double* gradient) noexcept;
 
-    /// Solves for the step until its error is down to a part of `accuracy` in the norm of H.
-    /// @param is_accurate  only an accurate step gets on, which takes a factor
-    /// @returns whether there was time to
+    /// Solves for the step with a relative error of `accuracy` in the norm of H.
+    /// @param is_accurate  factor H at once: only an accurate step makes progress
+    /// @returns whether it ended before the stop
     bool solve(double accuracy, bool is_accurate) noexcept;
 
-    /// Solves for the step as accurately as it can be by a factor and iterative refinement. The
-    /// matrix is that of the samples in S where these are fewer than features, by Woodbury's
-    /// formula: it subtracts what nearly cancels, and is no scaling for conjugate gradients.
-    /// @returns whether there was time to
+    /// Solves for the step by a factor and iterative refinement, as accurately as possible. If S
+    /// has fewer samples than there are features, factors the matrix of samples in Woodbury's
+    /// formula. The formula cancels, so such a factor must not precondition conjugate gradients.
+    /// @returns whether it ended before the stop
     bool refine() noexcept;
 
     /// Whether refine() can factor the matrix.
     bool can_refine() const noexcept { return std::min(n_inside_, width()) <= max_order_; }
 
-    bool has_factor() const noexcept { return has_factor_; }  ///< of this H, or one like it
+    bool has_factor() const noexcept { return has_factor_; }  ///< of this or an earlier H
     const double* step() const noexcept { return step_; }
 
-    /// out = sum of a(l) z_i over the first n samples i of a list, at place l.
+    /// out = sum of factor(l) z_i over l < n, with i = at(l).
     template <class At, class Factor>
     void sum(std::size_t n, At&& at, Factor&& factor, double* out) noexcept {
         const auto add = [&](std::size_t begin, std::size_t end, SampleSum<T>& part) noexcept {
@@ -78,7 +76,7 @@ class Hessian {
         out[width() - 1] = samples_.problem().intercept_scaling * labels;
     }
 
-    /// What vectors add to the products of all samples: see Samples::offset.
+    /// The offset of products with x: see Samples::offset.
     double offset(const double* x) const noexcept {
         return samples_.offset(x, samples_.problem().intercept_scaling * x[width() - 1]);
     }
@@ -104,19 +102,19 @@ class Hessian {
     const StopCondition& stop_;
     const kernels::KernelTable<double>& kernels_;
     std::size_t max_order_;
-    std::size_t n_groups_;  // parts of the samples that are summed up by themselves
+    std::size_t n_groups_;  // of Samples::sum
     const RowIndex* inside_ = nullptr;
     const double* curvatures_ = nullptr;
     std::size_t n_inside_ = 0;
     bool has_factor_ = false;
     bool is_current_ = false;    // the factor is of this H
-    bool uses_samples_ = false;  // rather than the features
+    bool uses_samples_ = false;  // the factor has the order of S, not of the features
 
     const double* gradient_ = nullptr;
     double *step_, *residual_, *direction_, *product_, *scaled_;
     double* scales_;      // square roots of the diagonal of H
-    double* partial_;     // sums of groups
-    double* panel_;       // a few samples, side by side
+    double* partial_;     // scratch of Samples::sum
+    double* panel_;       // a few samples in double precision
     double* inner_;       // per sample of the factor
     RowIndex* factored_;  // samples of the factor
     Cholesky factor_;

@@ -16,12 +16,11 @@
 namespace exemplar_svm {
 namespace {
 
-/// After so many epochs of the dual, Newton steps on the primal are expected to be there sooner:
-/// where the dual converges, it mostly takes fewer.
+/// Epochs of the dual before switching to Newton steps on the primal. Most duals need fewer.
 constexpr std::uint32_t dual_epochs = 100;
 
-/// A class is worth eliminating if it is small by itself and beside the other one: the block costs
-/// p^2 operations on every visit of a row.
+/// A class is worth eliminating if it is small, also relative to all samples: the block costs p^2
+/// operations on every visit of a row.
 bool worth_eliminating(std::size_t p, std::size_t n) noexcept {
     return p <= ExampleBlock::capacity && 8 * p <= n;
 }
@@ -61,8 +60,8 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
                         const StopCondition& stop) {
     const RowsView<T>& rows = problem.rows;
     const std::size_t n = rows.rows, d = rows.cols;
-    // The smaller class becomes the eliminated positives, if it is small enough; where that is the
-    // negative class, all labels change their sign, and so do the weights.
+    // A class that is small enough becomes the eliminated positives. If it is the negative class,
+    // all labels change sign, and so do the resulting weights.
     const auto eliminated = choose_examples(n, problem.labels, problem.costs);
     const std::int8_t sign =
         eliminated.empty() ? std::int8_t{1} : problem.labels[eliminated.front()];
@@ -86,7 +85,7 @@ LinearSvc<T> train_dual(Problem<T> problem, const SolverSettings& settings, Exec
     for (const T square : squared_norms) {
         problem.max_squared_norm = std::max(problem.max_squared_norm, static_cast<double>(square));
     }
-    // Of what is added up, times costs, no more than 1e300 may come.
+    // Sums of squared norms times costs must stay below 1e300.
     require(problem.max_squared_norm < 1e270,
             "X holds values so large that their squares overflow: scale the features");
     problem.labels = signed_labels.data();
@@ -128,7 +127,7 @@ LinearSvc<T> train_linear_svc(const RowsView<T>& rows, const std::int8_t* labels
     require(rows.rows < std::numeric_limits<RowIndex>::max(), "rows has more than 2^32 - 2 rows");
     const bool has_primal = loss == Loss::squared_hinge;
     require(has_primal || formulation != Formulation::primal,
-            "the hinge is minimised by its dual: its primal has no second derivatives");
+            "formulation must not be primal for the hinge loss, which has no second derivatives");
 
     Problem<T> problem;
     problem.rows = rows;

@@ -9,14 +9,14 @@
 
 namespace exemplar_svm {
 
-/// What a solver is asked for: that no optimality condition is violated by more than tol, and that
-/// the duality gap is at most gap, in at most max_epochs epochs or steps.
+/// The goal of a solver: no violation above tol and a duality gap of at most gap, in at most
+/// max_epochs epochs or steps.
 struct Goal {
     double tol;
     double gap;
     std::uint32_t max_epochs;
 
-    /// With the gap that proves every score to within settings.score_tol.
+    /// The goal whose gap proves every score to within settings.score_tol.
     template <Real T>
     static Goal of(const SolverSettings& settings, const Problem<T>& problem) noexcept {
         const double square =
@@ -26,18 +26,17 @@ struct Goal {
     }
 };
 
-/// How a solver has ended. The dual coefficients that it leaves are within their bounds: another
-/// solver may begin there.
+/// How a solver ended. It leaves dual coefficients within their bounds: another solver's start.
 enum class Outcome : std::uint8_t {
-    reached,    ///< the goal
-    exhausted,  ///< the arithmetic allows no more
-    limit,      ///< max_epochs were not enough
-    stopped,    ///< by the stop condition
-    hand_over,  ///< progress is slow: another solver should go on
+    reached,    ///< the goal is reached
+    exhausted,  ///< the arithmetic allows no further progress
+    limit,      ///< max_epochs did not suffice
+    stopped,    ///< the stop condition was reached
+    hand_over,  ///< another solver should continue
     cannot,     ///< the problem is too large for this solver
 };
 
-/// What a report says of an outcome, unless another solver goes on.
+/// The status to report for an outcome if no other solver continues.
 inline SolveStatus status_of(Outcome outcome) noexcept {
     switch (outcome) {
         case Outcome::reached: return SolveStatus::converged;
@@ -47,10 +46,10 @@ inline SolveStatus status_of(Outcome outcome) noexcept {
     }
 }
 
-/// Where a solver begins.
+/// The dual coefficients from which a solver starts.
 enum class Start : std::uint8_t {
-    zeros,     ///< all dual coefficients are zero
-    solution,  ///< at those in the solution, moved into their bounds
+    zeros,     ///< zero
+    solution,  ///< those in the solution, clamped to their bounds
 };
 
 }  // namespace exemplar_svm

@@ -5,8 +5,8 @@
 
 namespace exemplar_svm {
 
-/// Half of the rows at most: a working set that outgrows this is none. And so few sparse ones that
-/// their entries can be counted.
+/// At most half of the rows: with more, a working set does not pay. For sparse rows also at most as
+/// many as Column can count entries of.
 template <Real T>
 std::size_t Panel<T>::capacity_for(const RowsView<T>& rows, std::size_t most) noexcept {
     constexpr std::size_t most_dense = 16384;
@@ -17,8 +17,8 @@ std::size_t Panel<T>::capacity_for(const RowsView<T>& rows, std::size_t most) no
     return std::min(half, most_entries / std::max<std::size_t>(rows.sparse().longest(), 1));
 }
 
-/// The most entries that so many rows have. Where a view stands for more rows than it has, these
-/// are taken to have as many.
+/// Upper bound on the entries of n_rows rows. If a view claims more rows than it holds, the further
+/// rows count as average ones.
 template <Real T>
 std::size_t Panel<T>::entries_for(const RowsView<T>& rows, std::size_t n_rows) noexcept {
     if (rows.is_dense()) return n_rows * rows.cols;
@@ -97,7 +97,7 @@ void Panel<T>::add(const Problem<T>& problem, const RowIndex* rows, std::size_t 
     size_ += n_rows;
 }
 
-/// Where the entries of sparse rows that are added will lie.
+/// Sets the starts of the sparse rows to be added.
 template <Real T>
 void Panel<T>::place_entries(const RowsView<T>& source, const RowIndex* rows,
                              std::size_t n_rows) noexcept {
@@ -107,7 +107,7 @@ void Panel<T>::place_entries(const RowsView<T>& source, const RowIndex* rows,
     }
 }
 
-/// To a place before the row's own, the rows between which have been moved or left out.
+/// Moves a row forward to a place whose rows up to `from` are already moved or dropped.
 template <Real T>
 void Panel<T>::move(std::size_t from, std::size_t to) noexcept {
     if (is_dense_) {

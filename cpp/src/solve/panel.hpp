@@ -12,13 +12,13 @@
 
 namespace exemplar_svm {
 
-/// The working set of a search: copies of chosen rows, side by side, so that the solver finds them
-/// in cache and in step with the lines of it. Of sparse rows the entries are copied.
+/// The working set of a search: contiguous copies of chosen rows, aligned to cache lines. Of sparse
+/// rows, the entries are copied.
 template <Real T>
 class Panel {
   public:
-    /// For searches among these rows, or fewer. Takes no memory but per row before rows are added.
-    /// @param most  rows that it may hold, if that is less than the largest working set
+    /// For searches among at most these rows. Memory for values is touched only as rows are added.
+    /// @param most  cap on the capacity
     explicit Panel(const RowsView<T>& rows,
                    std::size_t most = std::numeric_limits<std::size_t>::max());
 
@@ -27,22 +27,21 @@ class Panel {
     RowIndex row(std::size_t s) const noexcept { return rows_[s]; }
     RowsView<T> view() const noexcept;
 
-    /// Whether it has room for the largest working set among these rows.
+    /// Whether the largest working set among these rows fits.
     bool has_room_for(const RowsView<T>& rows) const noexcept;
 
-    /// At least as many blocks as its rows are cut into, whichever they are. Those of the longest
-    /// rows alone can be more than those of all rows.
+    /// Upper bound on the number of blocks of any rows in the panel. The longest rows alone can
+    /// have more blocks than all rows.
     std::size_t max_blocks() const noexcept;
 
-    /// For a search among rows for which it has room.
+    /// Empties the panel for a search among rows that satisfy has_room_for().
     void clear(const RowsView<T>& rows) noexcept;
 
-    /// Adds rows of the problem. Not more than fit.
+    /// Adds rows of the problem. The caller stays within capacity().
     void add(const Problem<T>& problem, const RowIndex* rows, std::size_t n_rows,
              ExecutorRef executor) noexcept;
 
-    /// Keeps the rows of the panel for which keep(s) holds, with their scores and entries of
-    /// `values`, in their order.
+    /// Keeps the rows s for which keep(s) holds, in order, with their scores and values[s].
     template <class Keep>
     void retain(double* values, Keep&& keep) noexcept {
         std::size_t n_kept = 0;
@@ -54,16 +53,16 @@ class Panel {
         size_ = n_kept;
     }
 
-    /// The same problem with the rows of the panel alone.
+    /// The problem restricted to the rows of the panel.
     Problem<T> restrict(const Problem<T>& problem) const noexcept;
 
-    /// Copies values per row of the panel to the rows of a problem of so many; the others are zero.
+    /// Copies values per row of the panel to values per row of the problem; all others become zero.
     void scatter(const double* values, double* to, std::size_t n_rows) const noexcept;
 
     std::vector<T> scores;  ///< per row of the panel
 
   private:
-    /// Column numbers of the copies, and where these begin.
+    /// Of column numbers and of starts_.
     using Column = std::int32_t;
 
     static constexpr std::align_val_t alignment{64};
@@ -85,12 +84,12 @@ class Panel {
     std::size_t most_;
     std::size_t n_features_;
     std::size_t size_ = 0;
-    std::size_t capacity_;   // the same whatever there is room for: it decides where searches go
-    std::size_t n_entries_;  // that there is room for
-    // Not initialised: memory is taken as it is needed.
+    std::size_t capacity_;   // depends on the rows alone: a larger panel must not change a search
+    std::size_t n_entries_;  // allocated
+    // Not initialised, so that memory is touched only as needed.
     std::unique_ptr<T[], Delete> values_;
-    std::unique_ptr<Column[], Delete> columns_;  // of sparse rows, and
-    std::vector<Column> starts_;                 // where these begin
+    std::unique_ptr<Column[], Delete> columns_;  // per entry of sparse rows
+    std::vector<Column> starts_;                 // first entry per sparse row, and the end
     std::vector<RowIndex> rows_;
     std::vector<T> squared_norms_;
     std::vector<T> mean_products_;

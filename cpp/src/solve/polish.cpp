@@ -13,8 +13,8 @@ double seconds_to_polish(std::size_t n_inside, std::size_t n_features) noexcept 
 template <Real T>
 bool polish(const Samples<T>& samples, std::span<const RowIndex> active, DescentWeights<T>& weights,
             PolishScratch& scratch, double* wide) noexcept {
-    // The hinge has D = 0, so that samples that depend linearly on each other make the matrix
-    // singular. A proximal term mends that: it hardly slows a step along which there is curvature.
+    // The hinge has D = 0, so linearly dependent samples make the matrix singular. A proximal term
+    // prevents that, and hardly shortens steps in directions with curvature.
     const double proximal = samples.problem().loss == Loss::hinge ? 1e-10 : 0.0;
     const std::size_t capacity = scratch.capacity();
     std::size_t* const inside = scratch.samples.data();
@@ -56,7 +56,7 @@ bool polish(const Samples<T>& samples, std::span<const RowIndex> active, Descent
         BoxQuadratic{m, matrix, diagonal, gradient, lowest, highest, workings, inside + capacity},
         step);
     for (std::size_t a = 0; a < m; ++a) {
-        // highest - lowest is this bound up to rounding, which is not enough.
+        // highest - lowest equals this bound only up to rounding.
         const double upper = samples.penalty(inside[a]).upper;
         weights.set_dual(inside[a], std::clamp(step[a] - lowest[a], 0.0, upper));
     }

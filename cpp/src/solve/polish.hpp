@@ -10,13 +10,13 @@
 
 namespace exemplar_svm {
 
-/// The most coordinates that a Newton step takes together.
+/// The most coordinates of a polish.
 inline constexpr std::size_t max_polished = 256;
 
-/// What a Newton step works with.
+/// Scratch of polish().
 struct PolishScratch {
     std::vector<double> quadratic;
-    std::vector<std::size_t> samples;  ///< its coordinates, and room to sort them
+    std::vector<std::size_t> samples;  ///< coordinates, then BoxQuadratic::free_order
 
     explicit PolishScratch(std::size_t max_samples)
         : quadratic(capacity(max_samples) * (capacity(max_samples) + 8)),
@@ -30,16 +30,16 @@ struct PolishScratch {
     }
 };
 
-/// About how many seconds a Newton step takes that solves for so many coordinates.
+/// Estimated seconds of a polish of n_inside coordinates.
 double seconds_to_polish(std::size_t n_inside, std::size_t n_features) noexcept;
 
-/// A Newton step of the dual on the coordinates that are off their bounds, the examples among them:
-/// solves for all of them together, within their bounds, by Cholesky in double precision. Of order
-/// m^2 d + m^3 for m coordinates; does nothing where there are more than max_polished.
+/// A Newton step of the dual on the examples and all rows off their bounds, within the bounds, by
+/// Cholesky in double precision. Takes m^2 d + m^3 operations for m coordinates; does nothing for
+/// more than max_polished.
 /// @param active   rows that may be off their bounds
-/// @param weights  fresh ones before and after a step
+/// @param weights  refreshed before and after a step
 /// @param wide     d values
-/// @returns whether there was a step
+/// @returns whether a step was taken
 template <Real T>
 bool polish(const Samples<T>& samples, std::span<const RowIndex> active, DescentWeights<T>& weights,
             PolishScratch& scratch, double* wide) noexcept;

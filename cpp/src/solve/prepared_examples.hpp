@@ -10,25 +10,24 @@
 
 namespace exemplar_svm {
 
-/// The examples of a problem as solvers read them. A sample y [x - mean, s] is a positive example
-/// to a solver, whatever its label y is.
+/// The examples of a problem in the form that solvers read: y [x - mean, s], a positive whatever
+/// its label y.
 template <Real T>
 class PreparedExamples {
   public:
-    /// @param rows         of the problems to come
-    /// @param max_entries  of sparse examples, the most values that are not zero
+    /// @param rows         of the problems
+    /// @param max_entries  the most nonzero values of sparse examples
     PreparedExamples(const RowsView<T>& rows, std::size_t max_examples, std::size_t max_entries);
 
-    /// Begins a solve at dual coefficients of the examples, which are moved into their bounds.
-    /// Puts the examples into the block, if they are few enough.
+    /// Starts a solve. Clamps the examples' dual coefficients to their bounds. Puts the examples
+    /// into the block if they are at most its capacity.
     void prepare(const Samples<T>& samples, double* example_dual) noexcept;
 
-    /// The examples times their labels: dense ones less the mean, sparse ones as they are, so that
-    /// they stay sparse.
+    /// The examples times their labels. Dense ones are centred; sparse ones stay sparse.
     const RowsView<T>& rows() const noexcept { return rows_; }
     /// mean . x of example j in rows(); 0 without a mean
     double mean_product(std::size_t j) const noexcept { return mean_products_[j]; }
-    /// How many means example j brings along: none if it is dense, being centred itself.
+    /// The multiple of the mean to subtract from example j in rows(); 0 for dense ones.
     double shift(std::size_t j) const noexcept { return shifts_[j]; }
     /// w_0, the weights that the prior pulls toward
     const std::vector<double>& prior() const noexcept { return prior_; }

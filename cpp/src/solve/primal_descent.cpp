@@ -15,15 +15,16 @@
 namespace exemplar_svm {
 namespace {
 
-/// Samples are an eighth of the rows, an eighth of these, and so on, down to so many.
+/// Sizes of samples: an eighth of the rows, an eighth of that, and so on, down to the fewest.
 constexpr std::size_t sample_part = 8, fewest_sampled = 512;
 
-/// A sample's optimum is off by much more than this part of the way to it.
+/// Descent on a sample ends at a gradient of this fraction of ||w~ - w~_0||: the sample's optimum
+/// is much farther from that of all rows.
 constexpr double sample_tol = 2e-3;
 constexpr std::uint32_t most_sample_passes = 24;
 
-/// So many of a sample's rows that support are copied for the steps, where the rows that support
-/// are so many times as many: more copies make the passes hardly fewer.
+/// Number of a sample's support vectors that are copied for steps, if all support vectors are at
+/// least support_per_copy times as many. More copies hardly save passes.
 constexpr std::size_t n_copied = 1024, support_per_copy = 12;
 constexpr int step_iterations = 2;
 
@@ -107,7 +108,7 @@ Outcome PrimalDescent<T>::solve(const Goal& goal, bool duals_agree, SolveReport&
         copy_sample();
         double gradient = std::sqrt(goal.gap);
         if (duals_agree) {
-            // Of the distance from the weights that the dual coefficients make.
+            // ||gradient|| is the distance from the weights of the dual coefficients.
             gradient =
                 std::min(gradient, std::max<double>(std::numeric_limits<T>::epsilon(), 1e-12) *
                                        norm_of(point_, order()));
@@ -121,7 +122,7 @@ Outcome PrimalDescent<T>::solve(const Goal& goal, bool duals_agree, SolveReport&
     return outcome;
 }
 
-/// Descends on a sample, or on all rows until the gradient's norm is at most this.
+/// Descends on a sample, or on all rows until the norm of the gradient is at most largest_gradient.
 template <Real T>
 Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double largest_gradient) noexcept {
     constexpr int most_retreats = 6;
@@ -150,7 +151,7 @@ Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double largest_gradient
         if (gradient_norm_ <= largest_gradient) return Outcome::reached;
         if (!std::isfinite(gradient_norm_)) return Outcome::hand_over;
         if (is_sample && passes == most_sample_passes) return Outcome::reached;
-        // The first pass only looks at the beginning: whatever the limit, a step follows.
+        // The first pass evaluates the start; at least one step follows, whatever the limit.
         if (!is_sample && passes > goal_.max_epochs) return Outcome::limit;
 
         fruitless = gradient_norm_ < 0.5 * lowest_norm ? 0 : fruitless + 1;
@@ -159,7 +160,7 @@ Outcome PrimalDescent<T>::descend(std::size_t n_sampled, double largest_gradient
             const bool within_tol = largest_norm_ * gradient_norm_ <= goal_.tol;
             return within_tol ? Outcome::reached : Outcome::hand_over;
         }
-        // Values err by the rounding of their sum.
+        // 1e-12 covers the rounding of the values.
         if (value_ > lowest_value + 1e-12 * std::abs(lowest_value)) {
             if (++retreats > most_retreats)
                 return is_sample ? Outcome::reached : Outcome::hand_over;
@@ -190,7 +191,7 @@ void PrimalDescent<T>::begin_level(std::size_t n_sampled) noexcept {
 }
 
 /// Scores the rows that may support, and computes the objective and its gradient. Returns false if
-/// the executor has left something out.
+/// a stop made the executor skip a group.
 template <Real T>
 bool PrimalDescent<T>::pass(ExecutorRef executor) noexcept {
     set_decision_function();
@@ -244,7 +245,6 @@ void PrimalDescent<T>::set_decision_function() noexcept {
     constexpr auto epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
     slack_ = 4.0 * epsilon * (1.0 + norms + std::abs(intercept) + way_ * largest_norm_);
 
-    // Of a score before it is rounded to T, and after.
     precise_rounding_ =
         score_rounding_bound<double>(samples_.problem().rows, norms, std::abs(intercept) + norms);
     score_rounding_ = precise_rounding_ + epsilon * (norms + std::abs(intercept));
@@ -270,14 +270,14 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
         }
         sums.n_read += n_reading;
         for (std::size_t s = 0; s < n_reading; ++s) {
-            // The processor itself reads ahead, but not over the rows that are passed over.
+            // The processor prefetches consecutive rows itself, but not across skipped rows.
             const std::size_t next = s + ahead;
             if (next < n_reading && reading[next] != reading[next - 1] + 1) {
                 samples_.problem().rows.prefetch(reading[next]);
             }
             const std::size_t i = reading[s];
             const double score = samples_.score(i, point_, offset_);
-            // A score that is not a number is let through, for the gradient to tell.
+            // NaN passes through to the gradient.
             const double hinge = score <= -1.0 || !takes_part(i) ? 0.0 : 1.0 + score;
             const double dual = 2.0 * cost_ * hinge;
             scores_[i] = static_cast<T>(score);
@@ -294,8 +294,8 @@ void PrimalDescent<T>::pass_group(std::size_t group) noexcept {
     sums_[group] = sums;
 }
 
-/// Takes the examples into the objective and its gradient but for the mean and the constant
-/// feature. Returns the sum of their labels, times the dual coefficients.
+/// Adds the examples to the objective and its gradient, without the mean and the constant feature.
+/// Returns the sum of their labels times the dual coefficients.
 template <Real T>
 double PrimalDescent<T>::add_examples() noexcept {
     SampleSum<T> sum(samples_, gradient_);
@@ -311,9 +311,9 @@ double PrimalDescent<T>::add_examples() noexcept {
     return -sum.flush();
 }
 
-/// The Hessian at the point of the last pass, as far as it is known: the sum of x~ x~' over the
-/// rows that support is their number times their covariance, for which that of all rows is taken,
-/// and their mean, weighted by their dual coefficients.
+/// Models the Hessian at the point of the last pass. The sum of x~ x~' over the support vectors is
+/// approximated by their number times the covariance of all rows plus the outer product of the
+/// support vectors' mean, weighted by dual coefficients.
 template <Real T>
 void PrimalDescent<T>::model_curvature() noexcept {
     const std::size_t d = n_features();
@@ -348,7 +348,7 @@ void PrimalDescent<T>::model_curvature() noexcept {
     curvature_.factorise();
 }
 
-/// Copies some of the sample's rows that support, where all rows are many more.
+/// Copies some of the sample's support vectors, if all rows have many more.
 template <Real T>
 void PrimalDescent<T>::copy_sample() noexcept {
     if (n_sampled_ == 0) return;
@@ -364,9 +364,8 @@ void PrimalDescent<T>::copy_sample() noexcept {
     scratch_.copies.add(samples_.problem(), support, n_copied, executor_);
 }
 
-/// A step of Newton's method from the point, along which the gradient is `residual_`: by conjugate
-/// gradients on the Hessian that the copied rows give, preconditioned by the model of it; by the
-/// model alone where there are none.
+/// A Newton step from the point, whose gradient is `residual_`: by conjugate gradients on the
+/// Hessian of the copied rows, preconditioned by the model; by the model alone without copies.
 template <Real T>
 void PrimalDescent<T>::step(double length) noexcept {
     const auto& kernels = kernels::active_table<double>();
@@ -391,7 +390,7 @@ void PrimalDescent<T>::step(double length) noexcept {
     }
 }
 
-/// The copied rows stand for all that support.
+/// The Hessian if the copied rows represent all support vectors.
 template <Real T>
 void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) const noexcept {
     const Samples<T> copied(scratch_.copies.restrict(samples_.problem()));
@@ -412,7 +411,7 @@ void PrimalDescent<T>::multiply_by_hessian(const double* x, double* product) con
     product[n_features()] += s * sum.finish();
 }
 
-/// Ends where it stands. The proof takes a pass over all rows.
+/// Ends at the present point. The proof takes a pass over all rows.
 template <Real T>
 void PrimalDescent<T>::conclude() noexcept {
     begin_level(n_rows());
@@ -447,7 +446,7 @@ void PrimalDescent<T>::fill(SolveReport& report) noexcept {
 }
 
 /// Bound on the error of the gradient. A dual coefficient 2 C max(0, 1 - y f) errs by 2 C times the
-/// rounding of f; and in a sum of multiples of rows, each is rounded as often as others are added.
+/// rounding of f, and every addition of a row rounds the sum.
 template <Real T>
 double PrimalDescent<T>::gradient_rounding() const noexcept {
     double costs = cost_ * static_cast<double>(total_.n_read), duals = total_.dual;
@@ -462,13 +461,13 @@ double PrimalDescent<T>::gradient_rounding() const noexcept {
             std::numeric_limits<double>::epsilon() * additions * duals);
 }
 
-/// ||x~_i||, or a little more.
+/// Upper bound on ||x~_i||.
 template <Real T>
 double PrimalDescent<T>::norm(std::size_t i) const noexcept {
     return std::sqrt(samples_.squared_norm(i));
 }
 
-/// A bound on the score of a row that was passed over before.
+/// Upper bound on the present score of a row, from the last pass that read it.
 template <Real T>
 double PrimalDescent<T>::highest_score(std::size_t i) const noexcept {
     return static_cast<double>(reach_[i]) + way_ * norm(i) + slack_;
@@ -476,7 +475,7 @@ double PrimalDescent<T>::highest_score(std::size_t i) const noexcept {
 
 template <Real T>
 void PrimalDescent<T>::rank(const Candidates& candidates, TopK<T>& best) noexcept {
-    // What the last pass has read; the others follow where they may reach as high.
+    // Rank the rows of the last pass first, then others whose bound reaches the threshold.
     std::size_t n_others = 0;
     for (std::size_t i = 0; i < n_rows(); ++i) {
         if (!candidates.contain(i)) continue;

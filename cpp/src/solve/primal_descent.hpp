@@ -22,44 +22,43 @@
 
 namespace exemplar_svm {
 
-/// About what a pass takes from memory.
+/// Estimated speed of a pass over rows in memory.
 inline constexpr double seconds_per_byte_of_pass = 3e-10;
 
-/// The most groups of rows whose gradients are added up apart.
+/// The most groups of rows with a gradient of their own.
 inline constexpr std::size_t max_pass_groups = 64;
 
-/// What PrimalDescent works with; little where no search of so few rows is worth it.
+/// Scratch of PrimalDescent. Small for sparse rows and for fewer than fewest_primal_rows.
 template <Real T>
 struct PrimalScratch {
     std::size_t max_examples;
     std::vector<double> coordinates;
-    Panel<T> copies;                        ///< of rows of a sample that support
+    Panel<T> copies;                        ///< copies of support vectors of a sample
     std::unique_ptr<T[]> reach;             ///< per row; not initialised
-    std::unique_ptr<RowIndex[]> collected;  ///< likewise: rows to score
+    std::unique_ptr<RowIndex[]> collected;  ///< rows to score; not initialised
 
     PrimalScratch(const RowsView<T>& rows, std::size_t max_examples);
 };
 
-/// Solves an exemplar SVM with the squared hinge where a large part of the rows supports, so that
-/// there is no small working set: at a small C. Rows are dense, all of them negatives of one cost;
-/// there are at most ExampleBlock::capacity examples.
+/// Solves an exemplar SVM with the squared hinge where many rows support, so that no small working
+/// set exists: at a small C. Rows are dense, all negatives of one cost; there are at most
+/// ExampleBlock::capacity examples.
 ///
-/// There the problem is nearly a ridge regression. Its primal objective is differentiable, and its
-/// curvature I + 2 C sum x~ x~' (over the rows that support) close to the identity plus the rows'
-/// mean, their main directions and the examples, all of which are known beforehand (Curvature,
-/// GaussianModel). So descent along the gradient in the inverse of this metric nearly arrives in a
-/// step, and a few steps more, combined as in conjugate gradients (Anderson), bring the gradient to
-/// 1e-6. Each takes one pass over the rows, which scores a row and adds it to the gradient while it
-/// is in cache, in double precision. Where rows are many, a step is improved on few of them.
+/// Such a problem is nearly a ridge regression. Its curvature I + 2 C sum x~ x~' over the support
+/// vectors is close to a known model (Curvature): the identity, the mean and main directions of the
+/// rows (GaussianModel), and the examples. One descent step in the metric of this model nearly
+/// reaches the minimum. A few more steps, combined as in conjugate gradients (Anderson), bring the
+/// gradient to 1e-6. Each step takes one pass over the rows, in double precision, which scores a
+/// row and adds it to the gradient while it is in cache. With many rows, a few copied support
+/// vectors improve each step.
 ///
 /// Three things make the passes few and short:
 ///
-/// * They begin on a sample of the rows, each of which stands for several, as often as that pays;
-///   what was learned there of the curvature stays.
-/// * A row that was passed over with score f cannot support before the weights have moved by more
-///   than (-1 - f) / ||x~||, and is not read until then.
-/// * The primal is 1-strongly convex, so that ||w~ - w~*|| <= ||gradient||: the pass that ends the
-///   descent is its proof as well.
+/// * Early passes read nested samples of the rows, weighted to stand for all. The changes that
+///   Anderson learned there carry over.
+/// * A row with score f < -1 cannot support before the weights have moved by more than
+///   (-1 - f) / ||x~||, and is not read until then.
+/// * The primal is 1-strongly convex, so ||w~ - w~*|| <= ||gradient||: the last pass is the proof.
 ///
 /// Newton's method for the primal is Keerthi and DeCoste's (JMLR 6, 2005) and Chapelle's (Neural
 /// Computation 19, 2007); LIBLINEAR has it with conjugate gradients (Lin, Weng, Keerthi, JMLR 9,
@@ -72,23 +71,23 @@ class PrimalDescent {
                   const StopCondition& stop, Solution<T>& solution, PreparedExamples<T>& examples,
                   PrimalScratch<T>& scratch, T* scores) noexcept;
 
-    /// Solves until the gap is at most that of the goal, or nothing improves any more. Leaves the
-    /// dual coefficients in the solution, and the weights unless it hands over.
-    /// @param duals_agree  go on until the weights are those of the dual coefficients, up to
+    /// Solves until the gap is at most goal.gap, or no longer falls. Leaves the dual coefficients
+    /// in the solution, and the weights unless it hands over.
+    /// @param duals_agree  continue until the weights are those of the dual coefficients, up to
     ///                     rounding
     Outcome solve(const Goal& goal, bool duals_agree, SolveReport& report) noexcept;
 
     /// Ranks the rows under the weights.
     void rank(const Candidates& candidates, TopK<T>& best) noexcept;
 
-    /// Brings the scores of all rows up to date.
+    /// Updates the scores of all rows.
     void score_all() noexcept;
 
-    /// Those of some rows.
+    /// Updates the scores of some rows.
     void score(std::span<const RowIndex> rows) noexcept;
 
   private:
-    /// What a pass adds up over a group of rows, apart from the gradient; over the groups in order.
+    /// Sums of a pass over a group of rows, besides the gradient. Groups are added in order.
     struct Sums {
         double loss = 0.0;
         double dual = 0.0;
@@ -133,21 +132,21 @@ class PrimalDescent {
     PreparedExamples<T>& examples_;
     PrimalScratch<T>& scratch_;
     T* scores_;
-    T* reach_;  // per row: its score, less its norm times the way of the weights until then
+    T* reach_;             // per row: its last score minus ||x~_i|| times way_ at that time
     double largest_norm_;  // of the x~_i
     double cost_;          // of a row of the sample
 
     std::size_t n_sampled_ = 0;
     std::size_t n_groups_ = 0;
     bool reads_all_ = true;
-    double way_ = 0.0;     // that the weights have gone since the level's first pass
-    double slack_ = 0.0;   // rounding of reach_
+    double way_ = 0.0;     // length of the path of the weights since the level's first pass
+    double slack_ = 0.0;   // bound on the rounding of highest_score()
     double offset_ = 0.0;  // of the scores: f(x) = w.x + offset_
     double seconds_per_row_;
 
-    // Coordinates of w~: the features, then the constant one.
+    // Coordinates of w~: the features, then the constant feature.
     double* point_;
-    double* scored_;  // where the last pass was
+    double* scored_;  // the point of the last pass
     double* gradient_;
     double* residual_;
     double* image_;
@@ -160,8 +159,8 @@ class PrimalDescent {
     Sums total_{};
     double value_ = 0.0;  // the primal objective
     double gradient_norm_ = 0.0;
-    double precise_rounding_ = 0.0;  // of a score before it is rounded to T, and
-    double score_rounding_ = 0.0;    // after, at most
+    double precise_rounding_ = 0.0;  // bound on the rounding of a score in double precision
+    double score_rounding_ = 0.0;    // the same after rounding to T
     std::uint32_t passes_ = 0;       // over all rows
 };
 

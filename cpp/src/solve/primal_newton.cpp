@@ -12,21 +12,21 @@ namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
-// The proximal term of the hinge begins with this part of the samples' mean square, and is so much
-// smaller in every round. Below the lowest, nothing would be left of H's smallest eigenvalue, 1.
+// The proximal term e of the hinge: first value per mean squared norm of the rows, factor per
+// round, and lowest value relative to the first. A lower e would lose H's smallest eigenvalue, 1,
+// to rounding.
 constexpr double first_proximal = 0.1, proximal_factor = 0.3, lowest_proximal = 1e-12;
 
-// Steps of prove() that neither halve the lowest gap nor lower the objective by a noticeable part:
-// of the squared hinge, whose Newton steps converge quadratically in the end, and of the hinge,
-// which gets there in rounds.
+// Steps of prove() allowed without halving the lowest gap or lowering the objective by a noticeable
+// fraction. Newton steps converge quadratically on the squared hinge; the hinge needs rounds.
 constexpr int patience_squared = 4, patience_hinge = 60;
 constexpr double noticeable = 1e-13;
 
-// Steps until the smoothed hinge changes, whether or not they have arrived.
+// The most steps in a round of the smoothed hinge.
 constexpr int most_in_round = 300;
 
-/// Steps of minimise() that improved nothing, after which rounding is taken to keep them from it:
-/// single ones may be in vain where samples come and go.
+/// After this many steps of minimise() without progress, rounding is the cause. Fewer may also fail
+/// because samples enter and leave S.
 constexpr int patience_with_rounding = 10;
 
 }  // namespace
@@ -80,7 +80,7 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
     keep_best();
     double lowest_gap = infinity, lowest_merit = infinity;
     double lowest_value = std::numeric_limits<double>::max();
-    double last_move = infinity;  // of a slack by the last step, if it was a full one
+    double last_move = infinity;  // largest change of a slack by the last step, if a full one
     int fruitless = 0, steps_in_round = 0;
     Outcome outcome = Outcome::reached;
     for (steps_ = 0;; ++steps_) {
@@ -90,7 +90,7 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
             keep_best();
             break;
         }
-        // Every step of the squared hinge is a round of its own.
+        // For the squared hinge, every step is a round.
         const bool ends_round = ++steps_in_round >= most_in_round ||
                                 last_move <= std::max(0.1 * distance.violation, 0.25 * tol);
         ++fruitless;
@@ -99,8 +99,8 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
             fruitless = 0;
             lowest_gap = distance.gap;
         }
-        // The optimal objective is not below zero: where the coefficients prove nothing, the value
-        // bounds the weights' error.
+        // The optimum is at least zero, so the objective also bounds the weights' error when the
+        // gap is useless.
         const double merit = std::min(distance.gap, value);
         if (merit < lowest_merit) {
             lowest_merit = merit;
@@ -128,7 +128,7 @@ Outcome PrimalNewton<T>::prove(double tol, double gap_tol, std::uint32_t most_st
         if (outcome == Outcome::cannot || !hessian_.refine()) break;
         multiply_samples(hessian_.step(), changes_);
         const double length = search_line(accepted_slope);
-        // A step that lowers nothing that can be seen still corrects the coefficients.
+        // A step that rounding keeps from lowering the objective still corrects dual coefficients.
         last_move = move(length > 0.0 ? length : 1.0);
     }
     const bool is_reached = outcome == Outcome::reached;
@@ -147,8 +147,8 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
     const double largest = largest_gradient(settings.tol);
     std::copy_n(prior_, width(), weights_);
     compute_slacks();
-    double change = infinity;                       // of a score, by the last step
-    double left = 1.0;                              // the part of its error that the last step left
+    double change = infinity;                       // largest change of a score by the last step
+    double left = 1.0;                              // fraction of the error after the last step
     double lowest = infinity, shortest = infinity;  // objective, and square of the gradient
     int in_vain = 0;                                // steps that lowered neither
     bool was_cut_short = false;                     // the last step
@@ -158,7 +158,7 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
         const double square = hessian_.begin(gradient_);
         const double length_square = dot(gradient_, gradient_);
         const bool is_small = length_square <= largest * largest;
-        // A sample that joins or leaves may matter however little the step moved it.
+        // A sample that enters or leaves S matters however small its change.
         const bool is_near = is_same && left * change <= 0.1 * settings.tol;
         if (square == 0.0 || (is_small && is_near)) break;
         if (steps_ == settings.max_epochs) {
@@ -186,11 +186,11 @@ SolveReport PrimalNewton<T>::minimise(const SolverSettings& settings) noexcept {
             report.status = end;
             break;
         }
-        // Where samples that a step brings back cut it short, others would do so one by one.
+        // Samples that enter S cut a step short. Only an accurate step keeps others from following.
         was_cut_short = length < 0.5;
-        // A step that was cut short is no sign of being near.
+        // A short step does not mean that the minimum is near.
         change = largest_change(std::max(length, 1.0));
-        // Where a factor was needed, small errors may move scores far: the next step is to tell.
+        // If a factor was needed, small errors may change scores much: the next step decides.
         left = length == 1.0 && !hessian_.has_factor() ? accuracy : 1.0;
         axpy(length, hessian_.step(), weights_);
         compute_slacks();
@@ -218,8 +218,7 @@ void PrimalNewton<T>::sum_duals() noexcept {
     hessian_.sum(count(), std::identity(), [&](std::size_t i) noexcept { return duals_[i]; }, sum_);
 }
 
-/// Lists the samples that the weights ask a dual coefficient of, those in S first. Whether S is
-/// that of the last time, up to rounding.
+/// Lists the samples with a_i(w) > 0, S first. Returns whether S is unchanged, up to rounding.
 template <Real T>
 bool PrimalNewton<T>::find_inside() noexcept {
     bool is_same = true;
@@ -232,7 +231,7 @@ bool PrimalNewton<T>::find_inside() noexcept {
         if (is_capped) {
             end[-static_cast<std::ptrdiff_t>(++n_capped)] = static_cast<RowIndex>(i);
         } else {
-            listed_[n_inside] = static_cast<RowIndex>(i);  // stays if it is
+            listed_[n_inside] = static_cast<RowIndex>(i);  // overwritten by the next unless inside
             curvatures_[n_inside] = curvature(i);
             n_inside += is_inside ? 1 : 0;
         }
@@ -259,7 +258,6 @@ void PrimalNewton<T>::find_gradient() noexcept {
     }
 }
 
-/// The primal objective.
 template <Real T>
 double PrimalNewton<T>::objective() const noexcept {
     double value = 0.0;
@@ -273,8 +271,8 @@ double PrimalNewton<T>::objective() const noexcept {
     return value;
 }
 
-/// The derivatives of the (smoothed) objective along the step, of which the first part of the
-/// objective has linear + length * square.
+/// The derivatives of the (smoothed) objective along the step. The quadratic term contributes
+/// linear + length * square.
 template <Real T>
 auto PrimalNewton<T>::slope_at(double length, double linear,
                                double square) const noexcept -> Slope {
@@ -294,10 +292,9 @@ auto PrimalNewton<T>::slope_at(double length, double linear,
     return slope;
 }
 
-/// How far to go along the step: to where the derivative vanishes, which Newton's method on it
-/// finds, between bounds on it; the objective is convex, and its slope rises. 0 if the objective
-/// does not fall.
-/// @param accepted  the part of the slope that may be left, unless rounding leaves more
+/// The length of the step at which the derivative vanishes, by Newton's method within a bracket:
+/// the objective is convex, so the derivative rises. Returns 0 if the objective does not fall.
+/// @param accepted  fraction of the first slope that may remain, unless rounding leaves more
 template <Real T>
 double PrimalNewton<T>::search_line(double accepted) const noexcept {
     const double* const step = hessian_.step();
@@ -313,7 +310,7 @@ double PrimalNewton<T>::search_line(double accepted) const noexcept {
         if (!std::isfinite(slope.derivative)) return low;
         if (std::abs(slope.derivative) <= enough) return length;
         (slope.derivative < 0.0 ? low : high) = length;
-        // The smoothed hinge has so many kinks that halves are found to take fewer steps in all.
+        // The smoothed hinge has so many kinks that bisection takes fewer Newton steps in all.
         const double newton = smooths_ ? 0.0 : length - slope.derivative / slope.curvature;
         const double middle = high < infinity ? 0.5 * (low + high) : 4.0 * low;
         length = newton > low && newton < high ? newton : middle;
@@ -321,12 +318,12 @@ double PrimalNewton<T>::search_line(double accepted) const noexcept {
     return low;
 }
 
-/// Takes over the dual coefficients, if they are better than none.
+/// Starts from the dual coefficients, or from zeros if those have the lower objective.
 template <Real T>
 void PrimalNewton<T>::begin_at_duals() noexcept {
     bool is_zero = true;
     for (std::size_t i = 0; i < count(); ++i) {
-        // What is not a number becomes zero, too.
+        // NaN becomes zero.
         const bool is_off_zero = costs_[i] > 0.0 && duals_[i] > 0.0;
         duals_[i] = is_off_zero ? std::min(duals_[i], upper(i)) : 0.0;
         is_zero = is_zero && duals_[i] == 0.0;
@@ -372,7 +369,7 @@ void PrimalNewton<T>::lower_proximal() noexcept {
     has_lowered_ = true;
 }
 
-/// The smallest violation that double precision tells from zero.
+/// The smallest violation that double precision distinguishes from zero.
 template <Real T>
 double PrimalNewton<T>::resolution() const noexcept {
     const double largest =
@@ -380,8 +377,8 @@ double PrimalNewton<T>::resolution() const noexcept {
     return 4.0 * epsilon * (1.0 + std::sqrt(dot(weights_, weights_)) * largest);
 }
 
-/// How far the weights and the dual coefficients are from optimal. The gap has a term for each
-/// sample, and 1/2 ||w - w(a)||^2 for weights that are not those of the dual coefficients.
+/// Violation and gap of the weights and the dual coefficients. The gap has a term per sample, and
+/// 1/2 ||w - w(a)||^2 for the distance from the weights of the dual coefficients.
 template <Real T>
 auto PrimalNewton<T>::measure() noexcept -> Distance {
     Distance distance{0.0, 0.0};
@@ -402,14 +399,14 @@ auto PrimalNewton<T>::measure() noexcept -> Distance {
         square += drift * drift;
     }
     distance.gap += 0.5 * square;
-    // Coefficients of other weights are as far from optimal as these would move the scores.
+    // The drift changes scores by up to this, so it counts as a violation.
     const double largest = samples_.problem().max_squared_norm + samples_.bias_square();
     distance.violation = std::max(distance.violation, std::sqrt(square * largest));
     return distance;
 }
 
-/// Moves the weights. After a full step the dual coefficients are those that it has solved for.
-/// Returns by how much it has moved a slack at most; infinity unless it was a full step.
+/// Moves the weights. After a full step, the dual coefficients are those of the linear system.
+/// Returns the largest change of a slack, or infinity unless the step was full.
 template <Real T>
 double PrimalNewton<T>::move(double length) noexcept {
     double largest = 0.0;
@@ -441,8 +438,8 @@ void PrimalNewton<T>::restore_best() noexcept {
     std::copy_n(best_weights_, width(), weights_);
 }
 
-/// Multiplies the dual coefficients by what proves most: the dual objective along their ray,
-/// t sum a (1 - z.w_0) - t^2 (||u||^2 + sum D a^2) / 2 with u = sum a z, has its maximum there.
+/// Scales the dual coefficients by the t that maximises the dual objective along their ray,
+/// t sum a (1 - z.w_0) - t^2 (||u||^2 + sum D a^2) / 2 with u = sum a z.
 template <Real T>
 void PrimalNewton<T>::scale_duals() noexcept {
     compute_slacks();
@@ -453,7 +450,7 @@ void PrimalNewton<T>::scale_duals() noexcept {
         linear += duals_[i] * slacks_[i];
         quadratic += samples_.penalty(i).diagonal * duals_[i] * duals_[i];
     }
-    // Close to the optimum they are equal, and their difference is rounding.
+    // Near the optimum the two are equal up to rounding.
     if (!(linear < 0.5 * quadratic)) return;
     const double factor = std::max(linear, 0.0) / quadratic;
     for (std::size_t i = 0; i < count(); ++i) duals_[i] *= factor;
@@ -499,7 +496,7 @@ void PrimalNewton<T>::conclude(SolveReport& report) noexcept {
     report.primal = objective();
     report.gap = 0.5 * square;
     report.weights_error_bound = std::sqrt(square);
-    // The dual's weights are w - gradient, so this is what the gradient does to scores.
+    // The weights of the dual coefficients are w - gradient.
     multiply_samples(gradient_, changes_);
     for (std::size_t i = 0; i < count(); ++i) {
         if (costs_[i] <= 0.0) continue;

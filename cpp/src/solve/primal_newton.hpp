@@ -17,7 +17,7 @@
 
 namespace exemplar_svm {
 
-/// What PrimalNewton works with. Memory is touched as it is needed.
+/// Scratch of PrimalNewton. Memory is touched as needed.
 struct NewtonScratch {
     NewtonScratch(std::size_t n_rows, std::size_t n_features, std::size_t max_examples);
 
@@ -28,23 +28,22 @@ struct NewtonScratch {
     std::unique_ptr<std::uint8_t[]> was_inside;
 };
 
-/// Newton's method for the primal, which takes all samples together, whatever the conditioning: the
-/// dual's coordinates, which other solvers take one or two at a time, are coupled by C z_i.z_j and
-/// move slowly where rows have a large norm, features are unscaled, offsets are common, or C is
-/// large.
+/// Newton's method for the primal, whatever the conditioning. Coordinate descent is slow where the
+/// couplings C z_i.z_j are strong: with rows of large norm, unscaled features, a common offset or a
+/// large C. Newton's method moves all samples at once.
 ///
-/// With the dual coefficient that a weight vector asks for,
+/// The dual coefficient of a sample under weights w is
 ///
-///     a_i(w) = min(U_i, max(0, (1 - z_i.w + e c_i) / (D_i + e))),
+///     a_i(w) = min(U_i, max(0, (1 - z_i.w + e c_i) / (D_i + e))).
 ///
-/// the primal gradient is w - w_0 - sum a_i(w) z_i, and where S are the samples off their bounds
-/// the Hessian is H = I + sum_S z_i z_i' / (D_i + e). For the squared hinge e = 0, and this is
-/// Newton's method with an exact line search (Keerthi and DeCoste, JMLR 6, 2005). The hinge has
-/// D = 0: the proximal term e (a - c)^2 / 2 around the last dual coefficients c smooths it, and e
-/// falls as the solution is approached (the proximal point method; Li, Sun and Toh, SIAM J. Optim.
-/// 28, 2018, solve SVMs in this way).
+/// The primal gradient is w - w_0 - sum a_i(w) z_i. With S the samples off their bounds, the
+/// Hessian is H = I + sum_S z_i z_i' / (D_i + e). For the squared hinge e = 0, and this is Newton's
+/// method with an exact line search (Keerthi and DeCoste, JMLR 6, 2005). The hinge has D = 0: the
+/// proximal term e (a - c)^2 / 2 around the last dual coefficients c smooths it, and e falls as the
+/// solution is approached (the proximal point method; Li, Sun and Toh, SIAM J. Optim. 28, 2018,
+/// solve SVMs this way).
 ///
-/// Sums are in double precision, and over fixed groups of samples in order: the number of threads
+/// Sums are in double precision, over fixed groups of samples in order: the number of threads
 /// changes no bit.
 template <Real T>
 class PrimalNewton {
@@ -52,35 +51,34 @@ class PrimalNewton {
     PrimalNewton(const Samples<T>& samples, ExecutorRef executor, const StopCondition& stop,
                  NewtonScratch& scratch) noexcept;
 
-    /// Begins at the dual coefficients of the rows and the examples, unless zeros are better, and
-    /// leaves others there, of which weights() are nearly the weights. It goes on until no
-    /// optimality condition is violated by more than tol, and the duality gap is at most gap_tol.
-    /// The weights are kept apart from the dual coefficients, and corrected on their own: where
-    /// large samples nearly cancel, their sum is rounded by more than the weights may be.
+    /// Solves until no violation exceeds tol and the duality gap is at most gap_tol. Starts from
+    /// the given dual coefficients, unless zeros are better, and overwrites them. Updates weights()
+    /// separately, since the rounded sum of large, nearly cancelling samples may be less accurate
+    /// than the weights: weights() only nearly equal the sum of the dual coefficients.
     Outcome prove(double tol, double gap_tol, std::uint32_t most_steps, double* dual,
                   double* example_dual) noexcept;
 
-    /// For the squared hinge, without a look at dual coefficients or squared norms. It ends when
-    /// the norm of the gradient is below tol min(n_+, n_-) / n times that without weights, which is
-    /// LIBLINEAR's rule (`dual=False`), and the last step changed neither which samples have a loss
-    /// nor a score by more than tol / 10, relative to the scores above 1: a large feature dominates
-    /// the norm of the gradient, which is then small far from the minimum.
+    /// Solves the squared hinge without dual coefficients or squared norms. Ends when two
+    /// conditions hold. First, the norm of the gradient is below tol min(n_+, n_-) / n times its
+    /// norm at zero weights: LIBLINEAR's rule (`dual=False`). Second, the last step changed neither
+    /// the set of samples with a loss nor any score by more than tol / 10, relative to scores
+    /// above 1. The first alone may hold far from the minimum if a large feature dominates the
+    /// gradient.
     ///
-    /// @return  epochs are Newton steps; max_epochs may be 0. `precision_limit` is returned where
-    ///          rounding keeps the gradient above the goal, and steps do not improve anything.
-    ///          The gap is that of duals(), 1/2 ||gradient||^2, and weights_error_bound the norm of
-    ///          the gradient, both without the rounding in it. No bound on the rounding of scores
-    ///          is known: it is infinite. To prove ranks, give the dual coefficients to solve(), as
-    ///          those to start from.
+    /// @return  epochs are Newton steps; max_epochs may be 0. `precision_limit`: rounding keeps the
+    ///          gradient above the goal, and steps no longer improve it. The gap is that of
+    ///          duals(), 1/2 ||gradient||^2, and weights_error_bound is ||gradient||, both without
+    ///          rounding. score_rounding_bound is infinite. To prove ranks, start solve() from
+    ///          duals().
     SolveReport minimise(const SolverSettings& settings) noexcept;
 
-    /// Per feature; then that of the constant feature, the intercept divided by s.
+    /// Per feature, then the weight of the constant feature: the intercept divided by s.
     const double* weights() const noexcept { return weights_; }
-    /// Per row, and then per example: those that the last weights of minimise() ask for.
+    /// a_i(w) of the last weights of minimise(), per row, then per example.
     const double* duals() const noexcept { return duals_; }
     std::uint32_t steps() const noexcept { return steps_; }
 
-    /// About how many multiplications a step with a factor takes.
+    /// Estimated multiplications of a step with a factor.
     static double work_of_step(std::size_t n_inside, std::size_t n_features) noexcept;
 
   private:
@@ -105,11 +103,11 @@ class PrimalNewton {
         kernels_.axpy(alpha, x, y, width());
     }
 
-    /// 1 / (D + e), by which a sample in S enters H.
+    /// 1 / (D + e): the weight of a sample of S in H.
     double curvature(std::size_t i) const noexcept {
         return smooths_ ? 1.0 / proximal_ : 2.0 * costs_[i];
     }
-    /// The dual coefficient that a slack asks for, whatever the bounds.
+    /// The dual coefficient a_i for a slack, before clamping to the bounds.
     double wanted(std::size_t i, double slack) const noexcept {
         return smooths_ ? centres_[i] + slack / proximal_ : 2.0 * costs_[i] * slack;
     }
@@ -125,7 +123,7 @@ class PrimalNewton {
     Slope slope_at(double length, double linear, double square) const noexcept;
     double search_line(double accepted) const noexcept;
 
-    // What prove() does besides, and what minimise() does.
+    // Parts of prove() alone, then of minimise() alone.
     void begin_at_duals() noexcept;
     void choose_proximal() noexcept;
     void lower_proximal() noexcept;
@@ -148,19 +146,19 @@ class PrimalNewton {
     std::uint32_t steps_ = 0;
     double proximal_ = 0.0;  // e
     double lowest_proximal_ = 0.0;
-    bool has_lowered_ = false;  // e, since S was found
+    bool has_lowered_ = false;  // e was lowered since find_inside()
 
     std::size_t n_listed_ = 0;
-    RowIndex* listed_;  // S, and behind it samples at their upper bounds
+    RowIndex* listed_;  // S, then samples at their upper bounds
     std::uint8_t* was_inside_;
     // Per sample:
-    double* costs_;  // 0 for those that take no part
+    double* costs_;  // 0 for samples that take no part
     double *duals_, *best_duals_;
     double* centres_;     // c
     double* slacks_;      // 1 - z.w
     double* changes_;     // z.step
-    double* curvatures_;  // of the listed ones
-    // Per feature, and for the constant one:
+    double* curvatures_;  // of the listed samples
+    // Per feature, then for the constant feature:
     double *prior_, *weights_, *best_weights_, *gradient_;
     double* sum_;  // of a_i z_i
 };

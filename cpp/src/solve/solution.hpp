@@ -7,7 +7,7 @@
 
 namespace exemplar_svm {
 
-/// What a solver leaves behind, and where the next one may begin.
+/// The result of a solver, from which another solver may start.
 template <Real T>
 struct Solution {
     std::vector<double> dual;          ///< per row of the problem

@@ -34,7 +34,7 @@ BlockSummary verify(const Samples<T>& samples, const DescentWeights<T>& weights,
                 const double cost = samples.row_cost(i), dual = weights.row_dual(i);
                 if (cost <= 0.0) continue;
                 double slack = 1.0 - samples.row_label(i) * static_cast<double>(scores[i]);
-                // Equal rows have equal scores in T, whether or not they have a coefficient.
+                // scores[i] stays in T: equal rows must have equal scores, whatever their duals.
                 if (is_precise && (dual > 0.0 || slack > -weights.score_rounding())) {
                     slack = 1.0 - samples.row_label(i) * weights.precise_score(i);
                 }
