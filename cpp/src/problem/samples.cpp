@@ -4,7 +4,7 @@ namespace exemplar_svm {
 
 template <Real T>
 double Samples<T>::squared_norm(std::size_t i) const noexcept {
-    if (is_row(i)) return static_cast<double>(problem_.squared_norms[i]) + bias_square_;
+    if (is_row(i)) return row_squared_norm(i);
     const RowsView<T>& examples = problem_.examples;
     const std::size_t j = i - n_rows();
     double square = 0.0;

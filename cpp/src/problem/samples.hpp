@@ -76,6 +76,9 @@ class Samples {
     double row_label(std::size_t i) const noexcept {
         return problem_.labels == nullptr ? -1.0 : static_cast<double>(problem_.labels[i]);
     }
+    double row_squared_norm(std::size_t i) const noexcept {
+        return static_cast<double>(problem_.squared_norms[i]) + bias_square_;
+    }
     double row_cost(std::size_t i) const noexcept {
         if (!takes_part(i)) return 0.0;
         return problem_.costs == nullptr ? problem_.cost : problem_.costs[i];

@@ -100,7 +100,7 @@ std::size_t ConjugateGradients<T>::count_below() const noexcept {
 /// The diagonal of Q + D, without the examples' Schur complement.
 template <Real T>
 double ConjugateGradients<T>::curvature(std::size_t s) const noexcept {
-    return samples_.squared_norm(rows_[s]) + diagonals_[s];
+    return samples_.row_squared_norm(rows_[s]) + diagonals_[s];
 }
 
 /// Moves the negative coordinates to zero and removes them from the free ones.

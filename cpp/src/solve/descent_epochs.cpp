@@ -206,7 +206,7 @@ double DescentEpochs<T>::visit_row(RowIndex i, double product, bool& stays,
     if (violation == 0.0) return 0.0;
 
     // Rounded up to cover the rounding of the products with the examples in T.
-    const double curvature = samples_.squared_norm(i) * product_slack<T> + bounds.diagonal;
+    const double curvature = samples_.row_squared_norm(i) * product_slack<T> + bounds.diagonal;
     Coordinate coordinate{gradient, curvature, bounds.diagonal, y, -dual, bounds.upper - dual};
     const double step = block_.minimise(coordinate, k);
     dual = coordinate.settle(dual + step, bounds.upper);

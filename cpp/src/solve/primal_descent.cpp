@@ -464,7 +464,7 @@ double PrimalDescent<T>::gradient_rounding() const noexcept {
 /// Upper bound on ||x~_i||.
 template <Real T>
 double PrimalDescent<T>::norm(std::size_t i) const noexcept {
-    return std::sqrt(samples_.squared_norm(i));
+    return std::sqrt(samples_.row_squared_norm(i));
 }
 
 /// Upper bound on the present score of a row, from the last pass that read it.

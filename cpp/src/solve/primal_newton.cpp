@@ -354,7 +354,7 @@ void PrimalNewton<T>::choose_proximal() noexcept {
     double squares = 0.0, n = 0.0;
     for (std::size_t i = 0; i < samples_.n_rows(); ++i) {
         if (costs_[i] <= 0.0) continue;
-        squares += samples_.squared_norm(i);
+        squares += samples_.row_squared_norm(i);
         n += 1.0;
     }
     proximal_ = first_proximal * (n > 0.0 ? squares / n : samples_.bias_square());
