@@ -77,7 +77,7 @@ TEMPLATE_TEST_CASE("no row that reaches a threshold under moved weights is misse
     CHECK_FALSE(scanned.have_all_rows());
     CHECK(scanned.collect(-100.0, nullptr).empty());  // nothing has been scanned
     ScannedScores<T>* const alone[] = {&scanned};
-    scan_together(alone, 1, SerialExecutor{}, StopCondition{});
+    scan_rows(alone, 1, SerialExecutor{}, StopCondition{});
     REQUIRE(scanned.have_all_rows());
 
     std::vector<std::uint8_t> mask(n);
@@ -132,7 +132,7 @@ TEMPLATE_TEST_CASE("rows of blocks that were not scanned count as losses, and ar
     std::vector<T> scores(many);
     ScannedScores<T> scanned(problem, no_sketch, 0.0, weights, scratch, scores.data());
     ScannedScores<T>* const alone[] = {&scanned};
-    scan_together(alone, 1, LastTaskDropped{}, StopCondition{});
+    scan_rows(alone, 1, LastTaskDropped{}, StopCondition{});
     CHECK_FALSE(scanned.have_all_rows());
     const RowBlocks blocks = row_blocks(problem.rows);
     for (const RowIndex row : scanned.collect(-100.0, nullptr)) {

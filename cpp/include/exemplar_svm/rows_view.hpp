@@ -13,8 +13,8 @@ namespace exemplar_svm {
 /// The rows of an index as solvers and scans read them: vectors of T, whatever their storage.
 /// Borrowed, like the views that it is made from.
 ///
-/// Only this class knows the storage. If rows are dense, read(i) is cheap, and a kernel can take
-/// several rows at a time; the other members serve all kinds of rows. Results on narrow rows have
+/// Most callers need not know the storage. read(i) serves dense rows, and is cheap if
+/// is_read_in_place(); the other members serve all kinds of rows. Results on narrow rows have
 /// the bits of the same rows stored as T.
 template <Real T>
 class RowsView {

@@ -13,7 +13,6 @@
 #include "base/buffer.hpp"
 #include "exemplar_svm/error.hpp"
 #include "exemplar_svm/isa.hpp"
-#include "exemplar_svm/scan.hpp"
 #include "rows/added_rows.hpp"
 #include "search/exemplar_search.hpp"
 #include "search/session_memory.hpp"
@@ -191,7 +190,8 @@ const std::uint8_t* Index<T>::live() const noexcept {
 template <Real T>
 std::shared_ptr<const SharedSketch<T>> Index<T>::sketch_for_sessions(
     ExecutorRef executor, const StopCondition& stop) const {
-    if (statistics_->sign_codes.empty() || !statistics_->sketch.empty() || !rows_.is_dense()) {
+    if (statistics_->method != Method::working_set || !statistics_->sketch.empty() ||
+        !rows_.is_dense()) {
         return nullptr;
     }
     const std::shared_ptr<SketchSlot> slot = session_sketch_;

@@ -41,8 +41,8 @@ void require_primal(const RowsView<T>& rows, const IndexSettings& settings) {
     require(settings.loss == Loss::squared_hinge,
             "method 'primal' is for loss 'squared_hinge', but loss is 'hinge'");
     require(rows.rows >= fewest_primal_rows,
-            "method is 'primal', which is for 1024 or more rows, but embeddings has " +
-                std::to_string(rows.rows));
+            "method is 'primal', which is for " + std::to_string(fewest_primal_rows) +
+                " or more rows, but embeddings has " + std::to_string(rows.rows));
 }
 
 /// @param first  row number of the first of these rows
@@ -105,9 +105,9 @@ void RowStatistics<T>::update(const RowsView<T>& rows, const IndexSettings& sett
     const bool models = (method == Method::working_set || method == Method::primal) && n > 1;
     if (!models && method != Method::gram) method = Method::full;
     if (method == Method::gram) {
-        require(n <= max_gram_rows,
-                "method is 'gram', which is for up to 8192 rows, but embeddings has " +
-                    std::to_string(n));
+        require(n <= max_gram_rows, "method is 'gram', which is for up to " +
+                                        std::to_string(max_gram_rows) +
+                                        " rows, but embeddings has " + std::to_string(n));
         if (settings.center) gram = {};
         gram.extend(rows, mean.empty() ? nullptr : mean.data(), executor, stop);
     } else {

@@ -107,7 +107,7 @@ struct Proof {
 };
 
 /// @param drift  bound on the distance of the verified weights from those of the dual coefficients
-inline Proof prove(const BlockSummary& sums, double drift) noexcept {
+inline Proof proof_of(const BlockSummary& sums, double drift) noexcept {
     const double terms = gap_at_most(sums);
     return {terms + 0.5 * drift * drift + gap_of_costs(sums.loss, terms),
             weights_error_from_gap(terms) + drift};

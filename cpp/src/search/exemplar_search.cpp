@@ -104,7 +104,8 @@ ExemplarSearch<T>::ExemplarSearch(const RowsView<T>& rows, const RowStatistics<T
 template <Real T>
 void ExemplarSearch<T>::prepare() noexcept {
     if (reason_ != InvalidInput::none) return;
-    // On sparse rows, dual coefficients for other examples are no better a start than equal ones.
+    // Where sparse rows have a model, dual coefficients for other examples are no better a start
+    // than equal ones.
     const bool resumes = memory_ != nullptr && memory_->holds == SessionMemory<T>::Holds::rows &&
                          (rows_.is_dense() || statistics_.gaussian.empty());
     if (resumes) std::ranges::copy(memory_->example_dual, scratch_.solution.example_dual.begin());
@@ -146,7 +147,7 @@ void ExemplarSearch<T>::finish(Goal goal) noexcept {
         with(search_, [&](auto& search) noexcept { outcome = search.finish(goal, solved_); });
         if (outcome != Outcome::hand_over) break;
         if (auto* const search = working_set()) {
-            search->deliver(scratch_.solution);
+            search->deliver_weights(scratch_.solution);
             search->deliver_dual(scratch_.solution);
         }
         epochs_before_ += solved_.epochs;
@@ -156,7 +157,7 @@ void ExemplarSearch<T>::finish(Goal goal) noexcept {
         begin(successor(strategy_, situation_), Start::solution);
     }
     solved_.epochs += epochs_before_;
-    if (auto* const search = working_set()) search->deliver(scratch_.solution);
+    if (auto* const search = working_set()) search->deliver_weights(scratch_.solution);
 }
 
 template <Real T>

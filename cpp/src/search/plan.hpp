@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "exemplar_svm/problem.hpp"
 #include "exemplar_svm/search_report.hpp"
@@ -31,7 +32,7 @@ struct Situation {
     bool has_time = true;           ///< for two passes over the rows before the deadline
 };
 
-/// Chooses the strategy of a search. No other function does.
+/// Chooses the strategy that a search begins with. No other function does.
 Strategy plan(const Situation& situation) noexcept;
 
 /// The strategy that continues after another one hands over.

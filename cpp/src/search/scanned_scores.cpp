@@ -158,8 +158,8 @@ void ScannedScores<T>::score(std::span<const RowIndex> rows, ExecutorRef executo
 }
 
 template <Real T>
-double scan_together(ScannedScores<T>* const* scans, std::size_t n_scans, ExecutorRef executor,
-                     const StopCondition& stop) noexcept {
+double scan_rows(ScannedScores<T>* const* scans, std::size_t n_scans, ExecutorRef executor,
+                 const StopCondition& stop) noexcept {
     double seconds = 0.0;
     {
         const Stopwatch stopwatch(seconds);
@@ -197,9 +197,9 @@ template struct ScanScratch<float>;
 template struct ScanScratch<double>;
 template class ScannedScores<float>;
 template class ScannedScores<double>;
-template double scan_together(ScannedScores<float>* const*, std::size_t, ExecutorRef,
-                              const StopCondition&) noexcept;
-template double scan_together(ScannedScores<double>* const*, std::size_t, ExecutorRef,
-                              const StopCondition&) noexcept;
+template double scan_rows(ScannedScores<float>* const*, std::size_t, ExecutorRef,
+                          const StopCondition&) noexcept;
+template double scan_rows(ScannedScores<double>* const*, std::size_t, ExecutorRef,
+                          const StopCondition&) noexcept;
 
 }  // namespace exemplar_svm

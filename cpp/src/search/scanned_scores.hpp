@@ -74,8 +74,8 @@ class ScannedScores {
 
   private:
     template <Real U>
-    friend double scan_together(ScannedScores<U>* const* scans, std::size_t n_scans,
-                                ExecutorRef executor, const StopCondition& stop) noexcept;
+    friend double scan_rows(ScannedScores<U>* const* scans, std::size_t n_scans,
+                            ExecutorRef executor, const StopCondition& stop) noexcept;
 
     static constexpr T left_out = -std::numeric_limits<T>::infinity();
     /// The highest score of a block that has not been scanned.
@@ -113,7 +113,7 @@ class ScannedScores {
 /// Scores all rows for at most max_batch searches of the same rows, each under its present weights,
 /// in one pass, with the bits of separate scans. Returns the seconds taken.
 template <Real T>
-double scan_together(ScannedScores<T>* const* scans, std::size_t n_scans, ExecutorRef executor,
-                     const StopCondition& stop) noexcept;
+double scan_rows(ScannedScores<T>* const* scans, std::size_t n_scans, ExecutorRef executor,
+                 const StopCondition& stop) noexcept;
 
 }  // namespace exemplar_svm

@@ -8,7 +8,7 @@
 #include "exemplar_svm/top_k.hpp"
 #include "problem/query_problem.hpp"
 #include "search/working_set.hpp"
-#include "solve/dual_coordinate_descent.hpp"
+#include "solve/descent_scratch.hpp"
 #include "solve/gram_descent.hpp"
 #include "solve/primal_descent.hpp"
 #include "solve/solution.hpp"

@@ -38,7 +38,7 @@ struct SearchTask {
 //     void score(std::span<const RowIndex>, T* scores); scores of any rows
 //     void score_all();                                 scores of all rows, into task.scores
 //
-// finish() leaves the solution in the scratch.
+// finish() leaves the solution in the scratch; WorkingSetSearch delivers it there.
 
 /// Base of strategies whose finish() leaves the scores of all rows in task.scores.
 template <Real T>

@@ -102,6 +102,7 @@ bool WorkingSetSearch<T>::prepare() noexcept {
 /// Copies the chosen rows into the panel. Returns false if there was no time to choose.
 template <Real T>
 bool WorkingSetSearch<T>::fill_panel() noexcept {
+    gathered_before_ = 0.0;
     panel_.clear(problem_.rows);
     const StoppableExecutor executor(executor_, stop_);
     std::span<RowIndex> chosen;
@@ -152,6 +153,7 @@ Outcome WorkingSetSearch<T>::finish(const Goal& goal, SolveReport& report) noexc
     }
     if (has_to_conclude()) return conclude(report);
     if (!has_joined_ && join() != Outcome::reached) {
+        report.epochs = solver_->epochs();
         return has_to_conclude(seconds_over_all_rows()) ? conclude(report) : Outcome::hand_over;
     }
     has_joined_ = true;
@@ -173,11 +175,11 @@ Outcome WorkingSetSearch<T>::finish(const Goal& goal, SolveReport& report) noexc
             add_outside(report);
             return outcome;
         }
-        const bool gives_up = panel_.size() + joining.size() > panel_.capacity();
+        const bool overflows = panel_.size() + joining.size() > panel_.capacity();
         const double seconds =
-            gives_up ? seconds_over_all_rows() : seconds_to_gather(joining.size());
+            overflows ? seconds_over_all_rows() : seconds_to_gather(joining.size());
         if (has_to_conclude(seconds)) return conclude(report);
-        if (gives_up) return Outcome::hand_over;
+        if (overflows) return Outcome::hand_over;
         add(joining);
     }
 }
@@ -197,7 +199,7 @@ Outcome WorkingSetSearch<T>::join() noexcept {
             has_to_conclude(seconds_to_gather(std::min(joining.size(), panel_.size())))) {
             return Outcome::hand_over;
         }
-        add_worst(joining);
+        add_highest(joining);
         {
             const Stopwatch stopwatch(profile_.solve);
             solver_->extend(panel_.restrict(problem_));
@@ -222,7 +224,7 @@ std::size_t WorkingSetSearch<T>::most_joining() const noexcept {
 
 /// Moves the highest scoring rows into the panel, at most doubling it.
 template <Real T>
-void WorkingSetSearch<T>::add_worst(std::span<RowIndex> rows) noexcept {
+void WorkingSetSearch<T>::add_highest(std::span<RowIndex> rows) noexcept {
     const T* const scores = scanned_.scores();
     const std::size_t n_free = panel_.capacity() - panel_.size();
     const std::size_t n_worst =
@@ -281,8 +283,8 @@ void scan_together(WorkingSetSearch<T>* const* searches, std::size_t n_searches,
         scans[q] = &searches[q]->scanned_;
         seconds_to_conclude = std::max(seconds_to_conclude, searches[q]->seconds_to_conclude());
     }
-    const double seconds = scan_together(scans, n_searches, executor,
-                                         searches[0]->stop_.earlier_by(seconds_to_conclude));
+    const double seconds =
+        scan_rows(scans, n_searches, executor, searches[0]->stop_.earlier_by(seconds_to_conclude));
     for (std::size_t q = 0; q < n_searches; ++q) {
         searches[q]->end_scan(seconds / static_cast<double>(n_searches));
     }
@@ -385,7 +387,7 @@ void WorkingSetSearch<T>::deliver_dual(Solution<T>& solution) const noexcept {
 }
 
 template <Real T>
-void WorkingSetSearch<T>::deliver(Solution<T>& solution) const noexcept {
+void WorkingSetSearch<T>::deliver_weights(Solution<T>& solution) const noexcept {
     solution.example_dual = scratch_.solution.example_dual;
     solution.weights = scratch_.solution.weights;
 }

@@ -88,7 +88,7 @@ class WorkingSetSearch {
     double seconds_to_gather() const noexcept { return gathered_before_ + profile_.gather; }
 
     /// Copies the dual coefficients of the examples and the weights.
-    void deliver(Solution<T>& solution) const noexcept;
+    void deliver_weights(Solution<T>& solution) const noexcept;
 
     /// Copies the dual coefficients of the panel's rows; all others become zero.
     void deliver_dual(Solution<T>& solution) const noexcept;
@@ -107,7 +107,7 @@ class WorkingSetSearch {
     void scan() noexcept;
     void end_scan(double seconds) noexcept;
     std::size_t most_joining() const noexcept;
-    void add_worst(std::span<RowIndex> rows) noexcept;
+    void add_highest(std::span<RowIndex> rows) noexcept;
     std::span<RowIndex> collect_violating() noexcept;
     void add(std::span<const RowIndex> rows) noexcept;
 

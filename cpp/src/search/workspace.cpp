@@ -5,7 +5,6 @@
 #include <limits>
 #include <new>
 
-#include "exemplar_svm/scan.hpp"
 #include "problem/standardization.hpp"
 #include "search/scratch.hpp"
 

@@ -19,7 +19,8 @@ struct DescentScratch {
     PreparedExamples<T> examples;
     std::vector<RowIndex> active;         ///< active rows come first
     std::vector<std::uint8_t> marks;      ///< per sparse row, 0 between uses
-    std::vector<RowIndex> sorted;         ///< sparse rows in order
+    std::vector<RowIndex> sorted;         ///< sparse rows in order; or the rows of a
+                                          ///< step by conjugate gradients
     std::vector<T> products;              ///< x~_i . x~_j, row by row, for each example j
     std::vector<T> coef;                  ///< weights that epochs change
     std::vector<double> wide_coef;        ///< weights recomputed in double precision

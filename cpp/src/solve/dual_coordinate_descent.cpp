@@ -169,7 +169,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
     bool needs_newton = false, has_resumed = false;
     for (;;) {
         const bool is_last = needs_newton;
-        const Outcome descent = is_last ? solve_together(goal_) : descend(goal);
+        const Outcome descent = is_last ? solve_by_newton(goal_) : descend(goal);
         if (descent == Outcome::stopped) {
             report = conclude();
             return descent;
@@ -202,7 +202,7 @@ Outcome DualCoordinateDescent<T>::solve_in_rounds(SolveReport& report) noexcept 
         const bool at_resolution =
             ends || (fruitless >= patience && verified.violation <= 1e3 * weights_.resolution());
         needs_newton = !ends && error > poor_proof && (within_tol ? exhausted : at_resolution) &&
-                       can_solve_together();
+                       can_solve_by_newton();
         if (needs_newton) continue;
         if (within_tol && (proven || exhausted)) return Outcome::reached;
         if (descent == Outcome::limit) return Outcome::limit;
@@ -250,9 +250,9 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
     std::size_t n_inside = was_level ? 0 : epochs_.count_inside();
     double lowest = infinity;
     int without_progress = 0;
-    if (was_level && can_step_jointly() && support_all()) {
+    if (was_level && can_use_conjugate_gradients() && support_all()) {
         ++n_epochs_;  // counted, so that every round uses up epochs
-        const Outcome stepped = step_jointly(goal);
+        const Outcome stepped = step_by_conjugate_gradients(goal);
         if (stepped != Outcome::hand_over) return stepped;
     }
     while (n_epochs_ < goal.max_epochs) {
@@ -262,7 +262,7 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
         const double violation = seen.violation();
         const bool diverges = !std::isfinite(seen.gap) || violation > 1e6 * lowest;
         if (diverges || ++since_newton_ >= epochs_before_newton(seen.n_inside)) {
-            const Outcome solved = solve_together(goal);
+            const Outcome solved = solve_by_newton(goal);
             if (solved != Outcome::cannot) return solved;
         }
         const bool within_tol = violation <= goal.tol;
@@ -279,8 +279,8 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
         const auto [fewer, more] = std::minmax(seen.n_inside, n_inside);
         const bool is_settled = more - fewer <= more / 32;
         n_inside = seen.n_inside;
-        if (is_settled && can_step_jointly() && ++since_joint > joint_wait) {
-            const Outcome stepped = step_jointly(goal);
+        if (is_settled && can_use_conjugate_gradients() && ++since_joint > joint_wait) {
+            const Outcome stepped = step_by_conjugate_gradients(goal);
             if (stepped != Outcome::hand_over) return stepped;
             joint_wait = 2 * joint_wait + 1;
             since_joint = 0;
@@ -303,7 +303,7 @@ Outcome DualCoordinateDescent<T>::descend(const Goal& goal) noexcept {
 
 /// Whether the problem is one that ConjugateGradients can solve.
 template <Real T>
-bool DualCoordinateDescent<T>::can_step_jointly() const noexcept {
+bool DualCoordinateDescent<T>::can_use_conjugate_gradients() const noexcept {
     const Problem<T>& problem = samples_.problem();
     return !problem.rows.is_dense() && weights_.eliminates() && problem.labels == nullptr &&
            problem.loss == Loss::squared_hinge;
@@ -312,7 +312,7 @@ bool DualCoordinateDescent<T>::can_step_jointly() const noexcept {
 /// A step by conjugate gradients on all coordinates that are off zero or about to leave it. Hands
 /// over to epochs if too many coordinates would become negative.
 template <Real T>
-Outcome DualCoordinateDescent<T>::step_jointly(const Goal& goal) noexcept {
+Outcome DualCoordinateDescent<T>::step_by_conjugate_gradients(const Goal& goal) noexcept {
     weights_.set_refining(false);
     if (!weights_.are_fresh()) weights_.refresh(epochs_.active());
     ConjugateGradients<T> step(samples_, scratch_.examples.block(), executor_, stop_to_conclude(),
@@ -352,14 +352,14 @@ double DualCoordinateDescent<T>::epochs_before_newton(std::size_t n_inside) cons
 
 /// Whether epochs are left for PrimalNewton, and its cost is acceptable.
 template <Real T>
-bool DualCoordinateDescent<T>::can_solve_together() const noexcept {
+bool DualCoordinateDescent<T>::can_solve_by_newton() const noexcept {
     return n_epochs_ < goal_.max_epochs &&
            std::isfinite(epochs_before_newton(epochs_.count_inside()));
 }
 
 /// Solves for all samples by PrimalNewton.
 template <Real T>
-Outcome DualCoordinateDescent<T>::solve_together(const Goal& goal) noexcept {
+Outcome DualCoordinateDescent<T>::solve_by_newton(const Goal& goal) noexcept {
     since_newton_ = 0;
     weights_.leave_example_duals();
     weights_.set_refining(false);

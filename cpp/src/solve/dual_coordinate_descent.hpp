@@ -46,6 +46,7 @@ class DualCoordinateDescent {
     SolveReport conclude() noexcept;
 
     /// Estimated seconds of conclude().
+    std::uint32_t epochs() const noexcept { return n_epochs_; }
     double seconds_to_conclude() const noexcept { return seconds_to_conclude_; }
 
   private:
@@ -64,11 +65,11 @@ class DualCoordinateDescent {
     }
 
     // Steps on many coordinates at once.
-    bool can_step_jointly() const noexcept;
-    Outcome step_jointly(const Goal& goal) noexcept;
+    bool can_use_conjugate_gradients() const noexcept;
+    Outcome step_by_conjugate_gradients(const Goal& goal) noexcept;
     double epochs_before_newton(std::size_t n_inside) const noexcept;
-    bool can_solve_together() const noexcept;
-    Outcome solve_together(const Goal& goal) noexcept;
+    bool can_solve_by_newton() const noexcept;
+    Outcome solve_by_newton(const Goal& goal) noexcept;
 
     BlockSummary verify(Accuracy accuracy) noexcept {
         return exemplar_svm::verify(samples_, weights_, accuracy, executor_,

@@ -64,7 +64,6 @@ class ExampleBlock {
     bool is_member(std::size_t j) const noexcept { return state_[j] != State::outside; }
     double dual(std::size_t j) const noexcept { return dual_[j]; }
     double diagonal(std::size_t j) const noexcept { return diagonal_[j]; }
-    double upper(std::size_t j) const noexcept { return upper_[j]; }
     const double* gram_row(std::size_t j) const noexcept { return gram_ + j * count_; }
 
     /// Sets the dual coefficient of an example and moves the example outside.

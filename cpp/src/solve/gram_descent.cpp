@@ -6,7 +6,6 @@
 
 #include "exemplar_svm/profile.hpp"
 #include "exemplar_svm/scan.hpp"
-#include "kernels/prefetch.hpp"
 
 namespace exemplar_svm {
 namespace {
@@ -316,7 +315,7 @@ double GramDescent<T>::verify(SolveReport& report) noexcept {
     // the bounds of the dual coefficients, are rounded a few times.
     constexpr double few = 16.0 * std::numeric_limits<double>::epsilon();
     const double drift = few * duals * std::sqrt(square + bias_square);
-    const Proof proof = prove(sums, drift);
+    const Proof proof = proof_of(sums, drift);
     report.violation = sums.violation;
     report.gap = proof.gap;
     report.weights_error_bound = proof.weights_error;

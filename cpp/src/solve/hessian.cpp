@@ -40,7 +40,7 @@ Hessian<T>::Hessian(const Samples<T>& samples, ExecutorRef executor, const StopC
         *values = std::exchange(at, at + width());
     }
     partial_ = std::exchange(at, at + (Samples<T>::max_groups - 1) * samples.n_features());
-    panel_ = std::exchange(at, at + scratch.panel_size);
+    widened_ = std::exchange(at, at + scratch.panel_size);
     inner_ = std::exchange(at, at + max_order_);
     factor_ = Cholesky(max_order_, at);
 }
@@ -161,7 +161,7 @@ void Hessian<T>::find_diagonal() noexcept {
     const double s = samples_.problem().intercept_scaling;
     std::fill_n(scales_, width(), 0.0);
     for (std::size_t l = 0; l < n_inside_; ++l) {
-        samples_.add_squares(inside_[l], curvatures_[l], scales_, panel_);
+        samples_.add_squares(inside_[l], curvatures_[l], scales_, widened_);
         scales_[width() - 1] += curvatures_[l] * s * s;
     }
     for (std::size_t c = 0; c < width(); ++c) scales_[c] = std::sqrt(1.0 + scales_[c]);
@@ -190,7 +190,7 @@ bool Hessian<T>::form_of_features() noexcept {
         const std::size_t n = (std::min(most, n_inside_ - first) + 3) / 4 * 4;
         const auto fill = [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
             for (std::size_t r = begin; r < end; ++r) {
-                double* const values = panel_ + r * width();
+                double* const values = widened_ + r * width();
                 if (first + r >= n_inside_) {  // up to a multiple of four
                     std::fill_n(values, width(), 0.0);
                     continue;
@@ -203,7 +203,7 @@ bool Hessian<T>::form_of_features() noexcept {
             }
         };
         for_each_block(executor_, RowBlocks(n, width() * 128), fill);
-        factor_.add(executor_, panel_, n);
+        factor_.add(executor_, widened_, n);
     }
     for (std::size_t c = 0; c < width(); ++c) factor_.row(c)[c] += 1.0;
     return true;
@@ -216,13 +216,13 @@ bool Hessian<T>::form_of_samples() noexcept {
     for (std::size_t a = 0; a < n_inside_; ++a) {
         if (stop_.reached()) return false;
         const std::size_t i = factored_[a];
-        samples_.widen(i, panel_);
-        const double shift = samples_.offset(panel_, samples_.label(i) * samples_.bias_square());
+        samples_.widen(i, widened_);
+        const double shift = samples_.offset(widened_, samples_.label(i) * samples_.bias_square());
         double* const row = factor_.row(a);
         for_each_block(executor_, RowBlocks(n_inside_ - a, width() * sizeof(double)),
                        [&](std::size_t begin, std::size_t end, std::size_t) noexcept {
                            for (std::size_t b = a + begin; b < a + end; ++b) {
-                               row[b] = samples_.product(factored_[b], panel_, shift);
+                               row[b] = samples_.product(factored_[b], widened_, shift);
                            }
                        });
         row[a] += 1.0 / curvatures_[a];

@@ -114,7 +114,7 @@ class Hessian {
     double *step_, *residual_, *direction_, *product_, *scaled_;
     double* scales_;      // square roots of the diagonal of H
     double* partial_;     // scratch of Samples::sum
-    double* panel_;       // a few samples in double precision
+    double* widened_;     // a few samples in double precision
     double* inner_;       // per sample of the factor
     RowIndex* factored_;  // samples of the factor
     Cholesky factor_;

@@ -152,8 +152,8 @@ LinearSvc<T> train_linear_svc(const RowsView<T>& rows, const std::int8_t* labels
     if (formulation == Formulation::automatic && has_primal) {
         checked.max_epochs = std::min(settings.max_epochs, dual_epochs);
         LinearSvc<T> result = train_dual(problem, checked, executor, stop);
-        const bool gave_up = result.report.status == SolveStatus::epoch_limit;
-        if (!gave_up || settings.max_epochs <= dual_epochs) return result;
+        const bool at_limit = result.report.status == SolveStatus::epoch_limit;
+        if (!at_limit || settings.max_epochs <= dual_epochs) return result;
         checked.max_epochs = settings.max_epochs - dual_epochs;
         const std::uint32_t epochs = result.report.epochs;
         result = train_primal(problem, checked, executor, stop);

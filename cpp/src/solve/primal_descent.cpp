@@ -115,6 +115,7 @@ Outcome PrimalDescent<T>::solve(const Goal& goal, bool duals_agree, SolveReport&
         }
         outcome = descend(n_rows(), gradient);
     }
+    report.epochs = std::min(passes_, goal_.max_epochs);
     if (outcome == Outcome::hand_over) return outcome;
     if (outcome == Outcome::stopped) conclude();
     fill(report);

@@ -61,10 +61,10 @@ void report_verified(const BlockSummary& verified, const DescentWeights<T>& weig
     report.n_support = verified.n_support;
     report.violation = verified.violation;
     report.primal = weights.half_square() + verified.loss;
-    const double terms = gap_at_most(verified), drift = weights.drift();
-    report.gap = terms + 0.5 * drift * drift + gap_of_costs(verified.loss, terms);
+    const Proof proof = proof_of(verified, weights.drift());
+    report.gap = proof.gap;
     report.score_rounding_bound = weights.score_rounding();
-    report.weights_error_bound = weights_error_from_gap(terms) + drift + weights.coef_rounding();
+    report.weights_error_bound = proof.weights_error + weights.coef_rounding();
 }
 
 template BlockSummary verify(const Samples<float>&, const DescentWeights<float>&, Accuracy,

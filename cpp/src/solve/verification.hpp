@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "exemplar_svm/executor.hpp"
 #include "exemplar_svm/solve_report.hpp"
 #include "problem/samples.hpp"
