@@ -777,7 +777,7 @@ class ExemplarIndex:
         %(bad_input)s
         """
         return Session(
-            self._snapshots,
+            self,
             positives,
             negatives,
             positive_weights=positive_weights,

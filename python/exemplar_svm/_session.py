@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from . import _core
 from ._convergence import warn_unless_finished
@@ -18,6 +18,12 @@ from ._settings import sketch_type
 from ._snapshots import Snapshots
 from ._typing import DuplicatesName, Examples, RowsChosen
 from ._validation import seconds, thread_count
+
+
+class _Searched(Protocol):
+    """An `ExemplarIndex`, as far as a session knows it."""
+
+    _snapshots: Snapshots
 
 
 class Session:
@@ -45,7 +51,7 @@ class Session:
 
     def __init__(
         self,
-        snapshots: Snapshots,
+        index: _Searched,
         positives: Examples | None = None,
         negatives: Examples | None = None,
         *,
@@ -55,10 +61,10 @@ class Session:
         n_threads: int | None = None,
     ) -> None:
         kept = sketch_type(sketch)
-        self._snapshots = snapshots
+        self._snapshots = index._snapshots
         self._lock = ForkableLock(reentrant=False)
-        self._n_threads = snapshots.threads(n_threads)
-        self._reader = snapshots.reader()  # of the snapshot that the session is at
+        self._n_threads = self._snapshots.threads(n_threads)
+        self._reader = self._snapshots.reader()  # of the snapshot that the session is at
         liked = self._reader.positives(positives, positive_weights)
         disliked = self._reader.negatives(negatives, negative_weight)
         require_disjoint(liked, disliked)

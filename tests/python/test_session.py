@@ -139,6 +139,13 @@ def test_steps_equal_fresh_searches(
         require_equal(found, index.search_shared(**shared, **keywords))
 
 
+def test_a_session_is_made_of_an_index_too():
+    rows = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
+    index = esvm.ExemplarIndex(rows)
+    made, asked = esvm.Session(index, [3], n_threads=1), index.session([3], n_threads=1)
+    assert np.array_equal(made.search(k=5).indices, asked.search(k=5).indices)
+
+
 @pytest.mark.parametrize(("method", "sketch"), WAYS)
 def test_many_examples_and_long_rankings_find_room(method, sketch):
     index = esvm.ExemplarIndex(ROWS, method=method, sketch=sketch)
