@@ -40,12 +40,17 @@ U sparse_dot(const T* values, const std::int32_t* columns, std::size_t n, const 
 }
 
 /// The same bits for 64-bit columns: those that fit into 32 bits are narrowed run by run. No matrix
-/// with 32-bit columns holds the others, so they are summed entry by entry.
+/// with 32-bit columns holds the others: plain loops sum them, in as many parts as roundings()
+/// counts.
 template <Real U, Real T>
 U sparse_dot(const T* values, const std::int64_t* columns, std::size_t n, const U* w) noexcept {
     U sum = 0;
     if (n > 0 && columns[n - 1] > std::numeric_limits<std::int32_t>::max()) {
-        for (std::size_t e = 0; e < n; ++e) sum += static_cast<U>(values[e]) * w[columns[e]];
+        U sums[lanes] = {};
+        for (std::size_t e = 0; e < n; ++e) {
+            sums[e % lanes] += static_cast<U>(values[e]) * w[columns[e]];
+        }
+        for (const U part : sums) sum += part;
         return sum;
     }
     std::int32_t narrow[run];
