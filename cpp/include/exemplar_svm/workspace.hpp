@@ -19,11 +19,11 @@ inline constexpr std::size_t max_batch = 8;
 
 /// Every buffer of a search, allocated once. One search uses a workspace at a time.
 ///
-/// A workspace takes about 26 + (2 + p) sizeof(T) bytes per row for p examples (at most 32 count),
+/// A workspace takes about 18 + (2 + p) sizeof(T) bytes per row for p examples (at most 32 count),
 /// plus at most 1 MB and 1.4 kB per feature. Further memory is touched only as searches need it:
 /// a working set of at most half of the rows, if dense also of at most 16,384; 8 bytes per dense
-/// row for small C; 48 bytes per row and 72 per feature for joint steps on many sparse rows; the
-/// nonzero values of sparse examples.
+/// row for small C; 40 bytes per row and 64 per feature for joint steps on many sparse rows; 60
+/// bytes per row and at most 32 MB for Newton's method; the nonzero values of sparse examples.
 template <Real T>
 class Workspace {
   public:
