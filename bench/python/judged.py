@@ -26,7 +26,7 @@ N_EXAMPLES = 5  # where there are several positives
 _COMMON = 500  # a tag of more rows says little about them
 _RARE = 20
 _SHARED = 10  # rows that have both tags of a pair, at least
-_UNKNOWN = b"::TODO"  # tags that say that something is still to be said
+_UNKNOWN = b"::TODO"  # in Debian's tags: a facet is still to be tagged
 
 
 @dataclass(frozen=True)

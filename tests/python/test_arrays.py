@@ -114,7 +114,7 @@ def test_what_offers_dlpack_alone_serves_as_anything():
         np.testing.assert_array_equal(search(Exporter(plain)).scores, search(plain).scores)
 
 
-@pytest.mark.skipif(np.__version__ < "2.1", reason="numpy exported no read-only memory")
+@pytest.mark.skipif(np.__version__ < "2.1", reason="NumPy before 2.1 exports no read-only memory")
 def test_read_only_and_repeated_memory_is_read_in_place():
     fixed = ROWS.copy()
     fixed.flags.writeable = False

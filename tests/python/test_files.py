@@ -23,7 +23,7 @@ from scipy import sparse
 
 import exemplar_svm as esvm
 
-posix = pytest.mark.skipif(os.name != "posix", reason="Windows has other files")
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 posix_user = os.geteuid() if os.name == "posix" else None
 
 SETTINGS = [
@@ -309,7 +309,7 @@ def test_permissions_are_kept_and_new_files_have_the_usual_ones(tmp_path):
 
 
 @posix
-@pytest.mark.skipif(posix_user == 0, reason="who may write everything is refused nothing")
+@pytest.mark.skipif(posix_user == 0, reason="root may write every file")
 def test_files_that_may_not_be_written_are_not_replaced(tmp_path):
     path = tmp_path / "index"
     small(3).save(path)
@@ -320,7 +320,7 @@ def test_files_that_may_not_be_written_are_not_replaced(tmp_path):
 
 
 @posix
-@pytest.mark.skipif(posix_user != 0, reason="only root gives files away")
+@pytest.mark.skipif(posix_user != 0, reason="only root can change the owner of a file")
 def test_the_owner_is_kept(tmp_path):
     path = tmp_path / "index"
     small(3).save(path)

@@ -15,7 +15,7 @@ from conftest import clustered
 import exemplar_svm as esvm
 
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork, which Windows lacks"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 

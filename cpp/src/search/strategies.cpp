@@ -7,6 +7,7 @@
 #include "solve/gram_descent.hpp"
 
 namespace exemplar_svm {
+
 template <Real T>
 void SearchWithAllScores<T>::rank(TopK<T>& best) const noexcept {
     task_.candidates.offer(task_.scores, task_.problem.rows.rows, best);
